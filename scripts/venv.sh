@@ -1,0 +1,22 @@
+# Sourced by the other scripts: makes or reuses .venv, and installs into it.
+
+find_python() {
+    local name
+    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if command -v "$name" >/dev/null &&
+            "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "Python 3.11 or newer is needed; set PYTHON to its path." >&2
+    return 1
+}
+
+install() { # what pip takes, for example . or -e '.[test]'
+    if [ ! -x .venv/bin/python ]; then
+        "$(find_python)" -m venv .venv
+    fi
+    echo "Installing into .venv (a few minutes the first time) ..."
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+}

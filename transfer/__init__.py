@@ -1,0 +1,74 @@
+"""Transfer learning on a folder of photos, around keras.applications.
+
+import transfer
+
+run = transfer.finetune("data/dogs", backbone="vgg16")
+print(run.metrics["accuracy"])
+for prediction in run.predict(["rex.jpg"]):
+    print(prediction.path, prediction.label, prediction.confidence)
+print(run.report())              # path of a page that shows what the model confuses
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transfer.api import evaluate, finetune, predict, report
+    from transfer.backbones import get_backbone, list_backbones, register_backbone
+    from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
+    from transfer.images.decode import decode
+    from transfer.images.folder import ImageFolder
+    from transfer.recipe import Recipe
+    from transfer.run import Run
+
+_HOMES = {
+    "DataError": "transfer.errors",
+    "ImageFolder": "transfer.images.folder",
+    "Recipe": "transfer.recipe",
+    "Run": "transfer.run",
+    "RunError": "transfer.errors",
+    "TransferError": "transfer.errors",
+    "UsageError": "transfer.errors",
+    "WeightsError": "transfer.errors",
+    "decode": "transfer.images.decode",
+    "evaluate": "transfer.api",
+    "finetune": "transfer.api",
+    "get_backbone": "transfer.backbones",
+    "list_backbones": "transfer.backbones",
+    "predict": "transfer.api",
+    "register_backbone": "transfer.backbones",
+    "report": "transfer.api",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "DataError",
+    "ImageFolder",
+    "Recipe",
+    "Run",
+    "RunError",
+    "TransferError",
+    "UsageError",
+    "WeightsError",
+    "decode",
+    "evaluate",
+    "finetune",
+    "get_backbone",
+    "list_backbones",
+    "predict",
+    "register_backbone",
+    "report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,49 @@
+"""What can go wrong, as one small tree.
+
+    TransferError          exit code 1: a fault (training diverged, disk full, ...)
+    ├── UsageError         exit code 2: a wrong option or argument
+    ├── DataError          exit code 2: images or folders that cannot be used
+    ├── RunError           exit code 2: a run directory that cannot be read or written
+    └── WeightsError       exit code 1: pretrained weights that cannot be had
+
+Every message names the file or value, says what was expected and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TransferError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(TransferError):
+    """An option or argument has a value that makes no sense."""
+
+    exit_code = 2
+
+
+class DataError(TransferError):
+    """The images or their folders cannot be used as they are."""
+
+    exit_code = 2
+
+
+class RunError(TransferError):
+    """A run directory cannot be read or written."""
+
+    exit_code = 2
+
+
+class WeightsError(TransferError):
+    """Pretrained weights are missing, unreachable or do not fit."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'vgg16'?"`` for a near miss of one of `known`, else ``""``."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

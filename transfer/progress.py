@@ -1,0 +1,55 @@
+"""What a long job says while it runs.
+
+Lines go through the standard library's logging (logger ``"transfer"``), so that a notebook, a
+test or the command line can each show or silence them. Bars go through `track` and `bar`, which
+draw nothing until the command line installs something that does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+
+logger = logging.getLogger("transfer")
+
+T = TypeVar("T")
+Advance = Callable[[int], None]
+Drawer = Callable[[str, int], AbstractContextManager[Advance]]
+
+_drawer: Drawer | None = None
+
+
+def say(message: str) -> None:
+    """Tell the user what happens next or what came out of it."""
+    logger.info(message)
+
+
+def warn(message: str) -> None:
+    """Tell the user about something that they may want to change."""
+    logger.warning(message)
+
+
+@contextmanager
+def bar(label: str, total: int) -> Iterator[Advance]:
+    """Show a bar named `label` while the block runs; the block calls ``advance(steps)``."""
+    if _drawer is None:
+        yield lambda steps: None
+    else:
+        with _drawer(label, total) as advance:
+            yield advance
+
+
+def track(items: Iterable[T], label: str, total: int) -> Iterator[T]:
+    """Yield `items`, one step of a bar named `label` each."""
+    with bar(label, total) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+def set_drawer(drawer: Drawer | None) -> None:
+    """Install what draws the bars (None: nothing is drawn)."""
+    global _drawer
+    _drawer = drawer

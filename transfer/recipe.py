@@ -1,0 +1,159 @@
+"""The Recipe: every knob of a run in one flat, frozen record."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transfer.errors import UsageError, did_you_mean
+
+MONITORS = {"val_loss": "min", "val_accuracy": "max", "loss": "min", "accuracy": "max"}
+RESIZES = ("stretch", "crop", "pad")
+BALANCES = ("none", "weights", "sqrt")
+ON_BAD = ("skip", "fail")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every knob of a run. The file recipe.json of a run is itself a valid ``--recipe``.
+
+    Attributes:
+        backbone: Name in the registry (see ``transfer backbones``).
+        weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path (see `transfer.weights`).
+        image_size: Side of the square input in pixels; None takes the backbone's default.
+        resize: How a photo becomes a square: ``stretch``, ``crop`` (centre) or ``pad`` (white).
+        head: Head spec, for example ``"linear"`` or ``"flatten,1024,dropout=0.5"``.
+        augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
+            (``"flip,rotate=10,shift=0.1"``).
+        views: Augmented views of each training image that the frozen phase sees beside the image
+            itself.
+        unfreeze: ``none``, ``all``, a number of blocks counted from the top, or a layer's name.
+        head_epochs: Most epochs of the frozen phase.
+        epochs: Most epochs of the fine-tuning phase.
+        head_learning_rate: Peak Adam rate of the frozen phase (on standardised features).
+        learning_rate: Peak Adam rate of the fine-tuning phase.
+        batch_size: Images per step.
+        patience: Epochs without a better monitored value after which a phase stops.
+        trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
+            image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,
+            the whole network runs in every step.
+        monitor: What "best" means: ``val_loss``, ``val_accuracy``, ``loss`` or ``accuracy``.
+        balance: Class weights in the loss: ``none``, ``weights`` (inverse frequency) or ``sqrt``.
+        val: Share of the training images held out for validation where no split stands.
+        seed: Seed of split, shuffling, augmentation and initial weights.
+        on_bad: What to do with unreadable images: ``skip`` (and say so) or ``fail``.
+        allow_empty: Accept a class folder without images.
+        follow_links: Follow symbolic links that lead out of the folder.
+    """
+
+    backbone: str = "mobilenetv2"
+    weights: str = "auto"
+    image_size: int | None = None
+    resize: str = "stretch"
+    head: str = "linear"
+    augment: str = "light"
+    views: int = 2
+    unfreeze: str = "3"
+    head_epochs: int = 100
+    epochs: int = 10
+    head_learning_rate: float = 1e-3
+    learning_rate: float = 1e-4
+    batch_size: int = 32
+    patience: int = 5
+    trunk_cache: str = "2GB"
+    monitor: str = "val_loss"
+    balance: str = "none"
+    val: float = 0.2
+    seed: int = 0
+    on_bad: str = "skip"
+    allow_empty: bool = False
+    follow_links: bool = False
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            self._check_type(field.name, str(field.type))
+        for name, choices in (
+            ("monitor", tuple(MONITORS)),
+            ("resize", RESIZES),
+            ("balance", BALANCES),
+            ("on_bad", ON_BAD),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                raise UsageError(
+                    f"Unknown {name} {value!r}.{did_you_mean(value, choices)}"
+                    f" Expected one of: {', '.join(choices)}."
+                )
+        for name, low, high in (
+            ("image_size", 8, 2048),
+            ("views", 0, 32),
+            ("head_epochs", 1, 100_000),
+            ("epochs", 1, 100_000),
+            ("batch_size", 1, 65_536),
+            ("patience", 1, 100_000),
+            ("seed", 0, 2**31 - 1),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"Expected {name} between {low} and {high}. Received: {value}")
+        parse_bytes(self.trunk_cache)
+        if not 0 < self.val < 1:
+            raise UsageError(f"Expected val between 0 and 1 (a share). Received: {self.val}")
+        for name in ("head_learning_rate", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"Expected {name} above 0. Received: {getattr(self, name)}")
+
+    def _check_type(self, name: str, annotation: str) -> None:
+        value = getattr(self, name)
+        if annotation == "float" and type(value) is int:
+            object.__setattr__(self, name, float(value))
+            return
+        expected: tuple[type, ...] = {
+            "str": (str,),
+            "int": (int,),
+            "float": (float,),
+            "bool": (bool,),
+            "int | None": (int, type(None)),
+        }[annotation]
+        if type(value) not in expected:
+            raise UsageError(f"Expected {name} as {annotation}. Received: {value!r}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Return a Recipe from a mapping. Raises UsageError for an unknown or ill-typed knob."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise UsageError(f"Unknown recipe knob {name!r}.{did_you_mean(name, known)}")
+        return cls(**values)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read a recipe.json. Raises UsageError where it cannot be read."""
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise UsageError(f"Cannot read the recipe {str(path)!r}: {error}") from error
+        if not isinstance(values, dict):
+            raise UsageError(f"Expected a JSON object in the recipe {str(path)!r}.")
+        return cls.from_dict(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all knobs as a plain dict, in their order here."""
+        return dataclasses.asdict(self)
+
+
+def parse_bytes(text: str) -> int:
+    """Return a size such as ``"2GB"``, ``"500MB"`` or ``"0"`` as a number of bytes.
+
+    Raises:
+        UsageError: It is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"Expected a size such as 2GB or 500MB. Received: {text!r}")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))

@@ -1,0 +1,252 @@
+"""A Run: a directory that training writes and everything else reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfer.errors import RunError
+from transfer.recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; put it in place, whole, when the block ends well.
+
+    An error or a kill inside the block leaves an earlier file at `path` as it was.
+    """
+    handle, name = tempfile.mkstemp(prefix=".tmp", suffix=f"-{path.name}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file, atomically. Text that a spreadsheet would run is preceded by a quote."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([guard(cell) for cell in header])
+    writer.writerows([guard(cell) for cell in row] for row in rows)
+    write_text(path, buffer.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read what `write_csv` wrote, as one dict per row."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = [_unguard(cell) for cell in next(reader, [])]
+        return [dict(zip(header, map(_unguard, row), strict=True)) for row in reader]
+
+
+def guard(cell: Any) -> Any:
+    """Return a cell that a spreadsheet shows and does not run; `read_csv` takes it back."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _unguard(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") else cell
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said about a list of images whose labels are known.
+
+    Attributes:
+        paths: One path per image, relative to the data folder, with forward slashes.
+        true: int64 array of shape (n,), indices into `classes`.
+        probabilities: float32 array of shape (n, number of classes), rows sum to 1.
+        classes: Class names in the order of the model's outputs.
+    """
+
+    paths: tuple[str, ...]
+    true: np.ndarray
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        """Write predictions.csv: path, true, predicted, confidence, p_<class>..."""
+        header = ["path", "true", "predicted", "confidence", *(f"p_{c}" for c in self.classes)]
+        rows = []
+        for name, true, row in zip(self.paths, self.true, self.probabilities, strict=True):
+            best = int(row.argmax())
+            numbers = [f"{p:.9g}" for p in row]  # nine digits give a float32 back bit by bit
+            rows.append([name, self.classes[true], self.classes[best], numbers[best], *numbers])
+        write_csv(path, header, rows)
+
+    @classmethod
+    def read(cls, path: Path, classes: Sequence[str]) -> Predictions:
+        """Read predictions.csv. Raises RunError where it is missing or not of these classes."""
+        import numpy as np
+
+        index = {name: i for i, name in enumerate(classes)}
+        try:
+            rows = read_csv(path)
+            true = np.array([index[row["true"]] for row in rows], dtype=np.int64)
+            table = [[float(row[f"p_{name}"]) for name in classes] for row in rows]
+            paths = tuple(row["path"] for row in rows)
+        except FileNotFoundError as error:
+            raise RunError(f"{path} is missing. Make it with: transfer evaluate RUN") from error
+        except (KeyError, ValueError, OSError, csv.Error) as error:
+            raise RunError(f"{path} does not fit this run's classes: {error!r}") from error
+        probabilities = np.array(table, dtype=np.float32).reshape(len(rows), len(classes))
+        return cls(paths, true, probabilities, tuple(classes))
+
+
+class Run:
+    """One run directory, by its files.
+
+    ``Run(path)`` opens an existing one. `evaluate`, `predict` and `report` are short for
+    ``transfer.evaluate(run)`` and so on.
+
+    Raises:
+        RunError: `path` is not a run directory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not (self.path / "recipe.json").is_file():
+            raise RunError(
+                f"{str(path)!r} is not a run directory (it holds no recipe.json)."
+                " Runs are made by: transfer finetune DATA"
+            )
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, path: Path | None, name: str, recipe: Recipe, classes: Sequence[str]) -> Run:
+        """Make a new run directory with recipe.json and classes.json in it.
+
+        Args:
+            path: The directory itself, new or empty; None takes the next free
+                ``runs/<name>-001`` under the working directory.
+            name: Stem of the generated name, used where `path` is None.
+            recipe: What is about to be done.
+            classes: Class names in the order of the model's outputs.
+
+        Raises:
+            RunError: The directory cannot be made or already holds something.
+        """
+        directory = make_run_directory(path, name)
+        write_json(directory / "classes.json", list(classes))
+        write_json(directory / "recipe.json", recipe.to_dict())
+        return cls(directory)
+
+    def read_json(self, name: str) -> Any:
+        """Read one JSON file of the run. Raises RunError where it is missing or broken."""
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RunError(f"{path} is missing: the run did not get that far.") from error
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The Recipe that made this run."""
+        return Recipe.from_dict(self.read_json("recipe.json"))
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the model's outputs."""
+        return tuple(self.read_json("classes.json"))
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """run.json: status, data, versions, weights, phase kept, timings."""
+        return dict(self.read_json("run.json"))
+
+    def update_info(self, **values: Any) -> None:
+        """Add `values` to run.json."""
+        known = self.info if (self.path / "run.json").exists() else {}
+        write_json(self.path / "run.json", known | values)
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """metrics.json of the run's own evaluation split."""
+        return dict(self.read_json("metrics.json"))
+
+    def predictions(self) -> Predictions:
+        """predictions.csv of the run's own evaluation split."""
+        return Predictions.read(self.path / "predictions.csv", self.classes)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """See `transfer.evaluate`."""
+        from transfer import api
+
+        return api.evaluate(self, *args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """See `transfer.predict`."""
+        from transfer import api
+
+        return api.predict(self, *args, **kwargs)
+
+    def report(self) -> Path:
+        """See `transfer.report`."""
+        from transfer import api
+
+        return api.report(self)
+
+
+def make_run_directory(path: Path | None, name: str) -> Path:
+    """Make and return a directory for a run. Raises RunError where that is not possible."""
+    try:
+        if path is not None:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise RunError(
+                    f"{path} is not empty. Choose another --output; nothing was changed."
+                )
+            return path
+        parent = Path("runs")
+        parent.mkdir(exist_ok=True)
+        stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+        for number in range(1, 100_000):
+            try:
+                (parent / f"{stem}-{number:03d}").mkdir()
+            except FileExistsError:
+                continue
+            return parent / f"{stem}-{number:03d}"
+        raise RunError(f"No free name for {stem} under runs/. Choose one with --output.")
+    except OSError as error:
+        where = path or Path("runs")
+        raise RunError(
+            f"Cannot write a run to {where}: {error.strerror}. Choose another place with --output."
+        ) from error
