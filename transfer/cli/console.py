@@ -1,0 +1,63 @@
+"""What the commands show while they work: lines and bars on stderr."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from transfer import progress
+
+
+@contextmanager
+def watched(quiet: bool = False) -> Iterator[None]:
+    """Show what the library says on stderr while the block runs; `quiet` leaves warnings only."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warning = record.levelno >= logging.WARNING
+            text = " ".join(record.getMessage().split())
+            console.print(
+                f"Warning: {text}" if warning else text,
+                style="yellow" if warning else None,
+                markup=False,
+            )
+
+    @contextmanager
+    def draw(label: str, total: int) -> Iterator[progress.Advance]:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+        )
+        with Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as bars:
+            task = bars.add_task(label, total=total)
+            yield lambda steps: bars.advance(task, steps)
+
+    handler = Lines()
+    progress.logger.addHandler(handler)
+    progress.logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    progress.logger.propagate = False
+    if not quiet:
+        progress.set_drawer(draw)
+    try:
+        yield
+    finally:
+        progress.logger.removeHandler(handler)
+        progress.set_drawer(None)

@@ -1,0 +1,28 @@
+"""transfer evaluate RUN [DATA]: the model of a run on images with known labels."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from transfer.cli.console import watched
+
+
+@click.command(short_help="Evaluate a run's model on a split or on other images.")
+@click.argument("run", type=click.Path())
+@click.argument("data", required=False)
+@click.option("--split", metavar="train|val|test", help="Which images; the run's own by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON on stdout.")
+def evaluate(run: str, data: str | None, split: str | None, as_json: bool) -> None:
+    """Evaluate the model of RUN on one split of its own images, or on the image folder DATA.
+
+    Classes are matched by name. Results on anything but the run's own split go to
+    RUN/evaluations.
+    """
+    from transfer import api
+    from transfer.cli.tables import describe
+
+    with watched(quiet=as_json):
+        metrics = api.evaluate(run, data, split)
+    click.echo(json.dumps(metrics) if as_json else describe(metrics))

@@ -1,0 +1,69 @@
+"""transfer finetune DATA: images in, a run directory out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from transfer.cli.console import watched
+from transfer.cli.options import given, recipe_options
+
+
+@click.command(short_help="Train a classifier on a folder of images.")
+@click.argument("data")
+@recipe_options
+@click.option("--recipe", type=click.Path(), help="Start from this recipe.json; options override it.")
+@click.option("-o", "--output", type=click.Path(), help="Run directory, new or empty.")
+@click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
+def finetune(
+    data: str,
+    recipe: str | None,
+    output: str | None,
+    strict: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train a classifier on DATA: a folder with one folder of images per class, or with train/,
+    val/ and test/ of such folders; or sample:digits, sample:shapes.
+
+    The backbone runs once over the images and the head is trained on its features. Then the top
+    of the backbone is fine-tuned. The better of the two on the validation images is kept.
+    """
+    from transfer import api
+    from transfer.recipe import Recipe
+
+    knobs = given(options) | ({"on_bad": "fail"} if strict else {})
+    with watched(quiet):
+        run = api.finetune(
+            data, recipe=None if recipe is None else Recipe.load(recipe), output=output, **knobs
+        )
+    click.echo(json.dumps(_result(run.path, run.info, run.metrics)) if as_json else summary(run))
+
+
+def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
+    return {
+        "run": str(path),
+        "split": metrics["split"],
+        "n": metrics["n"],
+        "accuracy": metrics["accuracy"],
+        "accuracy_ci95": metrics["accuracy_ci95"],
+        "macro_f1": metrics["macro_f1"],
+        "phase_kept": info["phase_kept"],
+        "phases": info["phases"],
+        "seconds": info["seconds"]["total"],
+        "report": str(path / "report.html"),
+    }
+
+
+def summary(run: Any) -> str:
+    """Return what is printed at the end: accuracy, the most confused pairs, where the report is."""
+    from transfer.cli.tables import describe
+
+    return "\n".join([describe(run.metrics), f"Model:  {run.path / 'model.keras'}",
+                      f"Report: {run.path / 'report.html'}"])

@@ -1,0 +1,93 @@
+"""The group of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from transfer import __version__
+from transfer.errors import TransferError
+
+COMMANDS = ("finetune", "evaluate", "report", "predict", "backbones", "weights")
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(click.Group):
+    """Imports the file of a command when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"transfer.cli.{name}"), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings=HELP)
+@click.version_option(__version__, message="transfer %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def transfer(debug: bool) -> None:
+    """Train an image classifier on a folder of photos, and see what it confuses.
+
+    \b
+      transfer finetune data/dogs
+      transfer report runs/dogs-mobilenetv2-001
+      transfer predict runs/dogs-mobilenetv2-001 rex.jpg
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and exit: 0 well, 1 a fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments or bool(os.environ.get("TRANSFER_DEBUG"))
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        transfer.main([a for a in arguments if a != "--debug"], "transfer", standalone_mode=False)
+        sys.stdout.flush()
+        code = 0
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except BaseException as error:
+        if debug and not isinstance(error, (click.exceptions.Exit, SystemExit)):
+            raise
+        code = _explain(error)
+    sys.exit(code)
+
+
+def _explain(error: BaseException) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            return _say("Interrupted.", 130)
+        case SystemExit():
+            return int(error.code or 0)
+        case TransferError():
+            return _say(f"Error: {error}", error.exit_code)
+        case MemoryError():
+            return _say("Error: out of memory. Try a smaller --batch-size or --image-size.", 1)
+        case OSError() if error.filename is not None or error.errno is not None:
+            return _say(f"Error: {error}. Nothing of an earlier run was changed.", 1)
+    line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return _say(f"Error: {line} (run again with --debug for the traceback)", 1)
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(" ".join(message.split()), err=True)
+    return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

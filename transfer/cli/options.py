@@ -1,0 +1,74 @@
+"""Options that stand for fields of the Recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from transfer.recipe import BALANCES, MONITORS, ON_BAD, RESIZES, Recipe
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Field of the Recipe -> what --help says of it. Its type and default are those of the field.
+HELP = {
+    "backbone": 'Pretrained network; see "transfer backbones".',
+    "weights": "auto, bundled, imagenet, none, or a file or folder.",
+    "image_size": "Side of the input in pixels.",
+    "resize": "How a photo becomes a square.",
+    "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
+    "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1".',
+    "views": "Augmented views of each training image, computed once.",
+    "unfreeze": 'Part to fine-tune: none, all, a number of blocks from the top, or a layer.',
+    "head_epochs": "Most epochs for the head alone.",
+    "epochs": "Most epochs of fine-tuning.",
+    "head_learning_rate": "Learning rate for the head alone.",
+    "learning_rate": "Learning rate of fine-tuning.",
+    "batch_size": "Images per step.",
+    "patience": "Epochs without improvement before a phase stops.",
+    "trunk_cache": "Disk space for the frozen layers' activations.",
+    "monitor": 'What "best" means.',
+    "balance": "Weights of uneven classes in the loss.",
+    "val": "Share held out for validation where no val folder stands.",
+    "seed": "Seed of split, shuffling, augmentation and weights.",
+    "on_bad": "Unreadable images: leave out and say so, or stop.",
+    "allow_empty": "Accept class folders without images.",
+    "follow_links": "Follow links that lead out of the folder.",
+}
+CHOICES = {
+    "resize": RESIZES,
+    "monitor": tuple(MONITORS),
+    "balance": BALANCES,
+    "on_bad": ON_BAD,
+}
+TYPES = {"str": str, "int": int, "int | None": int, "float": float}
+
+
+def recipe_options(command: F) -> F:
+    """Add one option per field of the Recipe; those that were not given arrive as None."""
+    for field in reversed(dataclasses.fields(Recipe)):
+        name = "--" + field.name.replace("_", "-")
+        default = "" if field.default in (None, False) else f"  [default: {field.default}]"
+        text = HELP[field.name] + default
+        if field.type == "bool":
+            option = click.option(name, is_flag=True, default=None, help=text)
+        elif field.name in CHOICES:
+            option = click.option(name, metavar="|".join(CHOICES[field.name]), help=text)
+        else:
+            kind = TYPES[str(field.type)]
+            option = click.option(name, type=kind, metavar=_metavar(field.name, kind), help=text)
+        command = option(command)
+    return command
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given on the command line."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _metavar(name: str, kind: type) -> str:
+    if kind is not str:
+        return "NUMBER"
+    return {"backbone": "NAME", "trunk_cache": "SIZE", "weights": "WEIGHTS"}.get(name, "SPEC")

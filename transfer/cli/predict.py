@@ -1,0 +1,53 @@
+"""transfer predict RUN PATH...: labels for pictures."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import click
+
+from transfer.cli.console import watched
+from transfer.cli.tables import PREDICTION_WRITERS
+from transfer.errors import DataError
+from transfer.progress import warn
+
+
+@click.command(short_help="Say what is on pictures.")
+@click.argument("run", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.option("--top", default=1, metavar="K", type=click.IntRange(1), help="Classes per picture.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(PREDICTION_WRITERS)),
+    default="table",
+    help="csv and json hold the probabilities of all classes.  [default: table]",
+)
+@click.option("-o", "--output", type=click.Path(), help="Write to this file instead of stdout.")
+def predict(run: str, paths: tuple[str, ...], top: int, form: str, output: str | None) -> None:
+    """Say what is on the pictures PATH..., by the model of RUN. Folders are searched through.
+
+    Pictures that cannot be read are named on stderr and left out; the exit code is then 2.
+    """
+    from transfer import api
+    from transfer.run import atomic
+
+    bad: list[DataError] = []
+
+    def leave_out(error: DataError) -> None:
+        bad.append(error)
+        warn(f"Left out: {error}")
+
+    with ExitStack() as stack:
+        stack.enter_context(watched())
+        target: IO[str] = sys.stdout
+        if output is not None:
+            temporary = stack.enter_context(atomic(Path(output)))
+            target = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+        found = api.iterate_predictions(run, paths, leave_out)
+        PREDICTION_WRITERS[form](found, top, target)
+    if bad:
+        raise DataError(f"{len(bad)} of the pictures could not be read; the others are written.")

@@ -1,0 +1,18 @@
+"""transfer report RUN: the page that shows what the model confuses."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Write the page that shows what a run's model confuses.")
+@click.argument("run", type=click.Path())
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def report(run: str, show: bool) -> None:
+    """Write report.html of RUN anew from its predictions, and print its path."""
+    from transfer import api
+
+    path = api.report(run)
+    click.echo(str(path))
+    if show:
+        click.launch(str(path))

@@ -1,0 +1,81 @@
+"""Results as text."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transfer.serving.predict import Prediction
+
+
+def describe(metrics: Mapping[str, Any]) -> str:
+    """Return a few lines on accuracy and the most confused pairs."""
+    low, high = metrics["accuracy_ci95"]
+    lines = [
+        f"Accuracy {metrics['accuracy']:.3f} on {metrics['n']:,} {metrics['split']} images"
+        f" (95 % interval {low:.3f} to {high:.3f}), macro-F1 {metrics['macro_f1']:.3f}"
+    ]
+    pairs = metrics["most_confused"][:5]
+    if pairs:
+        lines.append("Most confused:")
+        lines += [f"  {p['true']} taken for {p['predicted']}: {p['count']}" for p in pairs]
+    else:
+        lines.append("Nothing was confused.")
+    return "\n".join(lines)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Return rows as aligned plain text, which pipes and screen readers can take.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells as text.
+        right: Numbers of the columns that are aligned to the right.
+    """
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+    """Write one line per picture: its path and its `top` classes."""
+    for each in predictions:
+        best = "  ".join(f"{label} {p:.3f}" for label, p in each.top(top))
+        print(f"{each.path}: {best}", file=file, flush=True)
+
+
+def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+    """Write path, label, confidence and the probability of every class as CSV."""
+    from transfer.run import guard
+
+    writer = csv.writer(file, lineterminator="\n")
+    for number, each in enumerate(predictions):
+        if number == 0:
+            names = [guard(f"p_{name}") for name in each.probabilities]
+            writer.writerow(["path", "label", "confidence", *names])
+        numbers = [f"{p:.9g}" for p in each.probabilities.values()]
+        writer.writerow([guard(each.path), guard(each.label), f"{each.confidence:.9g}", *numbers])
+        file.flush()
+
+
+def write_json(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+    """Write a JSON array of one object per picture."""
+    file.write("[")
+    for number, each in enumerate(predictions):
+        record = dataclasses.asdict(each) | {"top": each.top(top)}
+        file.write(("," if number else "") + "\n" + json.dumps(record, ensure_ascii=False))
+        file.flush()
+    file.write("\n]\n")
+
+
+PREDICTION_WRITERS = {"table": write_table, "csv": write_csv, "json": write_json}

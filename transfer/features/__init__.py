@@ -1,0 +1,1 @@
+"""Arrays -> feature vectors, computed once."""

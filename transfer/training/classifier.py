@@ -1,0 +1,114 @@
+"""The classifier: RGB 0..255 -> preprocess -> backbone -> pooling -> head, in one Keras model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from transfer.backbones import Backbone, get_backbone
+from transfer.blocks import find_blocks
+from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.recipe import Recipe
+from transfer.run import Run
+from transfer.training.head import Head, pool
+from transfer.weights import Weights, load_weights
+
+
+def image_size(recipe: Recipe) -> int:
+    """Side of the model's square input in pixels."""
+    return recipe.image_size or get_backbone(recipe.backbone).image_size
+
+
+def build_extractor(backbone: Backbone, head: Head, size: int, weights: Weights) -> keras.Model:
+    """Return the frozen part: images (b, size, size, 3), RGB 0..255 -> vectors (b, d).
+
+    The backbone is one layer of it, named as in the registry. Nothing in it is trainable.
+    """
+    base = backbone.build(size)
+    load_weights(base, backbone, weights)
+    base.trainable = False
+    images = keras.Input((size, size, 3), name="image")
+    vectors = pool(head, base(backbone.apply_preprocess(images)))
+    return keras.Model(images, vectors, name="extractor")
+
+
+def build_classifier(extractor: keras.Model, head: keras.Model) -> keras.Model:
+    """Return images (b, size, size, 3), RGB 0..255 -> probabilities (b, classes).
+
+    The layers of `extractor` and the model `head` are shared, not copied: fine-tuning the
+    classifier changes them.
+    """
+    return keras.Model(extractor.input, head(extractor.output), name="classifier")
+
+
+def unfreeze(classifier: keras.Model, base: keras.Model, chosen: set[str]) -> None:
+    """Make the head and some of the backbone trainable; BatchNormalization stays frozen.
+
+    A BatchNormalization layer that is not trainable runs in inference mode and leaves its moving
+    statistics alone. It has to be said layer by layer: calling the backbone with
+    ``training=False`` has no effect inside ``fit`` (https://github.com/keras-team/keras/issues/20285).
+    Compile the model anew afterwards, or nothing moves.
+
+    Args:
+        classifier: From `build_classifier`.
+        base: The backbone inside it.
+        chosen: Names of the backbone's layers that are to train (see `layers_to_unfreeze`).
+    """
+    classifier.trainable = True
+    for layer in base.layers:
+        layer.trainable = layer.name in chosen
+        for part in layer._flatten_layers():  # a user's own backbone may nest models
+            if isinstance(part, keras.layers.BatchNormalization):
+                part.trainable = False
+
+
+def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
+    """Return the names of the backbone's layers that `spec` stands for.
+
+    Args:
+        base: The backbone.
+        spec: ``none``, ``all``, a number of blocks counted from the top, or the name of the
+            lowest layer to train.
+
+    Raises:
+        UsageError: `spec` names no layer, or more blocks than there are.
+    """
+    names = [layer.name for layer in base.layers]
+    if spec == "none":
+        return set()
+    if spec == "all":
+        return set(names)
+    if spec.isdecimal():
+        blocks = find_blocks(base)
+        if int(spec) > len(blocks):
+            raise UsageError(
+                f"Cannot unfreeze {spec} blocks: {base.name} has {len(blocks)}."
+                f' See "transfer backbones {base.name}".'
+            )
+        return {name for block in blocks[: int(spec)] for name in block.layers}
+    if spec in names:
+        return set(names[names.index(spec) :])
+    raise UsageError(
+        f"Cannot unfreeze {spec!r}: {base.name} has no layer of that name."
+        f"{did_you_mean(spec, names)} Expected none, all, a number of blocks or a layer's name."
+    )
+
+
+def load_classifier(run: Run) -> keras.Model:
+    """Load model.keras of a run.
+
+    Raises:
+        RunError: It is missing or not a valid model.
+    """
+    path = run.path / "model.keras"
+    if not path.is_file():
+        raise RunError(f"{path} is missing: the run did not get that far.")
+    return _load(path)
+
+
+def _load(path: Path) -> keras.Model:
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:
+        raise RunError(f"{path} is not a valid model: {error}".splitlines()[0]) from error

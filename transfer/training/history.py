@@ -1,0 +1,59 @@
+"""What each epoch brought: kept in history.csv, told line by line."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from transfer.errors import TransferError
+from transfer.run import write_csv
+
+COLUMNS = ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+class History:
+    """The epochs of a run, over its phases.
+
+    Args:
+        path: Where history.csv goes; it is complete after every epoch.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+
+    def recorder(self, phase: str) -> keras.callbacks.Callback:
+        """Return the Keras callback that records the epochs of one phase."""
+        began = time.monotonic()
+
+        def begin(epoch: int, logs: Any = None) -> None:
+            nonlocal began
+            began = time.monotonic()
+
+        def end(epoch: int, logs: dict[str, float]) -> None:
+            seconds = time.monotonic() - began
+            self.rows.append({"phase": phase, "epoch": epoch + 1, "seconds": seconds} | logs)
+            write_csv(self.path, COLUMNS, [_cells(row) for row in self.rows])
+
+        return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
+
+    def require_finite(self, phase: str, rate: float, option: str) -> None:
+        """Raise TransferError where the phase's training loss ended as NaN or infinite."""
+        rows = [row for row in self.rows if row["phase"] == phase]
+        if not rows or math.isfinite(rows[-1].get("loss", 0.0)):
+            return
+        raise TransferError(
+            f"Training diverged in epoch {rows[-1]['epoch']} of phase {phase!r}: the loss is"
+            f" {rows[-1]['loss']}. Lower the rate with {option} (it was {rate:g})."
+        )
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        f"{value:.6g}" if isinstance(value := row.get(column, ""), float) else str(value)
+        for column in COLUMNS
+    ]
