@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import base64
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from transfer.evaluation.gallery import (
+    confused_pairs,
+    encode_thumbnail,
+    thumbnailer,
+    worst_mistakes,
+)
+from transfer.evaluation.metrics import compute_metrics
+from transfer.run import Predictions
+
+
+def decode(uri: str | None) -> Image.Image:
+    assert uri is not None
+    head, _, body = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(body)))
+
+
+def test_a_thumbnail_is_small_and_upright_by_exif(tmp_path: Path) -> None:
+    image = Image.new("RGB", (400, 200), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera turned by 90 degrees
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    assert decode(encode_thumbnail(tmp_path / "turned.jpg")).size == (64, 128)
+
+
+def test_transparency_lies_on_white_and_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    Image.fromarray(np.full((20, 20), 32896, np.uint16)).save(tmp_path / "deep.png")
+    assert decode(encode_thumbnail(tmp_path / "clear.png")).getpixel((9, 9)) == (255, 255, 255)
+    assert decode(encode_thumbnail(tmp_path / "deep.png")).getpixel((9, 9)) == (128, 128, 128)
+
+
+def test_what_cannot_be_shown_is_none(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "empty.jpg").touch()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name in ("missing.jpg", "text.jpg", "empty.jpg", "pipe.jpg", "."):
+        assert encode_thumbnail(tmp_path / name) is None
+
+
+def test_no_file_outside_the_data_folder_gets_into_the_page(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "secret.png")
+    (tmp_path / "data").mkdir()
+    thumbnail = thumbnailer(tmp_path / "data")
+    assert thumbnail("../secret.png") is None
+    assert thumbnail(str(tmp_path / "secret.png")) is None
+    assert thumbnailer(tmp_path)("secret.png") is not None
+    assert thumbnailer(None)("secret.png") is None
+
+
+def test_the_page_has_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        Image.new("RGB", (9, 9), "red").save(tmp_path / f"{name}.png")
+    each = len(encode_thumbnail(tmp_path / "a.png") or "")
+    monkeypatch.setattr("transfer.evaluation.gallery.MOST_BYTES", 2 * each)
+    thumbnail = thumbnailer(tmp_path)
+    assert [thumbnail(f"{name}.png") is not None for name in "aabc"] == [True, True, True, False]
+
+
+def test_pairs_and_mistakes_show_the_surest_first() -> None:
+    rows = np.array([[0.4, 0.6], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3]], dtype=np.float32)
+    found = Predictions(("a", "b", "c", "d"), np.array([0, 0, 0, 1]), rows, ("x", "y"))
+    pairs = compute_metrics(found, "val")["most_confused"]
+    first, second = confused_pairs(found, pairs, lambda name: None)
+    assert (first.true, first.predicted, first.count) == ("x", "y", 2)
+    assert [picture.path for picture in first.pictures] == ["b", "a"]
+    assert [picture.path for picture in second.pictures] == ["d"]
+    worst = worst_mistakes(found, lambda name: None)
+    assert [picture.path for picture in worst] == ["b", "d", "a"]
+    assert worst[0].p_true == pytest.approx(0.1)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from transfer.evaluation.plots import _label, plot_confusion_matrix
+
+NAMES = ["猫科の動物", "שלום", "$x^{2$ \\frac", "n" * 60, "new\nline", "_", "tulips"]
+
+
+def draw(path: Path, classes: list[str]) -> Image.Image:
+    rng = np.random.default_rng(3)
+    matrix = rng.integers(0, 9, (len(classes), len(classes))) + 30 * np.eye(len(classes), dtype=int)
+    plot_confusion_matrix(matrix, classes, path)
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+@pytest.mark.case("R03")
+@pytest.mark.parametrize("count", [1, 2, 200])
+def test_any_number_of_classes(tmp_path: Path, count: int) -> None:
+    image = draw(tmp_path / "m.png", [f"class {i}" for i in range(count)])
+    assert image.format == "PNG"
+    assert 600 <= image.width <= 4000
+
+
+@pytest.mark.case("R03")
+def test_names_that_cannot_be_drawn_become_their_index(tmp_path: Path) -> None:
+    labels = [_label(name, i) for i, name in enumerate(NAMES)]
+    assert labels[:3] == ["#0", "#1", NAMES[2]]
+    assert labels[3] == "n" * 12 + "…" + "n" * 11
+    assert labels[4:] == ["#4", "_", "tulips"]
+    draw(tmp_path / "m.png", NAMES)  # a glyph that is missing would warn, and warnings are errors
+
+
+@pytest.mark.case("R06")
+def test_same_input_same_bytes_whatever_the_users_style(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png", NAMES)
+    with matplotlib.rc_context({"font.size": 30, "axes.titlecolor": "red"}):
+        draw(tmp_path / "b.png", NAMES)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.case("R02")
+def test_a_row_without_images(tmp_path: Path) -> None:
+    plot_confusion_matrix([[0, 0], [1, 4]], ["absent", "x"], tmp_path / "m.png")
+    assert (tmp_path / "m.png").stat().st_size > 5000

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transfer.errors import DataError, RunError
+from transfer.evaluation.report import write_evaluation, write_report
+from transfer.run import Predictions
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    '" onmouseover="alert(1)',
+    "</style><svg onload=alert(1)>",
+)
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collect tags, attributes and text, and check that tags are balanced."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.mark.case("R01")
+def test_hostile_names_stay_text(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(HOSTILE, stem=HOSTILE[0]), images=False)
+    run.update_info(
+        bad=[[HOSTILE[0], HOSTILE[1]]],
+        skipped={HOSTILE[2]: 3},
+        notes={HOSTILE[3]: HOSTILE[0]},
+        weights={"origin": HOSTILE[1]},
+        versions={HOSTILE[2]: HOSTILE[2]},
+        phases={HOSTILE[0]: {}},
+        phase_kept=HOSTILE[0],
+    )
+    history = run.path / "history.csv"
+    history.write_text(f"phase,{HOSTILE[0]},loss\n{HOSTILE[1]},{HOSTILE[0]},1\n")
+    page = Page(write_report(run))
+    assert not {tag for tag, _ in page.tags} & {"script", "a", "link", "iframe", "form", "object"}
+    for tag, attributes in page.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        if tag == "img":
+            assert (attributes["src"] or "").startswith("data:image/jpeg;base64,")
+    assert HOSTILE[0] in page.text  # shown, as text
+    policies = [a["content"] for t, a in page.tags if a.get("http-equiv")]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+@pytest.mark.case("R01")
+def test_hostile_run_name(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]), name="<img src=x onerror=alert(1)>")
+    page = Page(write_report(run))
+    assert all(tag != "img" or "onerror" not in attributes for tag, attributes in page.tags)
+
+
+@pytest.mark.case("R02")
+def test_an_absent_class_shows_n_a_and_few_images_are_flagged(make_predictions, make_run) -> None:
+    page = Page(write_report(make_run(make_predictions(["x", "absent", "rare"], [20, 0, 4]))))
+    assert "n/a" in page.text
+    assert "no images" in page.text
+    assert "few images: shaky" in page.text
+
+
+@pytest.mark.case("R03")
+@pytest.mark.parametrize("count", [1, 2, 10, 41, 200])
+def test_any_number_of_classes_is_shown_in_full(count: int, make_predictions, make_run) -> None:
+    names = ["猫科の動物", "שלום עולם", "n" * 60][:count]
+    names += [f"class {i}" for i in range(len(names), count)]
+    path = write_report(make_run(make_predictions(names, 3)))
+    page = Page(path)
+    assert set(names) <= set(page.text)
+    cells = [a for t, a in page.tags if t == "td" and "right" in str(a.get("class")).split()]
+    assert len(cells) == count
+    assert path.stat().st_size < 3_000_000
+
+
+def test_more_classes_than_a_table_can_hold(make_predictions, tmp_path: Path, make_run) -> None:
+    page = Page(write_report(make_run(make_predictions([f"c{i}" for i in range(300)], 1))))
+    assert any("confusion_matrix.csv" in text for text in page.text)
+
+
+@pytest.mark.case("R04")
+def test_a_formula_as_class_name_is_neutralised_and_read_back(
+    make_predictions, tmp_path: Path
+) -> None:
+    classes = ["=cmd()", "@SUM(A1)", "'quoted", "plain"]
+    found = make_predictions(classes)
+    write_evaluation(tmp_path, found, "val")
+    for name in ("predictions.csv", "confusion_matrix.csv"):
+        with (tmp_path / name).open(encoding="utf-8", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell.startswith(("=", "@", "+"))]
+        assert any("=cmd()" in cell for cell in cells)
+    back = Predictions.read(tmp_path / "predictions.csv", classes)
+    assert back.paths == found.paths
+    np.testing.assert_array_equal(back.true, found.true)
+    np.testing.assert_array_equal(back.probabilities, found.probabilities)
+
+
+def test_confusion_matrix_csv_has_names_and_counts(make_predictions, tmp_path: Path) -> None:
+    metrics = write_evaluation(tmp_path, make_predictions(["a", "b"]), "val")
+    (top, bottom) = metrics["confusion_matrix"]
+    lines = (tmp_path / "confusion_matrix.csv").read_text().splitlines()
+    assert lines == [
+        "true\\predicted,a,b",
+        f"a,{top[0]},{top[1]}",
+        f"b,{bottom[0]},{bottom[1]}",
+    ]
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+
+
+@pytest.mark.case("R05")
+def test_zero_images_write_nothing(tmp_path: Path) -> None:
+    none = Predictions((), np.zeros(0, np.int64), np.zeros((0, 2), np.float32), ("x", "y"))
+    with pytest.raises(DataError, match="at least one readable image"):
+        write_evaluation(tmp_path, none, "val")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.case("R06")
+def test_again_gives_the_same_bytes_and_no_absolute_path(
+    make_predictions, make_run, tmp_path: Path
+) -> None:
+    run = make_run(make_predictions(["a", "b", "c"]), images=True)
+    run.update_info(
+        weights={"origin": str(tmp_path / "w.h5")},
+        bad=[["a/x.jpg", f"cannot identify image file '{tmp_path}/my photos/a/x.jpg'"]],
+    )
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+    assert str(tmp_path).encode() not in first
+    assert b"my photos" in first
+    pictures = [a for t, a in Page(run.path / "report.html").tags if t == "img"]
+    assert pictures
+
+
+def test_images_that_are_gone_leave_their_names(make_predictions, make_run) -> None:
+    page = Page(write_report(make_run(make_predictions(["a", "b"]))))
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+    assert any(text.startswith("not shown") or "not shown" in text for text in page.text)
+
+
+def test_a_report_needs_two_files_only(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    for name in ("run.json", "history.csv", "confusion_matrix.csv", "confusion_matrix.png"):
+        (run.path / name).unlink()
+    assert "Learning curves" not in Page(write_report(run)).text
+
+
+def test_another_evaluation_of_the_run(make_predictions, make_run, tmp_path: Path) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    other = tmp_path / "holiday"
+    other.mkdir()
+    write_evaluation(other, make_predictions(["a", "b"], 4), "test")
+    (other / "evaluation.json").write_text('{"data": "/elsewhere/beach", "split": "test"}')
+    page = Page(write_report(run, other))
+    assert {"holiday", "beach", "test"} <= set(page.text)
+    assert not (run.path / "report.html").exists()
+
+
+def test_missing_or_foreign_files_say_how_to_mend_it(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    (run.path / "metrics.json").write_text(json.dumps(metrics | {"n": 3}))
+    with pytest.raises(RunError, match=r"is of 3 images. Make it anew with: transfer evaluate"):
+        write_report(run)
+    (run.path / "metrics.json").write_text("{}")
+    with pytest.raises(RunError, match="lacks split"):
+        write_report(run)
+    (run.path / "predictions.csv").unlink()
+    with pytest.raises(RunError, match="transfer evaluate RUN"):
+        write_report(run)
+
+
+def test_the_report_imports_nothing_heavy(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    code = (
+        "import sys; from pathlib import Path; from transfer.run import Run;"
+        "from transfer.evaluation.report import write_report;"
+        f"write_report(Run({str(run.path)!r}));"
+        "print([m for m in ('matplotlib', 'sklearn', 'tensorflow', 'keras') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,1 @@
+"""Predictions become knowledge: figures, pictures and a page to read."""

@@ -1,0 +1,175 @@
+"""The pictures of the report: the images behind the mistakes, small and inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from transfer.evaluation.metrics import image_losses
+from transfer.run import Predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+SIDE = 128  # pixels
+MOST_BYTES = 1_500_000  # of all thumbnails of a page together, as base64
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+
+Thumbnailer = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of a gallery.
+
+    Attributes:
+        path: Relative to the data folder.
+        image: JPEG as a ``data:`` URI; None where there is none to show.
+        true: Name of the true class.
+        predicted: Name of the predicted class.
+        confidence: Probability of the predicted class, 0..1.
+        p_true: Probability of the true class, 0..1.
+    """
+
+    path: str
+    image: str | None
+    true: str
+    predicted: str
+    confidence: float
+    p_true: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two classes that the model confuses, and images of the confusion."""
+
+    true: str
+    predicted: str
+    count: int
+    share: float
+    pictures: tuple[Picture, ...]
+
+
+def confused_pairs(
+    predictions: Predictions,
+    most_confused: Sequence[Mapping[str, Any]],
+    thumbnail: Thumbnailer,
+    pairs: int = 8,
+    images: int = 6,
+) -> list[Pair]:
+    """Return the most confused pairs, each with the images the model was surest about.
+
+    Args:
+        predictions: All predictions of the split.
+        most_confused: As in metrics.json: true, predicted, count, share.
+        thumbnail: What turns a relative path into a ``data:`` URI or None.
+        pairs: Most pairs.
+        images: Most images per pair.
+    """
+    index = {name: i for i, name in enumerate(predictions.classes)}
+    predicted = predictions.probabilities.argmax(axis=1)
+    found = []
+    for row in most_confused[:pairs]:
+        here = (predictions.true == index[row["true"]]) & (predicted == index[row["predicted"]])
+        order = _first(predictions, -predictions.probabilities.max(axis=1), here, images)
+        pictures = tuple(_picture(predictions, i, thumbnail) for i in order)
+        found.append(Pair(row["true"], row["predicted"], row["count"], row["share"], pictures))
+    return found
+
+
+def worst_mistakes(
+    predictions: Predictions, thumbnail: Thumbnailer, images: int = 12
+) -> list[Picture]:
+    """Return the wrongly classified images with the highest loss, the highest first."""
+    wrong = predictions.probabilities.argmax(axis=1) != predictions.true
+    order = _first(predictions, -image_losses(predictions), wrong, images)
+    return [_picture(predictions, i, thumbnail) for i in order]
+
+
+def thumbnailer(root: Path | None) -> Thumbnailer:
+    """Return what makes thumbnails of images under `root`, until the page is heavy enough.
+
+    It returns None for whatever cannot be shown: no root, a path that leads out of it, a missing
+    or unreadable file, or the budget spent.
+    """
+    spent = 0
+
+    @cache
+    def thumbnail(name: str) -> str | None:
+        nonlocal spent
+        relative = PurePosixPath(name)
+        if root is None or relative.is_absolute() or ".." in relative.parts:
+            return None
+        uri = encode_thumbnail(root / relative)
+        if uri is None or spent + len(uri) > MOST_BYTES:
+            return None
+        spent += len(uri)
+        return uri
+
+    return thumbnail
+
+
+def encode_thumbnail(path: Path, side: int = SIDE) -> str | None:
+    """Return an image as an upright JPEG of at most `side` pixels in a ``data:`` URI.
+
+    Returns:
+        The URI, or None where the file is missing or cannot be decoded.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        if not path.is_file():  # a FIFO would block, a directory would raise
+            return None
+        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
+            warnings.simplefilter("ignore")  # damaged metadata does not matter here
+            image.draft("RGB", (2 * side, 2 * side))
+            small = ImageOps.exif_transpose(_to_rgb(image))
+            small.thumbnail((side, side))
+            buffer = io.BytesIO()
+            small.save(buffer, format="JPEG", quality=80, optimize=True)
+    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError, Warning):
+        return None
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _to_rgb(image: Image) -> Image:
+    """Convert any mode to RGB: 16 bits scaled, transparency laid on white."""
+    from PIL import Image as images
+
+    if image.mode.startswith("I"):
+        import numpy as np
+
+        grey = (np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8)
+        return images.fromarray(grey).convert("RGB")
+    if image.has_transparency_data:
+        white = images.new("RGBA", image.size, "white")
+        flat = images.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+        flat.info["exif"] = image.getexif().tobytes()
+        return flat
+    return image.convert("RGB")
+
+
+def _first(predictions: Predictions, key: np.ndarray, among: np.ndarray, count: int) -> list[int]:
+    """Return the `count` indices with the lowest `key`, by path where keys are equal."""
+    chosen = [int(i) for i in among.nonzero()[0]]
+    return sorted(chosen, key=lambda i: (key[i], predictions.paths[i]))[:count]
+
+
+def _picture(predictions: Predictions, i: int, thumbnail: Thumbnailer) -> Picture:
+    row, true = predictions.probabilities[i], int(predictions.true[i])
+    best = int(row.argmax())
+    return Picture(
+        path=predictions.paths[i],
+        image=thumbnail(predictions.paths[i]),
+        true=predictions.classes[true],
+        predicted=predictions.classes[best],
+        confidence=float(row[best]),
+        p_true=float(row[true]),
+    )

@@ -1,0 +1,130 @@
+"""Pictures of predictions as PNG files."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfer.run import atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
+FONT = "DejaVu Sans"  # comes with matplotlib, so that the picture is the same everywhere
+LONGEST_LABEL = 24
+NUMBERS_UP_TO = 20  # classes; above that a number does not fit into its cell
+MOST_LABELS = 130  # per axis; above that every second, fifth, tenth ... class is labelled
+RIGHT_TO_LEFT = ("R", "AL", "RLE", "RLO", "RLI")
+
+
+def plot_confusion_matrix(
+    matrix: Sequence[Sequence[int]] | np.ndarray, classes: Sequence[str], path: Path
+) -> None:
+    """Draw a confusion matrix: counts on the left, shares of each true class on the right.
+
+    Names that the font cannot draw (CJK, right-to-left scripts) stand as their index in
+    `classes`, ``#3``; long names lose their middle. Up to 20 classes the numbers stand in the
+    cells; above that only the shade does, spread so that single mistakes can be seen. The same
+    input gives the same bytes.
+
+    Args:
+        matrix: Counts of shape (N, N); rows are true classes, columns predicted ones.
+        classes: N class names.
+        path: The PNG file to write.
+    """
+    import matplotlib
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    counts = np.asarray(matrix, dtype=np.int64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = float(np.clip(2.4 + 0.5 * len(classes), 3.6, 13.0))
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"font.family": [FONT], "text.parse_math": False})
+        figure = Figure(figsize=(2 * side + 1, side + 0.6), dpi=120, layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        labels = [_label(name, index) for index, name in enumerate(classes)]
+        _draw(left, counts, counts.max(initial=1), [[f"{c}" for c in row] for row in counts])
+        _draw(right, shares, 1.0, [[_percent(s) for s in row] for row in shares])
+        for axes, title in ((left, "Images"), (right, "Per cent of the true class")):
+            axes.set_title(title, fontsize=12, pad=10)
+            axes.set_xlabel("predicted", fontsize=11)
+            _label_axes(axes, labels)
+        left.set_ylabel("true", fontsize=11)
+        with atomic(path) as temporary:
+            figure.savefig(
+                temporary,
+                format="png",
+                metadata={"Software": None},
+                bbox_inches="tight",
+                pad_inches=0.2,
+            )
+
+
+def _draw(axes: Axes, values: np.ndarray, highest: Any, texts: list[list[str]]) -> None:
+    from matplotlib.colors import PowerNorm
+
+    crowded = len(values) > NUMBERS_UP_TO
+    norm = PowerNorm(0.4 if crowded else 1.0, vmin=0, vmax=highest)  # lets single mistakes show
+    axes.imshow(values, cmap="Blues", norm=norm, interpolation="nearest")
+    axes.spines[:].set_visible(False)
+    if crowded:
+        return
+    size = 11 if len(values) <= 6 else 9 if len(values) <= 12 else 8
+    for (row, column), value in ((ij, values[ij]) for ij in _cells(len(values))):
+        dark = value > 0.55 * highest
+        colour = "white" if dark else "#1b2733" if value else "#a9b4bf"
+        axes.text(
+            column, row, texts[row][column], ha="center", va="center", color=colour, fontsize=size
+        )
+
+
+def _cells(size: int) -> list[tuple[int, int]]:
+    return [(row, column) for row in range(size) for column in range(size)]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _label_axes(axes: Axes, labels: list[str]) -> None:
+    import numpy as np
+
+    count = len(labels)
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, count) if count / s <= MOST_LABELS)
+    shown = range(0, count, step)
+    upright = count <= 12 and max(map(len, labels)) * count <= 70
+    size = 10 if count <= 20 else 8 if count <= 50 else 6.5
+    axes.set_xticks(list(shown), [labels[i] for i in shown], fontsize=size)
+    axes.tick_params(axis="x", rotation=0 if upright else 90, length=0)
+    axes.set_yticks(list(shown), [labels[i] for i in shown], fontsize=size)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.tick_params(which="minor", length=0)
+    axes.grid(which="minor", color="#e4e9ee", linewidth=0.8 if count <= NUMBERS_UP_TO else 0.25)
+
+
+def _label(name: str, index: int) -> str:
+    if not _drawable(name):
+        return f"#{index}"
+    if len(name) <= LONGEST_LABEL:
+        return name
+    half = LONGEST_LABEL // 2  # names often differ at their end only, so the middle goes
+    return f"{name[:half].rstrip()}…{name[1 - half :].lstrip()}"
+
+
+def _drawable(name: str) -> bool:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(family=[FONT])))
+    return bool(name.strip()) and all(
+        font.get_char_index(ord(letter))
+        and letter.isprintable()
+        and unicodedata.bidirectional(letter) not in RIGHT_TO_LEFT
+        for letter in name
+    )
