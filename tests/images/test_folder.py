@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from transfer.errors import DataError
+from transfer.images.folder import ImageFolder
+
+
+def test_index_of_class_folders(tree):
+    root = tree({"b": 2, "a": 1})
+    folder = ImageFolder.index(root)
+    assert folder.root == root
+    assert folder.classes == ("a", "b")
+    assert folder.paths == ("a/0.jpg", "b/0.jpg", "b/1.jpg")
+    assert folder.labels == (0, 1, 1)
+    assert folder.splits == ("", "", "")
+    assert folder.counts() == {"": {"a": 1, "b": 2}}
+    assert folder.file("a/0.jpg").is_file()
+
+
+def test_keep_select_and_with_splits(tree):
+    folder = ImageFolder.index(tree({"a": 2, "b": 1})).with_splits(["train", "val", "train"])
+    assert folder.select("train").paths == ("a/0.jpg", "b/0.jpg")
+    assert folder.select("val").counts() == {"val": {"a": 1, "b": 0}}
+    assert len(folder.keep([False, False, True])) == 1
+    with pytest.raises(ValueError, match="Expected 3 splits"):
+        folder.with_splits(["train"])
+
+
+@pytest.mark.case("D38")
+def test_order_of_numbered_classes_is_stored(tree):
+    assert ImageFolder.index(tree({"10": 1, "9": 1, "2": 1})).classes == ("10", "2", "9")
+
+
+@pytest.mark.case("D14")
+@pytest.mark.parametrize("suffix", [".webp", ".JPG", ".JPEG", ".jpe", ".jfif", ".gif", ".bmp"])
+def test_every_usual_suffix_is_used(tree, encoded, suffix):
+    root = tree({"a": 1, "b": 1})
+    (root / "a" / f"x{suffix}").write_bytes(encoded())
+    assert f"a/x{suffix}" in ImageFolder.index(root).paths
+
+
+@pytest.mark.case("D13")
+def test_unsupported_kinds_are_counted_and_said(tree, said):
+    root = tree({"a": 1, "b": 1})
+    for name in ("1.tiff", "2.TIFF", "3.heic", "4.avif", "5.svg", "notes.txt", "README"):
+        (root / "a" / name).write_bytes(b"x")
+    folder = ImageFolder.index(root)
+    assert len(folder) == 2
+    assert folder.skipped["unsupported .tiff"] == 2
+    assert folder.skipped["unsupported .heic"] == 1
+    assert folder.skipped["unsupported .avif"] == 1
+    assert folder.skipped["unsupported .svg"] == 1
+    assert folder.skipped["not an image"] == 2
+    assert "Left out 2 file(s): unsupported .tiff" in said()
+
+
+@pytest.mark.case("D19")
+@pytest.mark.parametrize("name", ["🐕", "e\u0301te\u0301", "two words", "a\nb", 'it\'s "x"', "<b>"])
+def test_unusual_names(tree, name):
+    root = tree({name: 1, "z": 1})
+    (root / "z" / "0.jpg").rename(root / "z" / f"{name}.jpg")
+    folder = ImageFolder.index(root)
+    assert set(folder.classes) == {name, "z"}
+    assert set(folder.paths) == {f"{name}/0.jpg", f"z/{name}.jpg"}
+
+
+@pytest.mark.case("D20")
+def test_file_name_that_is_not_utf8(tree, said):
+    root = tree({"a": 1, "b": 1})
+    Path(os.fsdecode(os.fsencode(root) + b"/a/caf\xe9.jpg")).write_bytes(b"x")
+    folder = ImageFolder.index(root)
+    assert folder.paths == ("a/0.jpg", "b/0.jpg")
+    assert folder.skipped == {"file name is not UTF-8": 1}
+    assert r"a/caf\xe9.jpg" in said()
+
+
+@pytest.mark.case("D21")
+def test_leftovers_of_other_systems_are_ignored(tree, said):
+    root = tree({"a": 1, "b": 1})
+    for name in (".DS_Store", "Thumbs.db", "._0.jpg", "desktop.ini"):
+        (root / "a" / name).write_bytes(b"x")
+        (root / name).write_bytes(b"x")
+    folder = ImageFolder.index(root)
+    assert folder.paths == ("a/0.jpg", "b/0.jpg")
+    assert folder.skipped == {}
+    assert said() == ""
+
+
+@pytest.mark.case("D22")
+def test_hidden_folders_are_not_classes(tree):
+    root = tree({"a": 1, "b": 1, "__MACOSX": 1, ".git": 1, ".ipynb_checkpoints": 1})
+    assert ImageFolder.index(root).classes == ("a", "b")
+
+
+@pytest.mark.case("D23")
+def test_empty_class_folder(tree):
+    root = tree({"a": 1, "b": 1, "c": 0})
+    with pytest.raises(DataError, match=r"data/c' holds no image.*--allow-empty"):
+        ImageFolder.index(root)
+    folder = ImageFolder.index(root, allow_empty=True)
+    assert folder.classes == ("a", "b", "c")
+    assert folder.counts()[""]["c"] == 0
+
+
+@pytest.mark.case("D24")
+def test_one_class(tree):
+    with pytest.raises(DataError, match="Need at least 2 classes"):
+        ImageFolder.index(tree({"a": 3}))
+
+
+@pytest.mark.case("D24")
+def test_one_wrapping_folder_is_hinted_at(tree):
+    root = tree({"photos/a": 1, "photos/b": 1})
+    with pytest.raises(DataError, match=r"Did you mean '.*data/photos'\?"):
+        ImageFolder.index(root)
+
+
+@pytest.mark.case("D26")
+def test_flat_folder_shows_the_layout(tmp_path, encoded):
+    (tmp_path / "1.jpg").write_bytes(encoded())
+    with pytest.raises(DataError, match=r"DATA/cats/1\.jpg.*1 loose image") as caught:
+        ImageFolder.index(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.case("D27")
+def test_loose_images_are_counted_and_said(tree, encoded, said):
+    root = tree({"a": 1, "b": 1})
+    (root / "loose.jpg").write_bytes(encoded())
+    assert ImageFolder.index(root).skipped == {"loose file at the top": 1}
+    assert "Left out 1 file(s): loose file at the top" in said()
+
+
+@pytest.mark.case("D28")
+def test_nested_images_count_to_the_top_class(tree, said):
+    root = tree({"a": 1, "a/sub/deep": 2, "b": 1})
+    folder = ImageFolder.index(root)
+    assert folder.classes == ("a", "b")
+    assert folder.labels == (0, 0, 0, 1)
+    assert "2 image(s) lie in folders inside class folders" in said()
+
+
+@pytest.mark.case("D29")
+@pytest.mark.parametrize("val", ["val", "validation", "Valid"])
+def test_split_folders(tree, val):
+    root = tree({f"{s}/{c}": 1 for s in ("Train", val, "TEST") for c in ("a", "b")})
+    folder = ImageFolder.index(root)
+    assert folder.classes == ("a", "b")
+    assert {s: n["a"] for s, n in folder.counts().items()} == {"train": 1, "val": 1, "test": 1}
+
+
+@pytest.mark.case("D29")
+def test_split_folders_whose_classes_differ(tree):
+    root = tree({"train/a": 1, "train/b": 1, "val/a": 1, "val/c": 1})
+    with pytest.raises(DataError, match=r"train/ lacks c; val/ lacks b"):
+        ImageFolder.index(root)
+    assert ImageFolder.index(root, allow_empty=True).classes == ("a", "b", "c")
+
+
+def test_train_folder_alone_and_train_as_a_class(tree):
+    assert ImageFolder.index(tree({"train/a": 1, "train/b": 1})).splits == ("train", "train")
+    assert ImageFolder.index(tree({"train": 1, "car": 1}, "x")).classes == ("car", "train")
+
+
+def test_two_names_for_one_split(tree):
+    root = tree({f"{s}/{c}": 1 for s in ("train", "val", "valid") for c in ("a", "b")})
+    with pytest.raises(DataError, match="all mean the val split"):
+        ImageFolder.index(root)
+
+
+@pytest.mark.case("D30")
+def test_dangling_link_stays_in_the_index(tree):
+    root = tree({"a": 1, "b": 1})
+    (root / "a" / "gone.jpg").symlink_to(root / "nowhere.jpg")
+    assert "a/gone.jpg" in ImageFolder.index(root).paths
+
+
+@pytest.mark.case("D31")
+def test_link_loops_end_and_each_file_counts_once(tree):
+    root = tree({"a": 5, "b": 5})
+    (root / "a" / "up").symlink_to(root)
+    (root / "a" / "self").symlink_to(root / "a")
+    (root / "b" / "again.jpg").symlink_to(root / "b" / "0.jpg")
+    (root / "b" / "me").symlink_to(root / "b" / "me")
+    for follow in (False, True):
+        assert len(ImageFolder.index(root, follow_links=follow)) == 10
+
+
+@pytest.mark.case("D32")
+@pytest.mark.parametrize("what", ["class", "file"])
+def test_link_out_of_the_folder(tree, what):
+    elsewhere = tree({"pool": 2}, "elsewhere")
+    root = tree({"a": 1, "b": 1})
+    if what == "class":
+        (root / "c").symlink_to(elsewhere / "pool")
+    else:
+        (root / "b" / "c.jpg").symlink_to(elsewhere / "pool" / "0.jpg")
+    with pytest.raises(DataError, match=r"leads out of .*--follow-links"):
+        ImageFolder.index(root)
+    assert len(ImageFolder.index(root, follow_links=True)) == (4 if what == "class" else 3)
+
+
+@pytest.mark.case("D33")
+def test_folders_pipes_and_sockets_named_like_images(tree, monkeypatch):
+    root = tree({"a": 1, "b": 1})
+    (root / "a" / "folder.jpg").mkdir()
+    os.mkfifo(root / "a" / "pipe.jpg")
+    (root / "a" / "link.jpg").symlink_to(root / "a" / "pipe.jpg")
+    monkeypatch.chdir(root / "a")  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind("socket.jpg")
+        assert ImageFolder.index(root).paths == ("a/0.jpg", "b/0.jpg")
+
+
+@pytest.mark.case("D34")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_folder_that_may_not_be_listed(tree):
+    root = tree({"a": 1, "b": 1})
+    (root / "a").chmod(0)
+    with pytest.raises(DataError, match="Cannot list the folder"):
+        ImageFolder.index(root)
+    (root / "a").chmod(0o755)
+
+
+@pytest.mark.case("D39")
+@pytest.mark.parametrize("twins", [("e\u0301te", "\u00e9te"), ("Dog", "dog")])
+def test_class_names_that_are_easily_confused(tree, said, twins):
+    assert len(ImageFolder.index(tree(dict.fromkeys(twins, 1))).classes) == 2
+    assert "easily confused" in said()
+
+
+@pytest.mark.case("D41")
+def test_folders_are_mapped_to_given_classes_by_name(tree, said):
+    folder = ImageFolder.index(tree({"c": 1, "new": 2}), classes=["b", "c"])
+    assert folder.classes == ("b", "c")
+    assert folder.labels == (1,)
+    assert folder.skipped == {"class 'new' unknown to the model": 2}
+    assert "class 'new' unknown to the model" in said()
+    with pytest.raises(DataError, match="No usable image"):
+        ImageFolder.index(folder.root, classes=["x", "y"])
+
+
+def test_what_is_no_folder(tmp_path):
+    (tmp_path / "data.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"Expected a folder of images.*a file"):
+        ImageFolder.index(tmp_path / "data.zip")
+    with pytest.raises(DataError, match="nothing of that name"):
+        ImageFolder.index(tmp_path / "missing")
+
+
+def test_folder_without_images(tree):
+    root = tree({"a": 0, "b": 0})
+    (root / "a" / "1.tif").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"No usable image.*1 unsupported \.tif"):
+        ImageFolder.index(root)

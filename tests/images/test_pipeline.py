@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from transfer.errors import DataError
+from transfer.images.decode import decode
+from transfer.images.folder import ImageFolder
+from transfer.images.pipeline import image_dataset, naming_bad_files, unwrap
+
+OPTIONS = {"size": 24, "resize": "stretch", "batch_size": 4}
+
+
+@pytest.fixture
+def folder(tree) -> ImageFolder:
+    return ImageFolder.index(tree({"a": 5, "b": 6}))
+
+
+def everything(dataset) -> list[np.ndarray]:
+    """Return what a dataset of tuples gives, joined."""
+    return [np.concatenate(column) for column in zip(*dataset.as_numpy_iterator(), strict=True)]
+
+
+def test_batches_are_the_decoded_files(folder):
+    dataset = image_dataset(folder, **OPTIONS)
+    assert dataset.cardinality().numpy() == 3
+    assert [spec.shape.as_list() for spec in dataset.element_spec] == [[None, 24, 24, 3], [None]]
+    images, labels = everything(dataset)
+    assert images.dtype == np.float32
+    assert labels.dtype == np.int32
+    np.testing.assert_array_equal(labels, folder.labels)
+    expected = [decode(folder.file(path), 24) for path in folder.paths]
+    np.testing.assert_array_equal(images, expected)
+
+
+def test_weights_and_images_alone(folder):
+    weights = np.linspace(0, 1, len(folder))
+    dataset = image_dataset(folder, **OPTIONS, weights=weights, shuffle=True, seed=1)
+    _, labels, given = everything(dataset)
+    order = np.argsort(given)
+    np.testing.assert_array_equal(labels[order], folder.labels)
+    np.testing.assert_allclose(given[order], weights, atol=1e-6)
+    alone = image_dataset(folder, **OPTIONS, labels=False)
+    assert alone.element_spec.shape.as_list() == [None, 24, 24, 3]
+
+
+def test_epochs_follow_on_each_other(folder):
+    options = {**OPTIONS, "augment": "light", "shuffle": True, "seed": 3}
+    chained = image_dataset(folder, **options, epoch=2, epochs=2)
+    assert chained.cardinality().numpy() == 6
+    assert [len(labels) for _, labels in chained] == [4, 4, 3, 4, 4, 3]
+    images, _ = everything(chained)
+    for number, epoch in enumerate((2, 3)):
+        single, _ = everything(image_dataset(folder, **options, epoch=epoch))
+        np.testing.assert_array_equal(images[11 * number : 11 * (number + 1)], single)
+    assert not np.array_equal(images[:11], images[11:])
+    np.testing.assert_array_equal(everything(chained)[0], images)  # and again the same
+
+
+@pytest.mark.case("D40")
+def test_augmentation_does_not_depend_on_order_place_or_batch(folder):
+    options = {**OPTIONS, "augment": "medium", "seed": 1}
+    plain, _ = everything(image_dataset(folder, **options))
+    keep = [i % 2 == 0 for i in range(len(folder))]
+    some, _ = everything(image_dataset(folder.keep(keep), **{**options, "batch_size": 3}))
+    np.testing.assert_array_equal(some, plain[keep])
+
+
+def test_shuffle_gives_every_image_once(folder):
+    weights = np.arange(len(folder))
+    orders = []
+    for epoch in range(3):
+        dataset = image_dataset(folder, **OPTIONS, weights=weights, shuffle=True, epoch=epoch)
+        orders.append(tuple(everything(dataset)[2].astype(int)))
+    assert all(sorted(order) == list(range(11)) for order in orders)
+    assert len(set(orders)) == 3
+
+
+@pytest.mark.case("D42")
+@pytest.mark.parametrize("augment", ["none", "light"])
+def test_file_deleted_since_the_scan_is_named(folder, augment):
+    folder.file("b/2.jpg").unlink()
+    with pytest.raises(DataError, match=r"b/2\.jpg' is missing"), naming_bad_files():
+        list(image_dataset(folder, **OPTIONS, augment=augment))
+
+
+@pytest.mark.case("D42")
+def test_file_deleted_before_fit_is_named(folder):
+    import keras
+
+    model = keras.Sequential([keras.Input((24, 24, 3)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(2))
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    folder.file("a/4.jpg").unlink()
+    with pytest.raises(DataError, match=r"a/4\.jpg' is missing"), naming_bad_files():
+        model.fit(image_dataset(folder, **OPTIONS), shuffle=False, verbose=0)
+
+
+def test_other_errors_stay_what_they_are():
+    assert unwrap(ValueError("x")) is None
+    with pytest.raises(ZeroDivisionError), naming_bad_files():
+        _ = 1 / 0
+
+
+def test_empty_folder(folder):
+    with pytest.raises(DataError, match="No images to read"):
+        image_dataset(dataclasses.replace(folder, paths=(), labels=(), splits=()), **OPTIONS)
+
+
+def test_real_photos(flowers):
+    folder = ImageFolder.index(flowers).select("val")
+    some = folder.keep([i % 40 == 0 for i in range(len(folder))])
+    images, labels = everything(
+        image_dataset(some, size=96, resize="crop", batch_size=8, augment="strong", shuffle=True)
+    )
+    assert images.shape == (len(some), 96, 96, 3)
+    assert sorted(labels) == sorted(some.labels)
+    assert 20 < images.mean() < 235

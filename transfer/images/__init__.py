@@ -1,0 +1,1 @@
+"""Image folders in, RGB arrays out."""

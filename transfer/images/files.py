@@ -1,0 +1,176 @@
+"""Opens picture files: recognises them by content, refuses bombs, names the file in every fault."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from PIL import BmpImagePlugin, GifImagePlugin, Image, PngImagePlugin, WebPImagePlugin
+from PIL.ExifTags import Base
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from transfer.errors import DataError, UsageError
+
+MAX_PIXELS = 178_956_970
+"""Most pixels of a picture, from its header: a 100-megapixel photo passes. Pillow's own limit."""
+
+# The plugins are called by name instead of through Image.open, which would warn about photos
+# above 89 megapixels (filters for warnings are not safe in threads) and read the JPEGs of many
+# phones as MPO, whose second picture then counts as an animation.
+_OPENERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
+    (b"\xff\xd8\xff", JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+)
+_FOREIGN = {
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"%PDF": "PDF",
+    b"\0\0\x01\0": "ICO",
+    b"8BPS": "Photoshop",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"PK\x03\x04": "a ZIP archive",
+}
+
+
+# A damaged EXIF block is nothing that the user could or should mend.
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture says about itself before it is decoded.
+
+    Attributes:
+        format: ``JPEG``, ``PNG``, ``GIF``, ``BMP`` or ``WEBP``, by content.
+        width: Stored width in pixels (before the EXIF orientation is applied).
+        height: Stored height in pixels.
+        animated: Whether there is more than one frame; the first one is used.
+        exif_orientation: 1 (upright) to 8.
+    """
+
+    format: str
+    width: int
+    height: int
+    animated: bool
+    exif_orientation: int
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """Read what a file says about itself, without decoding it. Raises DataError as `decode`."""
+    with open_image(path) as image:
+        return header_of(image)
+
+
+def header_of(image: ImageFile) -> Header:
+    """Return the Header of a file that is open but not yet decoded."""
+    return Header(
+        format=str(image.format),
+        width=image.width,
+        height=image.height,
+        animated=bool(getattr(image, "is_animated", False)),
+        exif_orientation=orientation(image),
+    )
+
+
+@contextmanager
+def open_image(path: str | os.PathLike[str], data: bytes | None = None) -> Iterator[ImageFile]:
+    """Open a picture for the block; any fault in it, also of decoding, becomes a DataError.
+
+    Args:
+        path: The file; names it in messages.
+        data: Its bytes, where they have been read before.
+
+    Raises:
+        DataError: The file is missing, empty, unreadable, cut off, too large or no picture.
+    """
+    name = os.fspath(path)
+    try:
+        with Path(path).open("rb") if data is None else BytesIO(data) as file:
+            image = _recognise(file)
+            check_size(image, repr(name))
+            yield image
+    except (DataError, UsageError):
+        raise
+    except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them to
+        raise DataError(f"{name!r} {_reason(error)}") from error
+
+
+def check_size(image: Image.Image, name: str) -> None:
+    """Raise DataError where a picture has more than MAX_PIXELS pixels."""
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(
+            f"{name} is too large: {image.width} x {image.height} pixels,"
+            f" expected at most {MAX_PIXELS // 1_000_000} megapixels. Scale it down."
+        )
+
+
+def orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) to 8; 1 where there is none or it is damaged."""
+    try:
+        value = Image.Image.getexif(image).get(  # that of PNG files would decode them
+            Base.Orientation, 1
+        )
+    except Exception:  # a damaged EXIF block does not make the picture unusable
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+class _NotAnImage(Exception):
+    """The bytes are not of one of the formats that are read."""
+
+
+def _recognise(file: IO[bytes]) -> ImageFile:
+    head = file.read(256)
+    file.seek(0)
+    if not head:
+        raise _NotAnImage("is empty.")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile(file)
+    for magic, opener in _OPENERS:
+        if head.startswith(magic):
+            return opener(file)
+    raise _NotAnImage(f"is not a JPEG, PNG, GIF, BMP or WebP image (found {_guess(head)}).")
+
+
+def _guess(head: bytes) -> str:
+    for magic, name in _FOREIGN.items():
+        if head.startswith(magic):
+            return name
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand[:3] == b"avi":
+            return "AVIF"
+        return "HEIC" if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1") else "a video"
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head).lstrip().lower()
+    except UnicodeDecodeError:
+        return "unknown bytes"
+    if "<svg" in text:
+        return "SVG"
+    if text.startswith(("<!doctype html", "<html")):
+        return "HTML"
+    return "text" if all(c.isprintable() or c.isspace() for c in text) else "unknown bytes"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _NotAnImage):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "is missing."
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}."
+    if "truncated" in str(error).lower():
+        return "is cut off: its end is missing."
+    return f"is damaged ({' '.join(str(error).split()) or type(error).__name__})."

@@ -1,0 +1,151 @@
+"""Image folders as tf.data datasets of float32 batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transfer.errors import DataError
+from transfer.images.augment import build_augment
+from transfer.images.decode import decode
+from transfer.images.folder import ImageFolder
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_failures: deque[DataError] = deque(maxlen=64)
+
+
+def image_dataset(
+    folder: ImageFolder,
+    *,
+    size: int,
+    resize: str,
+    batch_size: int,
+    augment: str = "none",
+    shuffle: bool = False,
+    seed: int = 0,
+    epoch: int = 0,
+    epochs: int = 1,
+    weights: Sequence[float] | None = None,
+    labels: bool = True,
+) -> tf.data.Dataset:
+    """Make a dataset of batches of a folder's images.
+
+    Order and augmentation depend on `seed`, the epoch and the images' relative paths alone, so
+    that a training that is taken up again at epoch 7 sees what it would have seen. Iterate it
+    inside ``with naming_bad_files():`` to have a file that vanished named.
+
+    Args:
+        folder: The images.
+        size: Side of the images in pixels.
+        resize: See `transfer.images.decode.decode`.
+        batch_size: Images per batch; the last batch of each epoch holds what is left.
+        augment: See `transfer.images.augment.parse_augment`.
+        shuffle: Whether each epoch has its own order; otherwise the order of ``folder.paths``.
+        seed: Seed of order and augmentation, 0 or more.
+        epoch: Number of the first epoch, 0 or more.
+        epochs: How many epochs follow on each other; for ``fit(..., steps_per_epoch=...)``.
+        weights: Weight of each image in the loss, in the order of ``folder.paths``.
+        labels: Whether labels (and weights) are given out; else images alone.
+
+    Returns:
+        Dataset of (float32 images of shape (b, size, size, 3), RGB, 0..255; int32 labels (b,);
+        float32 weights (b,) where given), or of the images alone. Its cardinality is known.
+
+    Raises:
+        DataError: The folder is empty.
+        UsageError: `augment` cannot be read.
+    """
+    import tensorflow as tf
+
+    if not folder.paths:
+        raise DataError(f"No images to read in {str(folder.root)!r}.")
+    change = build_augment(augment, size)
+    count = len(folder)
+    extras = _extras(folder, weights) if labels else []
+
+    def read(row: np.ndarray) -> np.ndarray:
+        return _decode(folder, int(row), size, resize)
+
+    def load(row: tf.Tensor, image_seed: tf.Tensor) -> Any:
+        image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (size, size, 3))
+        image = tf.cast(image, tf.float32) if change is None else change(image, image_seed)
+        return (image, *(tf.gather(values, row) for values in extras)) if extras else image
+
+    def plan(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = epoch_order(count, seed, int(number), shuffle)
+        return order, image_seeds(folder.paths, seed, int(number))[order]
+
+    def one_epoch(number: tf.Tensor) -> tf.data.Dataset:
+        order, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
+        rows = (tf.ensure_shape(order, (count,)), tf.ensure_shape(seeds, (count, 2)))
+        images = tf.data.Dataset.from_tensor_slices(rows)
+        images = images.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return images.batch(batch_size)
+
+    batches = tf.data.Dataset.range(epoch, epoch + epochs).flat_map(one_epoch)
+    batches = batches.apply(
+        tf.data.experimental.assert_cardinality(epochs * -(-count // batch_size))
+    )
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _extras(folder: ImageFolder, weights: Sequence[float] | None) -> list[np.ndarray]:
+    labels = np.asarray(folder.labels, dtype=np.int32)
+    if weights is None:
+        return [labels]
+    return [labels, np.asarray(weights, dtype=np.float32).reshape(len(folder))]
+
+
+def epoch_order(count: int, seed: int, epoch: int, shuffle: bool = True) -> np.ndarray:
+    """Return the order of `count` images in an epoch: int64 array of shape (count,)."""
+    if not shuffle:
+        return np.arange(count, dtype=np.int64)
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def image_seeds(paths: Sequence[str], seed: int, epoch: int) -> np.ndarray:
+    """Return one augmentation seed per image: int32 array of shape (n, 2).
+
+    Each depends on the seed, the epoch and the image's path, and on no other image.
+    """
+    digests = (hashlib.sha256(f"{seed}:{epoch}:{path}".encode()).digest()[:8] for path in paths)
+    return np.frombuffer(b"".join(digests), dtype="<i4").reshape(-1, 2)
+
+
+@contextmanager
+def naming_bad_files() -> Iterator[None]:
+    """Let the block raise the DataError of a file that cannot be read, as itself.
+
+    tf.data wraps what its functions raise into errors of its own that show a traceback::
+
+        with naming_bad_files():
+            model.fit(image_dataset(...))
+    """
+    try:
+        yield
+    except Exception as error:
+        failure = unwrap(error)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def unwrap(error: Exception) -> DataError | None:
+    """Return the DataError that an error of TensorFlow wraps, or None where it is another."""
+    text = str(error)
+    return next((failure for failure in _failures if str(failure) in text), None)
+
+
+def _decode(folder: ImageFolder, row: int, size: int, resize: str) -> np.ndarray:
+    try:
+        return decode(folder.file(folder.paths[row]), size, resize)
+    except DataError as error:
+        _failures.append(error)
+        raise

@@ -1,0 +1,163 @@
+"""Walks a folder and tells which files are candidate images. Opens none of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from pathlib import Path
+
+from transfer.errors import DataError
+from transfer.progress import warn
+
+IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"])
+UNSUPPORTED_SUFFIXES = frozenset(
+    {
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".svg",
+        ".jp2",
+        ".jxl",
+        ".ico",
+        ".psd",
+        ".raw",
+        ".cr2",
+        ".nef",
+        ".dng",
+    }
+)
+NOT_UTF8 = "file name is not UTF-8"
+NOT_IMAGE = "not an image"
+REPEATED = "link to an image that is there already"
+_IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+
+
+class Scanner:
+    """Collects the images below the folders that it is told to enter, each real file once.
+
+    Attributes:
+        images: Paths relative to `root`, with forward slashes, in no order.
+        skipped: Reason to number of files that were left out.
+    """
+
+    def __init__(self, root: Path, follow_links: bool) -> None:
+        self.root = root
+        self.images: list[str] = []
+        self.skipped: Counter[str] = Counter()
+        self._real_root = os.path.realpath(root)
+        self._follow_links = follow_links
+        self._real_paths: set[str] = set()
+        self._links: list[str] = []
+        self._not_utf8: set[str] = set()
+
+    def entries(self, folder: str) -> tuple[list[str], list[str], list[str]]:
+        """Return the sorted names of the (folders, files, links) of a folder of the root.
+
+        Hidden entries, leftovers of other systems, sockets, pipes and devices are not among them.
+        """
+        folders: list[str] = []
+        files: list[str] = []
+        links: list[str] = []
+        try:
+            with os.scandir(self.root / folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(
+                f"Cannot list the folder {str(self.root / folder)!r}: {error.strerror}."
+                " Expected a folder that can be read."
+            ) from error
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _IGNORED:
+                continue
+            if not self._is_utf8(folder, entry.name):
+                continue
+            if entry.is_symlink():
+                links.append(entry.name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif entry.is_file(follow_symlinks=False):
+                files.append(entry.name)
+        return folders, files, links
+
+    def subfolders(self, folder: str) -> list[str]:
+        """Return the sorted names of the folders in a folder, linked ones included."""
+        folders, _, links = self.entries(folder)
+        linked = [name for name in links if (self.root / folder / name).is_dir()]
+        return sorted(folders + linked)
+
+    def loose_images(self, folder: str) -> int:
+        """Return how many image files lie directly in a folder."""
+        _, files, links = self.entries(folder)
+        return sum(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in files + links)
+
+    def enter(self, folder: str) -> None:
+        """Collect what lies below a folder; links wait until `follow`."""
+        if (self.root / folder).is_symlink():
+            self._links.append(folder)
+        else:
+            self._walk(folder, os.path.realpath(self.root / folder))
+
+    def follow(self) -> None:
+        """Collect what the links lead to. Real files come first, so that they keep their place."""
+        while self._links:
+            self._links.sort(reverse=True)
+            self._follow(self._links.pop())
+        if self._not_utf8:
+            self.skipped[NOT_UTF8] = len(self._not_utf8)
+            warn(f"File names that are not UTF-8: {', '.join(sorted(self._not_utf8)[:5])}")
+
+    def _walk(self, folder: str, real: str) -> None:
+        if real in self._real_paths:
+            return
+        self._real_paths.add(real)
+        folders, files, links = self.entries(folder)
+        for name in files:
+            self._add(f"{folder}/{name}", f"{real}/{name}")
+        self._links += [f"{folder}/{name}" for name in links]
+        for name in folders:
+            self._walk(f"{folder}/{name}", f"{real}/{name}")
+
+    def _follow(self, link: str) -> None:
+        is_image = Path(link).suffix.lower() in IMAGE_SUFFIXES
+        try:
+            mode = (self.root / link).stat().st_mode
+        except OSError:
+            if is_image:  # a dangling link stays in the index, so that the audit can name it
+                self.images.append(link)
+            return
+        real = os.path.realpath(self.root / link)
+        inside = real == self._real_root or real.startswith(self._real_root.rstrip("/") + "/")
+        if not inside and not self._follow_links and (stat.S_ISDIR(mode) or is_image):
+            raise DataError(
+                f"The link {link!r} leads out of {str(self.root)!r}, to {real!r}."
+                " Copy the images there, or allow it with --follow-links."
+            )
+        if stat.S_ISDIR(mode):
+            self._walk(link, real)
+        elif stat.S_ISREG(mode):
+            self._add(link, real)
+
+    def _add(self, path: str, real: str) -> None:
+        suffix = Path(path).suffix.lower()
+        if suffix in IMAGE_SUFFIXES:
+            if real in self._real_paths:
+                self.skipped[REPEATED] += 1
+            else:
+                self._real_paths.add(real)
+                self.images.append(path)
+        elif suffix in UNSUPPORTED_SUFFIXES:
+            self.skipped[f"unsupported {suffix}"] += 1
+        else:
+            self.skipped[NOT_IMAGE] += 1
+
+    def _is_utf8(self, folder: str, name: str) -> bool:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            path = f"{folder}/{name}".lstrip("/")
+            self._not_utf8.add(os.fsencode(path).decode("utf-8", "backslashreplace"))
+            return False
+        return True
