@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfer import backbones, weights
 from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.evaluation.report import write_evaluation, write_report
 from transfer.images.audit import Audit, clean
 from transfer.images.augment import parse_augment
 from transfer.images.folder import SPLITS, ImageFolder
@@ -110,6 +111,7 @@ def _train_and_evaluate(run: Run, folder: ImageFolder, recipe: Recipe) -> None:
     _evaluate_into(run, run.path, folder.select(split), split)
     seconds = run.info["seconds"] | {"total": time.monotonic() - started}
     run.update_info(status="done", split=split, seconds=seconds)
+    report(run)  # last, since it shows what run.json says
 
 
 def evaluate(
@@ -160,17 +162,16 @@ def evaluate(
     if directory != run.path:
         about = {"data": str(folder.root), "split": split or "all"}
         write_json(directory / "evaluation.json", about)
-    return _evaluate_into(run, directory, chosen, split or "all")
+    metrics = _evaluate_into(run, directory, chosen, split or "all")
+    write_report(run, directory)
+    return metrics
 
 
 def _evaluate_into(run: Run, directory: Path, folder: ImageFolder, split: str) -> Mapping[str, Any]:
     import_tensorflow()
-    from transfer.evaluation.report import write_evaluation, write_report
     from transfer.serving.predict import Predictor, predict_folder
 
-    metrics = write_evaluation(directory, predict_folder(Predictor(run), folder), split)
-    write_report(run, directory)
-    return metrics
+    return write_evaluation(directory, predict_folder(Predictor(run), folder), split)
 
 
 def report(run: RunLike) -> Path:
@@ -182,8 +183,6 @@ def report(run: RunLike) -> Path:
     Raises:
         RunError: The run has no predictions yet.
     """
-    from transfer.evaluation.report import write_report
-
     return write_report(as_run(run))
 
 

@@ -45,5 +45,12 @@ class WeightsError(TransferError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'vgg16'?"`` for a near miss of one of `known`, else ``""``."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(word, list(known), n=5)
+    if not close:
+        return ""
+
+    def likeness(other: str) -> tuple[float, bool]:
+        swapped = sorted(other) == sorted(word)  # vgg61 is vgg16 before it is vgg19
+        return difflib.SequenceMatcher(None, other, word).ratio(), swapped
+
+    return f" Did you mean {max(close, key=likeness)!r}?"

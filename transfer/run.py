@@ -59,9 +59,12 @@ def write_json(path: Path, value: Any) -> None:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a CSV file, atomically. Text that a spreadsheet would run is preceded by a quote."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([guard(cell) for cell in header])
-    writer.writerows([guard(cell) for cell in row] for row in rows)
+    plain = csv.writer(buffer, lineterminator="\n")
+    quoted = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in (header, *rows):
+        cells = [guard(cell) for cell in row]
+        # A carriage return ends a row for every reader, and the writer leaves it bare.
+        (quoted if any("\r" in str(cell) for cell in cells) else plain).writerow(cells)
     write_text(path, buffer.getvalue())
 
 

@@ -18,27 +18,20 @@ A *spec* is one of
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer.backbones import Backbone, list_backbones
+from transfer.download import digest, fetch
 from transfer.errors import UsageError, WeightsError, did_you_mean
-from transfer.progress import say, track, warn
-from transfer.run import atomic
 
 if TYPE_CHECKING:
     import keras
 
 _WORDS = ("auto", "bundled", "imagenet", "none")
-_CHUNK = 1 << 20
-_TIMEOUT = 30  # seconds without a byte
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 # keras/src/applications/efficientnet.py, see _fold_efficientnet
 _IMAGENET_STDDEV = (0.229, 0.224, 0.225)
 
@@ -50,16 +43,19 @@ class Weights:
     Attributes:
         origin: ``"bundled"``, ``"imagenet"``, ``"file"`` or ``"none"``.
         path: The file; None for ``"none"`` and for an ImageNet file yet to be downloaded.
-        sha256: Hash of the file as 64 hex digits; None where there is no file.
     """
 
     origin: str
     path: Path | None = None
-    sha256: str | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """Hash of the file as 64 hex digits; None where there is no file."""
+        return None if self.path is None else digest(self.path, "sha256")
 
 
 def locate(backbone: Backbone, spec: str = "auto") -> Weights:
-    """Return where the weights would come from, without touching the network.
+    """Return where the weights would come from: no network is asked and no file is read.
 
         >>> locate(get_backbone("mobilenetv2")).origin
         'bundled'
@@ -82,7 +78,12 @@ def locate(backbone: Backbone, spec: str = "auto") -> Weights:
         return _locate_bundled(backbone)
     if spec == "imagenet":
         return _locate_cached(backbone)
-    return _known("file", _find_file(backbone, spec))
+    return Weights("file", _find_file(backbone, spec))
+
+
+def list_weights(pattern: str = "*") -> list[tuple[Backbone, Weights]]:
+    """Return the backbones that fit a glob, each with what ``auto`` stands for on this machine."""
+    return [(backbone, locate(backbone)) for backbone in list_backbones(pattern)]
 
 
 def resolve_weights(backbone: Backbone, spec: str = "auto") -> Weights:
@@ -97,8 +98,8 @@ def resolve_weights(backbone: Backbone, spec: str = "auto") -> Weights:
         WeightsError: The download failed. Nothing of it is left behind.
     """
     weights = locate(backbone, spec)
-    if weights.origin == "imagenet" and weights.path is None:
-        return _known("imagenet", _download(backbone))
+    if weights.origin == "imagenet":
+        return Weights("imagenet", fetch(backbone, keras_cache()))
     return weights
 
 
@@ -149,7 +150,7 @@ def _locate_auto(backbone: Backbone) -> Weights:
     folder = os.environ.get("TRANSFER_WEIGHTS")
     found = _in_folder(backbone, Path(folder)) if folder else None
     if found is not None:
-        return _known("file", found)
+        return Weights("file", found)
     if backbone.bundled:
         return _locate_bundled(backbone)
     return _locate_cached(backbone) if backbone.weights_url else Weights("none")
@@ -165,20 +166,16 @@ def _locate_bundled(backbone: Backbone) -> Weights:
     path = Path(__file__).parent / "bundled" / backbone.bundled
     if not path.is_file():
         raise WeightsError(f"{path} is missing: install the package anew, or use --weights PATH.")
-    return _known("bundled", path)
+    return Weights("bundled", path)
 
 
 def _locate_cached(backbone: Backbone) -> Weights:
-    path = _cache_file(backbone)
-    return _known("imagenet", path) if _flaw(backbone, path) is None else Weights("imagenet")
-
-
-def _cache_file(backbone: Backbone) -> Path:
     if not backbone.weights_url or not backbone.weights_file:
         raise UsageError(
             f"No ImageNet weights of {backbone.name!r} are known. Use --weights PATH or none."
         )
-    return keras_cache() / backbone.weights_file
+    path = keras_cache() / backbone.weights_file
+    return Weights("imagenet", path if path.is_file() else None)
 
 
 def _find_file(backbone: Backbone, spec: str) -> Path:
@@ -210,77 +207,6 @@ def _in_folder(backbone: Backbone, folder: Path) -> Path | None:
     if backbone.weights_file:
         files.append(folder / backbone.weights_file)
     return next((file for file in files if file.is_file()), None)
-
-
-def _known(origin: str, path: Path) -> Weights:
-    return Weights(origin, path, _digest(path, "sha256"))
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    try:
-        status = path.stat()
-        return _digest_of(path, algorithm, status.st_size, status.st_mtime_ns)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-@lru_cache(maxsize=64)
-def _digest_of(path: Path, algorithm: str, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
-
-
-def _flaw(backbone: Backbone, path: Path) -> str | None:
-    """Return why the file is not the one that Keras means, or None where it is."""
-    if not path.is_file():
-        return "it is no file"
-    expected = backbone.weights_md5
-    if expected is None:
-        with path.open("rb") as file:
-            return None if file.read(len(_HDF5)) == _HDF5 else "it is no HDF5 file"
-    algorithm = "md5" if len(expected) == 32 else "sha256"
-    found = _digest(path, algorithm)
-    return None if found == expected else f"its {algorithm} is {found} instead of {expected}"
-
-
-def _download(backbone: Backbone) -> Path:
-    from http.client import HTTPException  # with urllib.request 30 ms, for a rare need
-
-    path, url = _cache_file(backbone), str(backbone.weights_url)
-    if path.exists():
-        warn(f"{path} is not used: {_flaw(backbone, path)}. Downloading it anew.")
-    say(f"Downloading {path.name} from {url}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as temporary:
-            _fetch(url, temporary, path.name)
-            flaw = _flaw(backbone, temporary)
-            if flaw is not None:
-                raise ValueError(f"what came is wrong, {flaw}")
-    except (OSError, HTTPException, ValueError) as error:
-        raise WeightsError(
-            f"Cannot download {path.name} from {url}: {' '.join(str(error).split())}."
-            f" Put that file at {path} by hand, or use --weights PATH or --weights none."
-        ) from error
-    return path
-
-
-def _fetch(url: str, path: Path, label: str) -> None:
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
-
-    try:
-        response = urlopen(url, timeout=_TIMEOUT)
-    except HTTPError as error:
-        error.close()  # it holds the connection
-        raise
-    with response, path.open("wb") as file:
-        expected = int(response.headers.get("Content-Length") or 0)
-        chunks: Iterator[bytes] = iter(partial(response.read, _CHUNK), b"")
-        for chunk in track(chunks, label, -(-expected // _CHUNK)):
-            file.write(chunk)
-        if expected and file.tell() != expected:
-            raise ValueError(f"it broke off after {file.tell():,} of {expected:,} bytes")
 
 
 def _empty(model: keras.Model) -> None:

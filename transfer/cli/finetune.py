@@ -15,7 +15,9 @@ from transfer.cli.options import given, recipe_options
 @click.command(short_help="Train a classifier on a folder of images.")
 @click.argument("data")
 @recipe_options
-@click.option("--recipe", type=click.Path(), help="Start from this recipe.json; options override it.")
+@click.option(
+    "--recipe", type=click.Path(), help="Start from this recipe.json; options override it."
+)
 @click.option("-o", "--output", type=click.Path(), help="Run directory, new or empty.")
 @click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -65,5 +67,10 @@ def summary(run: Any) -> str:
     """Return what is printed at the end: accuracy, the most confused pairs, where the report is."""
     from transfer.cli.tables import describe
 
-    return "\n".join([describe(run.metrics), f"Model:  {run.path / 'model.keras'}",
-                      f"Report: {run.path / 'report.html'}"])
+    return "\n".join(
+        [
+            describe(run.metrics),
+            f"Model:  {run.path / 'model.keras'}",
+            f"Report: {run.path / 'report.html'}",
+        ]
+    )

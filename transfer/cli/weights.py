@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
@@ -12,13 +13,34 @@ import click
 @click.option("--all", "everything", is_flag=True, help="Also those that would be downloaded.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def weights(pattern: str, everything: bool, as_json: bool) -> None:
-    """List the pretrained weights that are on this machine for the backbones that fit PATTERN.
+    """List the pretrained weights on this machine of the backbones that fit PATTERN.
 
-    They are looked for in the folder that TRANSFER_WEIGHTS names, in this package and in the
-    cache of Keras.
+    They are looked for in the folder that the variable TRANSFER_WEIGHTS names, then in this
+    package, then in the cache of Keras. Without a network, put a file into one of the folders
+    under the name that --all shows, or give its path to "transfer finetune --weights".
     """
-    from transfer.backbones import list_backbones
     from transfer.cli.tables import table
-    from transfer.weights import keras_cache, place
+    from transfer.weights import keras_cache, list_weights
 
-    ...
+    rows = [
+        {
+            "backbone": backbone.name,
+            "origin": found.origin,
+            "path": None if found.path is None else str(found.path),
+            "file": backbone.weights_file,
+            "url": backbone.weights_url,
+        }
+        for backbone, found in list_weights(pattern)
+        if everything or found.path is not None
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    cells = [
+        [row["backbone"], row["origin"] if row["path"] else "download", row["path"] or row["url"]]
+        for row in rows
+    ]
+    if cells:
+        click.echo(table(["BACKBONE", "WEIGHTS", "WHERE"], [[str(c) for c in r] for r in cells]))
+    click.echo(f"\nTRANSFER_WEIGHTS: {os.environ.get('TRANSFER_WEIGHTS') or 'not set'}")
+    click.echo(f"Keras cache:      {keras_cache()}")

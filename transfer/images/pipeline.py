@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from transfer.images.folder import ImageFolder
 if TYPE_CHECKING:
     import tensorflow as tf
 
+PREFETCH = 4  # batches
 _failures: deque[DataError] = deque(maxlen=64)
 
 
@@ -86,14 +88,27 @@ def image_dataset(
         order, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
         rows = (tf.ensure_shape(order, (count,)), tf.ensure_shape(seeds, (count, 2)))
         images = tf.data.Dataset.from_tensor_slices(rows)
-        images = images.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        images = images.map(load, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
         return images.batch(batch_size)
 
     batches = tf.data.Dataset.range(epoch, epoch + epochs).flat_map(one_epoch)
     batches = batches.apply(
         tf.data.experimental.assert_cardinality(epochs * -(-count // batch_size))
     )
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return batches.prefetch(PREFETCH).with_options(without_autotune())
+
+
+def without_autotune() -> tf.data.Options:
+    """Return options for datasets that feed a model on the same few cores.
+
+    Autotuning takes threads from the model that it feeds: on two cores MobileNetV2 runs at half
+    its speed (scripts/benchmarks/pipeline).
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _extras(folder: ImageFolder, weights: Sequence[float] | None) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -153,7 +154,8 @@ def predict(
 
 
 def _expand(sources: Source | Iterable[Source]) -> Iterator[tuple[str, Source]]:
-    for number, source in enumerate([sources] if _is_one(sources) else sources):  # type: ignore[arg-type]
+    several = [sources] if _is_one(sources) else sources
+    for number, source in enumerate(cast("Iterable[Source]", several)):
         if not isinstance(source, (str, os.PathLike)):
             yield f"#{number}", source
         elif Path(source).is_dir():
@@ -173,7 +175,5 @@ def _images_below(folder: Path) -> list[Path]:
     scanner.enter(".")
     scanner.follow()
     if not scanner.images:
-        raise DataError(
-            f"No images below {str(folder)!r}. Expected jpg, png, gif, bmp or webp files."
-        )
+        raise DataError(f"No images in {str(folder)!r}. Expected jpg, png, gif, bmp or webp files.")
     return sorted(folder / name for name in scanner.images)

@@ -16,9 +16,9 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
 
     Keras' ModelCheckpoint opens the old file for writing before the new one is complete, takes a
     NaN of the first epoch for the best value ever, and saves every epoch when the monitored name
-    does not exist. Here the new file is put in place only when it is whole, values that are not finite
-    or not there never count as an improvement, and of two epochs with the same value the one
-    with the lower val_loss is kept.
+    does not exist. Here the new file is put in place only when it is whole; values that are not
+    finite or not there never count as an improvement; and of two epochs with the same value the
+    one with the lower val_loss is kept.
 
     Args:
         filepath: A ``.keras`` file, or ``.weights.h5`` to save the weights alone.

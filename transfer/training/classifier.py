@@ -9,6 +9,7 @@ import keras
 from transfer.backbones import Backbone, get_backbone
 from transfer.blocks import find_blocks
 from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.run import Run
 from transfer.training.head import Head, pool
@@ -68,11 +69,11 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
 
     Args:
         base: The backbone.
-        spec: ``none``, ``all``, a number of blocks counted from the top, or the name of the
-            lowest layer to train.
+        spec: ``none``, ``all``, a number of blocks counted from the top (at most as many as
+            there are), or the name of the lowest layer to train.
 
     Raises:
-        UsageError: `spec` names no layer, or more blocks than there are.
+        UsageError: `spec` names no layer.
     """
     names = [layer.name for layer in base.layers]
     if spec == "none":
@@ -82,10 +83,7 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
     if spec.isdecimal():
         blocks = find_blocks(base)
         if int(spec) > len(blocks):
-            raise UsageError(
-                f"Cannot unfreeze {spec} blocks: {base.name} has {len(blocks)}."
-                f' See "transfer backbones {base.name}".'
-            )
+            say(f"{base.name} has {len(blocks)} blocks: all of them are unfrozen.")
         return {name for block in blocks[: int(spec)] for name in block.layers}
     if spec in names:
         return set(names[names.index(spec) :])

@@ -14,7 +14,13 @@ import tensorflow as tf
 
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
-from transfer.images.pipeline import epoch_order, image_dataset, naming_bad_files
+from transfer.images.pipeline import (
+    PREFETCH,
+    epoch_order,
+    image_dataset,
+    naming_bad_files,
+    without_autotune,
+)
 from transfer.progress import bar, say
 from transfer.recipe import MONITORS, Recipe
 from transfer.training.checkpoint import BestCheckpoint
@@ -80,7 +86,7 @@ def _dataset(
 ) -> tf.data.Dataset:
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     known = dataset.apply(tf.data.experimental.assert_cardinality(length))
-    return known.prefetch(tf.data.AUTOTUNE)
+    return known.prefetch(PREFETCH).with_options(without_autotune())
 
 
 def batches_of_images(

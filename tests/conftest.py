@@ -1,0 +1,91 @@
+"""A toy backbone and toy folders: real Keras, trained in seconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
+
+
+def toy_network(input_shape: tuple[int, int, int]):  # type: ignore[no-untyped-def]
+    """A residual network with BatchNormalization, small enough to train in a test."""
+    import keras
+    from keras import layers
+
+    def conv(x, filters, name, strides=1):  # type: ignore[no-untyped-def]
+        init = keras.initializers.GlorotUniform(seed=sum(map(ord, name)))
+        x = layers.Conv2D(
+            filters, 3, strides, "same", use_bias=False, kernel_initializer=init, name=name
+        )(x)
+        return layers.BatchNormalization(name=f"{name}_bn")(x)
+
+    image = keras.Input(input_shape)
+    x = layers.ReLU(name="stem_relu")(conv(image, 8, "stem", 2))
+    x = layers.Add(name="add_1")([x, conv(x, 8, "block_1")])
+    x = layers.ReLU(name="down_relu")(conv(x, 16, "down", 2))
+    x = layers.Add(name="add_2")([x, conv(x, 16, "block_2")])
+    return keras.Model(image, layers.ReLU(name="out_relu")(x))
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep caches and runs of a test in its own directory."""
+    for name in ("TRANSFER_WEIGHTS", "TRANSFER_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRANSFER_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+
+
+@pytest.fixture
+def toy() -> str:
+    """Name of a registered backbone with random weights."""
+    from transfer.backbones import register_backbone
+
+    register_backbone(
+        "toy",
+        toy_network,
+        preprocess="keras.applications.mobilenet_v2:preprocess_input",
+        image_size=32,
+        min_size=16,
+        overwrite=True,
+    )
+    return "toy"
+
+
+MakeFolder = Callable[..., Path]
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> MakeFolder:
+    """Return a maker of folders of noisy pictures whose colour is their class."""
+
+    def make(name: str = "colours", per_class: int = 10, splits: tuple[str, ...] = ("",)) -> Path:
+        root = tmp_path / name
+        for number, split in enumerate(splits):
+            rng = np.random.default_rng(number)
+            for colour, rgb in COLOURS.items():
+                folder = root / split / colour
+                folder.mkdir(parents=True)
+                for i in range(per_class):
+                    noise = rng.normal(rgb, 25, (36, 40, 3)).clip(0, 255).astype(np.uint8)
+                    Image.fromarray(noise).save(folder / f"{i}.png")
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real weights and photos."""
+    if not (SHARED / "weights").is_dir():
+        pytest.skip("the real weights and photos are not on this machine")
+    return SHARED

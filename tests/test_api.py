@@ -1,0 +1,192 @@
+"""From a folder of pictures to a report, through the public names."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import transfer
+from transfer.errors import DataError, RunError, UsageError, WeightsError
+
+TOY: dict[str, Any] = {
+    "backbone": "toy",
+    "head_epochs": 30,
+    "head_learning_rate": 0.01,
+    "epochs": 1,
+    "batch_size": 8,
+    "views": 1,
+    "unfreeze": "none",
+}
+FILES = {
+    "classes.json",
+    "confusion_matrix.csv",
+    "confusion_matrix.png",
+    "history.csv",
+    "metrics.json",
+    "model.keras",
+    "predictions.csv",
+    "recipe.json",
+    "report.html",
+    "run.json",
+    "split.csv",
+}
+MakeFolder = Callable[..., Path]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_folder_of_pictures_becomes_a_run(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = make_folder()
+    before = contents(folder)
+    run = transfer.finetune(folder, **TOY)
+    assert run.path == Path("runs/colours-toy-001")
+    assert {path.name for path in run.path.iterdir()} == FILES
+    assert run.metrics["accuracy"] == 1.0
+    assert run.metrics["split"] == "val"
+    assert run.metrics["n"] == 6
+    assert run.info["status"] == "done"
+    assert run.info["weights"] == {"origin": "none", "file": None, "sha256": None}
+    assert contents(folder) == before
+    again = transfer.finetune(folder, recipe=transfer.Recipe.load(run.path / "recipe.json"))
+    assert again.path == Path("runs/colours-toy-002")
+    assert (again.path / "split.csv").read_bytes() == (run.path / "split.csv").read_bytes()
+
+
+def test_the_test_folder_is_what_is_reported(
+    toy: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    folder = make_folder(per_class=5, splits=("train", "test"))
+    run = transfer.finetune(folder, output=tmp_path / "run", **TOY)
+    assert run.metrics["split"] == "test"
+    assert run.metrics["n"] == 15
+    assert set(run.info["counts"]) == {"train", "val", "test"}
+    assert all(path.startswith("test/") for path in run.predictions().paths)
+
+
+@pytest.mark.case("D41")
+def test_evaluate_maps_classes_by_name(toy: str, make_folder: MakeFolder, tmp_path: Path) -> None:
+    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+    files = contents(run.path)
+    other = make_folder("other")
+    shutil.rmtree(other / "blue")  # every label index shifts by one
+    (other / "azure").mkdir()
+    Image.new("RGB", (30, 30), "blue").save(other / "azure" / "1.png")
+    metrics = transfer.evaluate(run, other)
+    assert metrics["accuracy"] == 1.0
+    assert [row["support"] for row in metrics["per_class"]] == [0, 10, 10]
+    assert np.array(metrics["confusion_matrix"]).shape == (3, 3)
+    directory = run.path / "evaluations" / "other-all"
+    assert (directory / "report.html").is_file()
+    assert {k: v for k, v in contents(run.path).items() if "evaluations" not in k} == files
+
+
+def test_evaluate_again_gives_the_same_files(
+    toy: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+    files = contents(run.path)
+    run.evaluate()
+    run.report()
+    assert contents(run.path) == files
+    assert run.evaluate(split="train")["n"] == 24
+    assert (run.path / "evaluations" / "train" / "metrics.json").is_file()
+
+
+@pytest.mark.case("R05")
+def test_nothing_to_evaluate(toy: str, make_folder: MakeFolder, tmp_path: Path) -> None:
+    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+    with pytest.raises(DataError, match="no test images"):
+        run.evaluate(split="test")
+    with pytest.raises(UsageError, match=r"Unknown split 'vall'\. Did you mean 'val'"):
+        run.evaluate(split="vall")
+    with pytest.raises(DataError):
+        run.evaluate(make_folder("strangers").rename(tmp_path / "x") / "red")
+
+
+@pytest.mark.case("D37")
+def test_a_rare_class_is_on_both_sides_and_weighed(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_folder(per_class=20)
+    for path in sorted((folder / "red").iterdir())[2:]:
+        path.unlink()
+    run = transfer.finetune(folder, output=tmp_path / "run", balance="weights", **TOY)
+    assert run.info["counts"]["val"]["red"] == 1
+    assert run.info["counts"]["train"]["red"] == 1
+    transfer.finetune(folder, output=tmp_path / "plain", **TOY)
+    assert "--balance weights" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("knobs", "error", "hint"),
+    [
+        ({"backbone": "vgg61"}, UsageError, "Did you mean 'vgg16'"),
+        ({"head": "flaten"}, UsageError, "flatten"),
+        ({"augment": "flp"}, UsageError, "flip"),
+        ({"image_size": 8}, UsageError, "at least 16"),
+        ({"weights": "nowhere.h5"}, UsageError, "nowhere"),
+        ({"monitor": "val_los"}, UsageError, "Did you mean 'val_loss'"),
+        ({"epoch": 1}, UsageError, "Did you mean 'epochs'"),
+    ],
+)
+def test_a_bad_knob_is_told_before_anything_is_written(
+    toy: str,
+    make_folder: MakeFolder,
+    tmp_path: Path,
+    knobs: dict[str, Any],
+    error: type[Exception],
+    hint: str,
+) -> None:
+    with pytest.raises(error, match=hint):
+        transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | knobs)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.case("T21")
+def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> None:
+    from transfer.backbones import register_backbone
+
+    register_backbone(
+        "toy-far",
+        "keras.applications:MobileNetV2",
+        image_size=32,
+        min_size=32,
+        weights_url="http://127.0.0.1:9/far.h5",
+        overwrite=True,
+    )
+    with pytest.raises(WeightsError, match=r"far\.h5.*http://127\.0\.0\.1:9.*--weights"):
+        transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | {"backbone": "toy-far"})
+    assert not list((tmp_path / "keras").rglob("*.h5"))
+    assert transfer.Run(tmp_path / "run").info["status"] == "failed"
+    with pytest.raises(RunError, match=r"model\.keras is missing"):
+        transfer.predict(tmp_path / "run", make_folder("x"))
+
+
+def test_public_names() -> None:
+    assert transfer.__all__ == sorted(transfer.__all__)
+    assert dir(transfer) == transfer.__all__
+    for name in transfer.__all__:
+        assert getattr(transfer, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'finetun'"):
+        _ = transfer.finetun
+
+
+def test_recipe_file_of_a_run_is_a_recipe(
+    toy: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+    assert (
+        transfer.Recipe.from_dict(json.loads((run.path / "recipe.json").read_text())) == run.recipe
+    )

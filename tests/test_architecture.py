@@ -1,0 +1,115 @@
+"""Who may know whom: the rules of docs/architecture.md, read from the imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import transfer
+
+ROOT = Path(transfer.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+# Room -> rooms that it may import, beside itself.
+BASE = {"errors", "progress", "recipe", "run", "quiet"}
+ALLOWED = {
+    "errors": set(),
+    "progress": set(),
+    "quiet": set(),
+    "recipe": {"errors"},
+    "run": {"errors", "recipe", "api"},  # api: Run.predict is short for transfer.predict
+    "backbones": {"errors"},
+    "blocks": {"errors"},
+    "download": {"errors", "progress", "run", "backbones"},
+    "weights": {"errors", "backbones", "download"},
+    "images": BASE,
+    "features": BASE | {"images"},
+    "training": BASE | {"backbones", "blocks", "weights", "images", "features"},
+    "evaluation": BASE,
+    "serving": BASE | {"images", "features", "training"},
+    "api": BASE | {"backbones", "weights", "images", "training", "evaluation", "serving"},
+    "cli": BASE | {"backbones", "blocks", "weights", "api", "serving"},
+}
+LATE = {"tensorflow", "keras", "matplotlib", "sklearn"}
+
+
+def imports(path: Path, top_only: bool = False) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if top_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "transfer":
+                yield from (f"transfer.{alias.name}" for alias in node.names)
+            else:
+                yield str(node.module)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_rooms_know_only_whom_they_may(path: Path) -> None:
+    if path == ROOT / "__init__.py":
+        return
+    known = {name.split(".")[1] for name in imports(path) if name.startswith("transfer.")}
+    assert known - {room(path), "__version__"} <= ALLOWED[room(path)]
+
+
+def test_only_the_command_line_knows_click_and_rich() -> None:
+    for path in FILES:
+        if room(path) != "cli":
+            assert not {name.split(".")[0] for name in imports(path)} & {"click", "rich"}, path
+
+
+@pytest.mark.case("C01")
+def test_nothing_that_runs_code_from_a_file() -> None:
+    words = ("pickle", "joblib", "marshal", "shelve", "dill", "extractall", "safe_mode=False")
+    words += ("enable_unsafe_deserialization", "allow_pickle=True")
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in words if word in text], path
+        calls = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        names = {call.id for call in calls if isinstance(call, ast.Name)}
+        assert not names & {"eval", "exec"}, path
+
+
+def run_python(code: str) -> set[str]:
+    """Return the heavy packages that some code has imported."""
+    code += f"\nimport sys; print(*({LATE!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split("\n")[-2].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import transfer; transfer.finetune; transfer.Run; transfer.decode",
+        "from transfer.cli.main import transfer as t\ntry: t(['--help'])\nexcept SystemExit: pass",
+        "from transfer.cli.main import transfer as t\ntry: t(['backbones'])\nexcept SystemExit: pass",
+        "from transfer.cli.main import transfer as t\ntry: t(['weights'])\nexcept SystemExit: pass",
+        "from transfer.cli.main import transfer as t\n"
+        "try: t(['report', 'nowhere'])\nexcept Exception: pass",
+    ],
+)
+def test_what_starts_without_tensorflow(code: str) -> None:
+    assert run_python(code) == set()
+
+
+def test_files_and_functions_stay_short() -> None:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        if path.name != "backbones.py":  # which is a table for the most part
+            assert len(text.splitlines()) <= 300, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+                assert lines <= 60, f"{path}: {node.name}"

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from transfer.errors import UsageError
+from transfer.recipe import Recipe, parse_bytes
+
+
+def test_a_recipe_survives_json(tmp_path: Path) -> None:
+    recipe = Recipe(backbone="vgg16", image_size=96, val=0.1, follow_links=True)
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe.to_dict()))
+    assert Recipe.load(tmp_path / "recipe.json") == recipe
+
+
+@pytest.mark.case("T15")
+def test_a_typo_in_the_monitor_is_told_before_training() -> None:
+    with pytest.raises(UsageError, match=r"Unknown monitor 'val_acuracy'\. Did you mean 'val_acc"):
+        Recipe(monitor="val_acuracy")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"batch_size": 0}, "batch_size between 1"),
+        ({"batch_size": "32"}, "batch_size as int"),
+        ({"seed": True}, "seed as int"),
+        ({"val": 1.0}, "val between 0 and 1"),
+        ({"learning_rate": 0}, "learning_rate above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate above 0"),
+        ({"resize": "squash"}, "stretch, crop, pad"),
+        ({"trunk_cache": "lots"}, "2GB or 500MB"),
+        ({"epoch": 3}, "Unknown recipe knob 'epoch'. Did you mean 'epochs'"),
+    ],
+)
+def test_bad_knobs_are_named(knobs: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Recipe.from_dict(knobs)
+
+
+def test_every_field_is_documented() -> None:
+    missing = [f.name for f in dataclasses.fields(Recipe) if f"{f.name}: " not in Recipe.__doc__]
+    assert missing == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "", "\xff"])
+def test_a_broken_recipe_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError, match=r"recipe.*r\.json"):
+        Recipe.load(tmp_path / "r.json")
+
+
+def test_sizes_in_bytes() -> None:
+    sizes = ["2GB", "500MB", "1.5k", "0", "12 B"]
+    assert [parse_bytes(t) for t in sizes] == [2_000_000_000, 500_000_000, 1500, 0, 12]

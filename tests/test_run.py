@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transfer.errors import RunError
+from transfer.recipe import Recipe
+from transfer.run import Predictions, Run, atomic, read_csv, write_csv, write_json
+
+
+def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def fail_half_way() -> None:
+        with atomic(path) as temporary:
+            temporary.write_text("half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {})
+    (tmp_path / "b.json").write_text("")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.json", "b.json")]
+    assert modes[0] == modes[1]
+
+
+def test_runs_are_numbered_and_never_reused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [Run.create(None, "my dogs/vgg16", Recipe(), ["a", "b"]).path.name for _ in range(2)]
+    assert names == ["my-dogs-vgg16-001", "my-dogs-vgg16-002"]
+
+
+def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "r", "x", Recipe(), ["a", "b"])
+    before = {file.name: file.read_bytes() for file in run.path.iterdir()}
+    with pytest.raises(RunError, match=r"not empty.*--output"):
+        Run.create(tmp_path / "r", "x", Recipe(seed=3), ["c", "d"])
+    assert {file.name: file.read_bytes() for file in run.path.iterdir()} == before
+
+
+@pytest.mark.case("T04")
+@pytest.mark.parametrize("where", ["file", "file/below", "/proc/nowhere"])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match=r"Cannot write a run to .*--output") as caught:
+        Run.create(tmp_path / where, "x", Recipe(), ["a", "b"])
+    assert caught.value.exit_code == 2
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"is not a run directory.*transfer finetune"):
+        Run(tmp_path)
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "r", "x", Recipe(), ["a", "b"])
+    with pytest.raises(RunError, match=r"metrics\.json is missing"):
+        _ = run.metrics
+    (run.path / "metrics.json").write_text("{")
+    with pytest.raises(RunError, match=r"metrics\.json cannot be read"):
+        _ = run.metrics
+
+
+def test_predictions_survive_the_file_bit_by_bit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.dirichlet([1, 1], 5).astype(np.float32)
+    classes = ("=cmd()", "'quoted")
+    written = Predictions(("a,b.jpg", '"', "é\n", "-\rx", "'y"), np.arange(5) % 2, rows, classes)
+    written.write(tmp_path / "p.csv")
+    read = Predictions.read(tmp_path / "p.csv", classes)
+    assert read.paths == written.paths
+    np.testing.assert_array_equal(read.true, written.true)
+    np.testing.assert_array_equal(read.probabilities, written.probabilities)
+
+
+def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", ["=h"], [["=1+1"], ["@x"], ["plain"]])
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert not any(line.startswith(("=", "@")) for line in lines)
+    assert [row["=h"] for row in read_csv(tmp_path / "a.csv")] == ["=1+1", "@x", "plain"]

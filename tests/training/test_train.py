@@ -1,0 +1,177 @@
+"""Both phases on a toy backbone, with real Keras."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import transfer
+from transfer.backbones import get_backbone
+from transfer.errors import TransferError, UsageError
+from transfer.images.folder import ImageFolder
+from transfer.recipe import Recipe
+from transfer.run import Run
+from transfer.training.train import choose_cut, views_of, weigh_classes
+
+TOY: dict[str, Any] = {
+    "backbone": "toy",
+    "head_epochs": 3,
+    "epochs": 2,
+    "batch_size": 8,
+    "views": 1,
+    "unfreeze": "2",
+    "learning_rate": 0.01,
+}
+
+
+def finetune(folder: Path, output: Path, **knobs: Any) -> Run:
+    return transfer.finetune(folder, output=output, **TOY | knobs)
+
+
+def by_name(base: keras.Model) -> dict[str, np.ndarray]:
+    return {f"{x.name}/{w.name}": np.array(w) for x in base.layers for w in x.weights}
+
+
+def what_moved(run: Run) -> set[str]:
+    before = by_name(get_backbone("toy").build())
+    after = by_name(keras.models.load_model(run.path / "model.keras").get_layer("toy"))
+    assert before.keys() == after.keys()
+    return {name for name in before if not np.array_equal(before[name], after[name])}
+
+
+@pytest.mark.case("T16")
+@pytest.mark.parametrize("trunk_cache", ["2GB", "0"])
+def test_unfrozen_convolutions_move_and_batchnorm_does_not(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path, trunk_cache: str
+) -> None:
+    # the monitor is one that always improves, so that the fine-tuned model is what is kept
+    run = finetune(make_folder(), tmp_path / "run", trunk_cache=trunk_cache, monitor="loss")
+    assert run.info["phase_kept"] == "finetune"
+    assert what_moved(run) == {"down/kernel", "block_2/kernel"}
+
+
+@pytest.mark.case("T17")
+def test_a_backbone_without_batchnorm_is_fine_tuned_too(
+    make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    def plain(input_shape: tuple[int, int, int]) -> keras.Model:
+        layers = keras.layers
+        init = keras.initializers.GlorotUniform(1)
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                layers.Conv2D(8, 3, activation="relu", kernel_initializer=init, name="conv_1"),
+                layers.MaxPooling2D(name="pool_1"),
+                layers.Conv2D(8, 3, activation="relu", kernel_initializer=init, name="conv_2"),
+                layers.MaxPooling2D(name="pool_2"),
+            ]
+        )
+
+    transfer.register_backbone("toy", plain, image_size=32, min_size=16, overwrite=True)
+    run = finetune(make_folder(), tmp_path / "run", monitor="loss", unfreeze="1")
+    assert run.info["phase_kept"] == "finetune"
+    assert what_moved(run) == {"conv_2/kernel", "conv_2/bias"}
+
+
+def test_nothing_is_unfrozen_where_none_is_asked(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = finetune(make_folder(), tmp_path / "run", unfreeze="none")
+    assert what_moved(run) == set()
+    assert run.info["phase_kept"] == "head"
+    assert list(run.info["phases"]) == ["head"]
+
+
+def test_the_simpler_phase_is_kept_where_the_other_is_no_better(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = finetune(make_folder(), tmp_path / "run", head_epochs=40, monitor="val_accuracy")
+    assert run.info["phases"]["head"]["val_accuracy"] == 1.0  # which cannot be beaten
+    assert run.info["phase_kept"] == "head"
+    assert what_moved(run) == set()
+    head = run.info["phases"]["head"]
+    assert run.metrics["log_loss"] == pytest.approx(head["val_loss"], abs=1e-3)
+
+
+def test_history_holds_every_epoch(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = finetune(make_folder(), tmp_path / "run")
+    with (run.path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["phase"], row["epoch"]) for row in rows] == [
+        ("head", "1"),
+        ("head", "2"),
+        ("head", "3"),
+        ("finetune", "1"),
+        ("finetune", "2"),
+    ]
+    assert all(float(row[name]) >= 0 for row in rows for name in ("loss", "val_accuracy"))
+
+
+def test_the_same_seed_gives_the_same_model(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_folder()
+    runs = [finetune(folder, tmp_path / str(i), augment="medium") for i in range(2)]
+    one, two = (run.predictions().probabilities for run in runs)
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+@pytest.mark.case("T08")
+@pytest.mark.parametrize(
+    ("rate", "phase"), [("head_learning_rate", "head"), ("learning_rate", "finetune")]
+)
+def test_a_training_that_diverges_is_stopped(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path, rate: str, phase: str
+) -> None:
+    option = "--" + rate.replace("_", "-")
+    with pytest.raises(TransferError, match=f"diverged.*phase '{phase}'.*{option}") as caught:
+        finetune(make_folder(), tmp_path / "run", **{rate: 1e38})
+    assert caught.value.exit_code == 1
+    run = Run(tmp_path / "run")
+    assert run.info["status"] == "failed"
+    if phase == "head":
+        assert not (run.path / "model.keras").exists()
+    else:
+        for weight in keras.models.load_model(run.path / "model.keras").weights:
+            assert np.isfinite(np.array(weight)).all()
+    assert not list(run.path.glob(".*"))
+
+
+def test_a_bad_unfreeze_is_told_before_the_features(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="Cannot unfreeze 'blok_2'"):
+        finetune(make_folder(), tmp_path / "run", unfreeze="blok_2")
+
+
+def test_cuts(toy: str) -> None:
+    base = get_backbone(toy).build()
+    cut = lambda *names, **knobs: choose_cut(base, set(names), Recipe(**knobs), (10, 5))  # noqa: E731
+    assert cut("block_2") == "down_relu"
+    assert cut("block_2_bn", "down") == "add_1"
+    assert cut() is None
+    assert cut("stem") is None
+    assert cut("block_2", trunk_cache="0") is None
+
+
+def test_class_weights_even_out(make_folder: Callable[..., Path]) -> None:
+    folder = ImageFolder.index(make_folder(per_class=4))
+    folder = folder.keep([p == "red/0.png" or not p.startswith("red/") for p in folder.paths])
+    assert weigh_classes(folder, "none") == [1.0, 1.0, 1.0]
+    np.testing.assert_allclose(weigh_classes(folder, "weights"), [0.75, 0.75, 3.0])
+    root = np.array(weigh_classes(folder, "sqrt"))
+    np.testing.assert_allclose(root[2] / root[0], 2.0)
+    np.testing.assert_allclose((root * [4, 4, 1]).sum(), 9.0)
+
+
+def test_no_augmentation_no_views() -> None:
+    assert views_of(Recipe(views=3, augment="none")) == 0
+    assert views_of(Recipe(views=3, augment="flip")) == 3

@@ -1,0 +1,93 @@
+"""transfer backbones: the networks, and the blocks of one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+from transfer.errors import UsageError
+
+
+@click.command(short_help="List the pretrained networks, or show the blocks of one.")
+@click.argument("pattern", default="*")
+@click.option("--image-size", type=int, metavar="NUMBER", help="For which input blocks are shown.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def backbones(pattern: str, image_size: int | None, as_json: bool) -> None:
+    """List the networks whose names fit PATTERN, such as 'resnet*'. The name of one network
+    shows its blocks from the top down: those that "finetune --unfreeze N" trains.
+    """
+    from transfer.backbones import get_backbone, list_backbones
+    from transfer.weights import list_weights
+
+    if not set("*?[") & set(pattern):
+        click.echo(_show(get_backbone(pattern), image_size, as_json))
+    elif not list_backbones(pattern):
+        raise UsageError(f'No backbone fits {pattern!r}. See "transfer backbones".')
+    else:
+        click.echo(_list(list_weights(pattern), as_json))
+
+
+def _list(found: list[Any], as_json: bool) -> str:
+    from transfer.cli.tables import table
+
+    if as_json:
+        return json.dumps([_record(*each) for each in found], indent=2)
+    rows = [
+        [
+            backbone.name,
+            backbone.family,
+            f"{backbone.image_size}",
+            f"{backbone.min_size}",
+            f"{backbone.parameters / 1e6:.1f} M",
+            f"{backbone.feature_dim}",
+            "download"
+            if weights.origin == "imagenet" and not weights.path
+            else "cached"
+            if weights.origin == "imagenet"
+            else weights.origin,
+        ]
+        for backbone, weights in found
+    ]
+    header = ["BACKBONE", "FAMILY", "SIZE", "MIN", "PARAMS", "FEATURES", "WEIGHTS"]
+    return table(header, rows, right=(2, 3, 4, 5))
+
+
+def _record(backbone: Any, weights: Any) -> dict[str, Any]:
+    known = {f.name: getattr(backbone, f.name) for f in dataclasses.fields(backbone)}
+    plain = {k: v if v is None or isinstance(v, (int, str)) else repr(v) for k, v in known.items()}
+    path = None if weights.path is None else str(weights.path)
+    return plain | {"weights_origin": weights.origin, "weights_path": path}
+
+
+def _show(backbone: Any, image_size: int | None, as_json: bool) -> str:
+    from transfer.cli.tables import table
+    from transfer.quiet import import_tensorflow
+
+    import_tensorflow()
+    from transfer.blocks import find_blocks
+
+    blocks = find_blocks(backbone.build(image_size))
+    if as_json:
+        return json.dumps([dataclasses.asdict(block) for block in blocks], indent=2)
+    parameters = sum(block.parameters for block in blocks)
+    work = sum(block.work for block in blocks)
+    side = image_size or backbone.image_size
+    rows = [
+        [
+            str(number),
+            f"{block.first} .. {block.last}",
+            f"{block.parameters:,}",
+            f"{block.parameters / parameters:.1%}",
+            f"{block.work / work:.1%}",
+        ]
+        for number, block in enumerate(blocks, start=1)
+    ]
+    header = ["N", "LAYERS (top block first)", "PARAMS", "OF ALL", "OF THE WORK"]
+    return (
+        f"{backbone.name} ({backbone.family}): {parameters:,} parameters,"
+        f" {work / 1e9:.2f} G multiply-adds at {side} px, {backbone.feature_dim} features.\n"
+        f"--unfreeze N trains blocks 1 to N:\n\n{table(header, rows, right=(0, 2, 3, 4))}"
+    )
