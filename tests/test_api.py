@@ -187,6 +187,5 @@ def test_recipe_file_of_a_run_is_a_recipe(
     toy: str, make_folder: MakeFolder, tmp_path: Path
 ) -> None:
     run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
-    assert (
-        transfer.Recipe.from_dict(json.loads((run.path / "recipe.json").read_text())) == run.recipe
-    )
+    saved = json.loads((run.path / "recipe.json").read_text())
+    assert transfer.Recipe.from_dict(saved) == run.recipe

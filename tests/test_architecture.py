@@ -88,15 +88,19 @@ def run_python(code: str) -> set[str]:
     return set(done.stdout.split("\n")[-2].split())
 
 
+def command(*arguments: str) -> str:
+    main = "from transfer.cli.main import transfer as command"
+    return f"{main}\ntry: command({list(arguments)})\nexcept (Exception, SystemExit): pass"
+
+
 @pytest.mark.parametrize(
     "code",
     [
         "import transfer; transfer.finetune; transfer.Run; transfer.decode",
-        "from transfer.cli.main import transfer as t\ntry: t(['--help'])\nexcept SystemExit: pass",
-        "from transfer.cli.main import transfer as t\ntry: t(['backbones'])\nexcept SystemExit: pass",
-        "from transfer.cli.main import transfer as t\ntry: t(['weights'])\nexcept SystemExit: pass",
-        "from transfer.cli.main import transfer as t\n"
-        "try: t(['report', 'nowhere'])\nexcept Exception: pass",
+        command("--help"),
+        command("backbones"),
+        command("weights"),
+        command("report", "nowhere"),
     ],
 )
 def test_what_starts_without_tensorflow(code: str) -> None:
