@@ -85,7 +85,7 @@ def finetune(
     try:
         _train_and_evaluate(run, folder, recipe)
     except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        status = "failed" if isinstance(error, Exception) else "interrupted"
         run.update_info(status=status, error=str(error))
         raise
     return run

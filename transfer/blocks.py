@@ -24,9 +24,9 @@ functional model with one input and one output. Where every cell looks back past
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from transfer.errors import UsageError, did_you_mean
@@ -93,6 +93,16 @@ def find_blocks(model: keras.Model) -> list[Block]:
     ends = _join_idle(graph, _boundaries(graph))
     starts = [0, *(end + 1 for end in ends)]
     return [graph.block(start, end) for start, end in zip(starts, ends, strict=False)][::-1]
+
+
+def affordable(blocks: Sequence[Block]) -> int:
+    """Return how many blocks from the top do a third of the network's work, but at least one.
+
+    What is frozen below them runs once, so an epoch costs about as much as one pass of the whole
+    network without training, whatever the network.
+    """
+    work = list(accumulate(block.work for block in blocks))
+    return max(1, sum(done <= work[-1] / 3 for done in work))
 
 
 def split_at(model: keras.Model, cut: str) -> tuple[keras.Model, keras.Model]:

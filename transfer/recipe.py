@@ -31,7 +31,8 @@ class Recipe:
             (``"flip,rotate=10,shift=0.1"``).
         views: Augmented views of each training image that the frozen phase sees beside the image
             itself.
-        unfreeze: ``none``, ``all``, a number of blocks counted from the top, or a layer's name.
+        unfreeze: ``auto`` (the top blocks that do a third of the network's work), ``none``,
+            ``all``, a number of blocks counted from the top, or a layer's name.
         head_epochs: Most epochs of the frozen phase.
         epochs: Most epochs of the fine-tuning phase.
         head_learning_rate: Peak Adam rate of the frozen phase (on standardised features).
@@ -57,7 +58,7 @@ class Recipe:
     head: str = "linear"
     augment: str = "light"
     views: int = 2
-    unfreeze: str = "3"
+    unfreeze: str = "auto"
     head_epochs: int = 100
     epochs: int = 10
     head_learning_rate: float = 1e-3

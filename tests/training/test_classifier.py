@@ -55,6 +55,8 @@ def test_nothing_of_the_extractor_trains(toy: str) -> None:
     [
         ("2", {"down", "block_2"}),
         ("all", {"stem", "block_1", "down", "block_2"}),
+        ("auto", {"block_2"}),
+        ("none", set()),
         ("99", {"stem", "block_1", "down", "block_2"}),
         ("block_2", {"block_2"}),
     ],
@@ -80,7 +82,7 @@ def test_batchnorm_inside_a_nested_model_stays_frozen() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "hint"),
-    [("blok_2", "Did you mean 'block_2'"), ("-1", "Expected none, all")],
+    [("blok_2", "Did you mean 'block_2'"), ("-1", "Expected auto, none, all")],
 )
 def test_bad_specs_are_named(toy: str, spec: str, hint: str) -> None:
     _, base = make_classifier(toy)

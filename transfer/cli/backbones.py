@@ -67,7 +67,7 @@ def _show(backbone: Any, image_size: int | None, as_json: bool) -> str:
     from transfer.quiet import import_tensorflow
 
     import_tensorflow()
-    from transfer.blocks import find_blocks
+    from transfer.blocks import affordable, find_blocks
 
     blocks = find_blocks(backbone.build(image_size))
     if as_json:
@@ -89,5 +89,6 @@ def _show(backbone: Any, image_size: int | None, as_json: bool) -> str:
     return (
         f"{backbone.name} ({backbone.family}): {parameters:,} parameters,"
         f" {work / 1e9:.2f} G multiply-adds at {side} px, {backbone.feature_dim} features.\n"
-        f"--unfreeze N trains blocks 1 to N:\n\n{table(header, rows, right=(0, 2, 3, 4))}"
+        f"--unfreeze N trains blocks 1 to N; N is {affordable(blocks)} by default.\n\n"
+        + table(header, rows, right=(0, 2, 3, 4))
     )

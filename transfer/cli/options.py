@@ -21,7 +21,7 @@ HELP = {
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
     "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1".',
     "views": "Augmented views of each training image, computed once.",
-    "unfreeze": "Part to fine-tune: none, all, a number of blocks from the top, or a layer.",
+    "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Most epochs for the head alone.",
     "epochs": "Most epochs of fine-tuning.",
     "head_learning_rate": "Learning rate for the head alone.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from transfer.backbones import Backbone, get_backbone
-from transfer.blocks import find_blocks
+from transfer.blocks import affordable, find_blocks
 from transfer.errors import RunError, UsageError, did_you_mean
 from transfer.progress import say
 from transfer.recipe import Recipe
@@ -69,8 +69,9 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
 
     Args:
         base: The backbone.
-        spec: ``none``, ``all``, a number of blocks counted from the top (at most as many as
-            there are), or the name of the lowest layer to train.
+        spec: ``auto`` (see `transfer.blocks.affordable`), ``none``, ``all``, a number of blocks
+            counted from the top (at most as many as there are), or the name of the lowest layer
+            to train.
 
     Raises:
         UsageError: `spec` names no layer.
@@ -80,16 +81,17 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
         return set()
     if spec == "all":
         return set(names)
-    if spec.isdecimal():
+    if spec == "auto" or spec.isdecimal():
         blocks = find_blocks(base)
-        if int(spec) > len(blocks):
+        count = affordable(blocks) if spec == "auto" else int(spec)
+        if count > len(blocks):
             say(f"{base.name} has {len(blocks)} blocks: all of them are unfrozen.")
-        return {name for block in blocks[: int(spec)] for name in block.layers}
+        return {name for block in blocks[:count] for name in block.layers}
     if spec in names:
         return set(names[names.index(spec) :])
     raise UsageError(
         f"Cannot unfreeze {spec!r}: {base.name} has no layer of that name."
-        f"{did_you_mean(spec, names)} Expected none, all, a number of blocks or a layer's name."
+        f"{did_you_mean(spec, names)} Expected auto, none, all, a number of blocks or a layer's name."
     )
 
 

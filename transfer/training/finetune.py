@@ -24,7 +24,7 @@ from transfer.images.pipeline import (
 from transfer.progress import bar, say
 from transfer.recipe import MONITORS, Recipe
 from transfer.training.checkpoint import BestCheckpoint
-from transfer.training.history import History
+from transfer.training.history import COLUMNS, History
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def fine_tune(
                 history.recorder("finetune"),
                 keras.callbacks.LambdaCallback(
                     on_train_batch_end=lambda batch, logs: advance(1),
-                    on_epoch_end=lambda epoch, logs: say(_line(epoch, logs, recipe.epochs)),
+                    on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], recipe.epochs)),
                 ),
             ],
         )
@@ -189,9 +189,7 @@ def warm_cosine(peak: float, steps: int) -> keras.optimizers.schedules.LearningR
     )
 
 
-def _line(epoch: int, logs: dict[str, float], epochs: int) -> str:
-    return (
-        f"Epoch {epoch + 1:>2}/{epochs}: loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.3f},"
-        f" val_loss {logs.get('val_loss', float('nan')):.4f},"
-        f" val_accuracy {logs.get('val_accuracy', float('nan')):.3f}"
-    )
+def _line(row: dict[str, Any], epochs: int) -> str:
+    left = row["seconds"] * (epochs - row["epoch"])
+    figures = (f"{name} {row.get(name, float('nan')):.4f}" for name in COLUMNS[2:6])
+    return f"Epoch {row['epoch']:>2}/{epochs}: {', '.join(figures)}; at most {left:.0f} s left"

@@ -1,0 +1,84 @@
+"""Measure decoding, the frozen network, and both together, in images per second.
+
+    python scripts/benchmarks/pipeline.py DATA [--backbone mobilenetv2] [--weights auto]
+
+DATA is an image folder. All figures are taken in one run, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+
+from transfer.quiet import import_tensorflow
+
+import_tensorflow()
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from transfer.backbones import get_backbone  # noqa: E402
+from transfer.features.engines import keras_engine  # noqa: E402
+from transfer.images.audit import clean  # noqa: E402
+from transfer.images.folder import ImageFolder  # noqa: E402
+from transfer.images.pipeline import image_dataset  # noqa: E402
+from transfer.training.classifier import build_extractor  # noqa: E402
+from transfer.training.head import parse_head  # noqa: E402
+from transfer.weights import resolve_weights  # noqa: E402
+
+BATCH = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data")
+    parser.add_argument("--backbone", default="mobilenetv2")
+    parser.add_argument("--weights", default="auto")
+    options = parser.parse_args()
+    backbone = get_backbone(options.backbone)
+    size, weights = backbone.image_size, resolve_weights(backbone, options.weights)
+    extractor = build_extractor(backbone, parse_head("linear"), size, weights)
+    folder, _ = clean(ImageFolder.index(options.data))
+    folder = folder.keep([i < 40 * BATCH for i in range(len(folder))])
+    engine = keras_engine(extractor)
+
+    def images(augment: str = "none", autotune: bool = False) -> tf.data.Dataset:
+        dataset = image_dataset(
+            folder, size=size, resize="stretch", batch_size=BATCH, augment=augment, labels=False
+        )
+        tuned = tf.data.Options()
+        tuned.autotune.enabled = True
+        return dataset.with_options(tuned) if autotune else dataset
+
+    plain = tf.function(lambda batch: extractor(batch, training=False))
+    batch = tf.constant(
+        np.random.default_rng(0).uniform(0, 255, (BATCH, size, size, 3)), tf.float32
+    )
+    figures = {
+        "decode": rate(images(), lambda _: None),
+        "decode and augment (light)": rate(images("light"), lambda _: None),
+        "Keras under tf.function": rate([batch] * 12, plain),
+        "engine (variables as constants)": rate([batch] * 12, engine),
+        "decode and engine": rate(images(), engine),
+        "decode and engine, tf.data autotuned": rate(images(autotune=True), engine),
+    }
+    for name, value in figures.items():
+        print(f"{name:<38} {value:7.0f} images/s")
+    bound = 1 / (1 / figures["decode"] + 1 / figures["engine (variables as constants)"])
+    print(f"{'share of the bound 1/(1/a + 1/b)':<38} {figures['decode and engine'] / bound:7.2f}")
+
+
+def rate(batches: Iterable[tf.Tensor], step: Callable[[tf.Tensor], object]) -> float:
+    """Return images per second over all batches but the first two."""
+    count, started = 0, 0.0
+    for number, images in enumerate(batches):
+        if number == 2:
+            started = time.perf_counter()
+        step(images)
+        count += len(images) if number >= 2 else 0
+    return count / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""The command as a user meets it: exit codes, messages, streams."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from PIL import Image
+
+import transfer
+from transfer.cli.main import COMMANDS, main
+from transfer.cli.main import transfer as group
+from transfer.cli.options import HELP
+from transfer.recipe import Recipe
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+TOY = ["--backbone", "toy", "--head-epochs", "20", "--head-learning-rate", "0.01"]
+TOY += ["--unfreeze", "none", "--views", "0"]
+LONG = ["--image-size", "32", "--epochs", "1000", "--patience", "1000"]
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
+    """Run the command in this process; return its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            with pytest.raises(SystemExit) as stopped:
+                main([str(argument) for argument in arguments])
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        captured = capsys.readouterr()
+        return int(stopped.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_finetune_report_evaluate_predict(
+    toy: str, make_folder: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    folder = make_folder()
+    code, out, err = command("finetune", folder, *TOY)
+    assert code == 0
+    assert "Accuracy 1.000 on 6 val images" in out
+    assert "runs/colours-toy-001/report.html" in out
+    assert "30 images of 3 classes" in err
+    run = "runs/colours-toy-001"
+    assert command("report", run) == (0, f"{run}/report.html\n", "")
+    code, out, _ = command("evaluate", run, "--split", "train", "--json")
+    assert code == 0
+    assert json.loads(out)["n"] == 24
+    code, out, _ = command("predict", run, folder / "red" / "0.png", "--top", "2")
+    assert code == 0
+    assert re.fullmatch(rf"{folder}/red/0\.png: red \d\.\d+  \w+ \d\.\d+\n", out)
+
+
+def test_json_is_all_that_is_on_stdout(
+    toy: str, make_folder: Callable[..., Path], command: Command
+) -> None:
+    code, out, _ = command("finetune", make_folder(), *TOY, "--json", "--quiet")
+    assert code == 0
+    result = json.loads(out)
+    assert result["accuracy"] == 1.0
+    assert result["phase_kept"] == "head"
+    assert result["seconds"] > 0
+    assert Path(result["run"]).is_dir()
+
+
+def test_predict_formats(
+    toy: str, make_folder: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    folder = make_folder(per_class=3)
+    run = transfer.finetune(
+        folder, output="run", backbone="toy", unfreeze="none", views=0, head_epochs=3
+    ).path
+    code, _, _ = command("predict", run, folder, "--format", "csv", "-o", "p.csv")
+    assert code == 0
+    with Path("p.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9
+    assert list(rows[0]) == ["path", "label", "confidence", "p_blue", "p_green", "p_red"]
+    code, out, _ = command("predict", run, folder, "--format", "json", "--top", "3")
+    assert code == 0
+    records = json.loads(out)
+    assert [len(record["top"]) for record in records] == [3] * 9
+    assert records[0]["path"] == rows[0]["path"]
+
+
+def test_predict_names_what_it_cannot_read(
+    toy: str, make_folder: Callable[..., Path], command: Command
+) -> None:
+    folder = make_folder(per_class=3)
+    transfer.finetune(folder, output="run", backbone="toy", unfreeze="none", views=0)
+    Path("bad.jpg").write_bytes(b"<html>")
+    code, out, err = command("predict", "run", "bad.jpg", folder / "red" / "0.png", "no.jpg")
+    assert code == 2
+    assert out.startswith(f"{folder}/red/0.png: ")
+    assert "bad.jpg" in err
+    assert "no.jpg" in err
+    assert "2 of the pictures could not be read" in err
+    before = Path("out.csv")
+    before.write_text("of an earlier run")
+    code, _, _ = command("predict", "run", "no.jpg", "-o", "out.csv")
+    assert code == 2
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (20, 20 + len(list(path.parent.iterdir()))), "red").save(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["finetune", "nowhere"], 2, ["nowhere"]),
+        (["finetune", "one"], 2, ["2 classes"]),
+        (["finetune", "flat"], 2, ["Expected one folder per class"]),
+        (["finetune", "two", "--backbone", "vgg61"], 2, ["Did you mean 'vgg16'?"]),
+        (["finetune", "two", "--monitor", "val_acc"], 2, ["Did you mean 'val_accuracy'?"]),
+        (["finetune", "two", "--epochs", "many"], 2, ["--epochs", "many"]),
+        (["finetune", "two", "--epoch", "3"], 2, ["--epochs"]),
+        (["finetune", "two", "--output", "file"], 2, ["file", "--output"]),
+        (["finetune", "two", "--recipe", "none.json"], 2, ["none.json"]),
+        (["finetune", "sample:digit"], 2, ["sample:digits"]),
+        (["fintune", "two"], 2, ["fintune"]),
+        (["report", "two"], 2, ["is not a run directory"]),
+        (["evaluate", "nowhere"], 2, ["is not a run directory"]),
+        (["predict", "two", "x.jpg"], 2, ["is not a run directory"]),
+        (["predict", "two"], 2, ["PATHS"]),
+        (["backbones", "vgg61"], 2, ["Did you mean 'vgg16'?"]),
+        (["backbones", "zz*"], 2, ["No backbone fits 'zz*'"]),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(
+    command: Command, tmp_path: Path, arguments: list[str], code: int, words: list[str]
+) -> None:
+    for name in ("one/a/1.png", "flat/1.png", "two/a/1.png", "two/a/2.png", "two/b/1.png"):
+        picture(tmp_path / name)
+    picture(tmp_path / "two/b/2.png")
+    (tmp_path / "file").write_text("mine")
+    found, out, err = command(*arguments)
+    assert found == code
+    assert out == ""
+    assert "Traceback" not in err
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    for word in words:
+        assert word in last
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_traceback_only_under_debug(command: Command, tmp_path: Path) -> None:
+    with pytest.raises(transfer.RunError):
+        main(["--debug", "report", str(tmp_path)])
+    with pytest.raises(transfer.RunError):
+        main(["report", str(tmp_path), "--debug"])
+
+
+def test_a_fault_of_our_own_is_one_line_too(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: str) -> None:
+        raise RuntimeError("something\nelse")
+
+    monkeypatch.setattr("transfer.api.report", fail)
+    code, out, err = command("report", "x")
+    assert (code, out) == (1, "")
+    assert err == "Error: RuntimeError: something else (run again with --debug for the traceback)\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_explained(name: str) -> None:
+    made = group.get_command(click.Context(group), name)
+    assert made is not None
+    assert made.help
+    assert made.short_help
+    for parameter in made.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+    assert f"transfer {name}" in README.read_text(encoding="utf-8")
+
+
+def test_every_knob_has_an_option() -> None:
+    assert list(HELP) == list(Recipe().to_dict())
+
+
+def test_backbones_as_json(command: Command) -> None:
+    code, out, _ = command("backbones", "vgg*", "--json")
+    assert code == 0
+    assert [row["name"] for row in json.loads(out)] == ["vgg16", "vgg19"]
+    code, out, _ = command("weights", "mobilenetv2", "--json")
+    assert code == 0
+    assert json.loads(out)[0]["origin"] == "bundled"
+
+
+def test_the_blocks_of_a_backbone(toy: str, command: Command) -> None:
+    code, out, _ = command("backbones", "toy")
+    assert code == 0
+    assert re.search(r"^ *1 +block_2 \.\. out_relu ", out, re.MULTILINE)
+    code, out, _ = command("backbones", "toy", "--json", "--image-size", "64")
+    assert json.loads(out)[0]["last"] == "out_relu"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    line = f"{sys.executable} -m transfer backbones | head -n 1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+    assert done.stdout.startswith("BACKBONE")
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.case("T05")
+@pytest.mark.case("T06")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "transfer", "finetune", "sample:shapes", *LONG],
+        cwd=tmp_path,
+        env=os.environ | {"TRANSFER_CACHE_DIR": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("Epoch"):
+            process.send_signal(number)
+            break
+    rest = process.stderr.read()
+    process.stderr.close()
+    started = time.monotonic()
+    assert process.wait(60) == code, "".join(said) + rest
+    assert time.monotonic() - started < 30
+    assert "Traceback" not in rest
+    run = transfer.Run(tmp_path / "runs" / "shapes-mobilenetv2-001")
+    assert run.info["status"] == "interrupted"
+    assert len(run.predict(tmp_path / "cache" / "samples" / "shapes-v1" / "circle")) == 100
+    assert not list(run.path.glob(".*"))

@@ -1,0 +1,5 @@
+"""``python -m transfer`` is the command `transfer`."""
+
+from transfer.cli import main
+
+main()
