@@ -11,7 +11,7 @@ from typing import Any
 
 from transfer.errors import UsageError, did_you_mean
 
-MONITORS = {"val_loss": "min", "val_accuracy": "max", "loss": "min", "accuracy": "max"}
+MONITORS = {"val_accuracy": "max", "val_loss": "min", "accuracy": "max", "loss": "min"}
 RESIZES = ("stretch", "crop", "pad")
 BALANCES = ("none", "weights", "sqrt")
 ON_BAD = ("skip", "fail")
@@ -42,7 +42,8 @@ class Recipe:
         trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
             image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,
             the whole network runs in every step.
-        monitor: What "best" means: ``val_loss``, ``val_accuracy``, ``loss`` or ``accuracy``.
+        monitor: What "best" means: ``val_accuracy``, ``val_loss``, ``accuracy`` or ``loss``. Of
+            epochs with the same value, the one with the lower ``val_loss`` is the better.
         balance: Class weights in the loss: ``none``, ``weights`` (inverse frequency) or ``sqrt``.
         val: Share of the training images held out for validation where no split stands.
         seed: Seed of split, shuffling, augmentation and initial weights.
@@ -66,7 +67,7 @@ class Recipe:
     batch_size: int = 32
     patience: int = 5
     trunk_cache: str = "2GB"
-    monitor: str = "val_loss"
+    monitor: str = "val_accuracy"
     balance: str = "none"
     val: float = 0.2
     seed: int = 0

@@ -91,7 +91,7 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
         return set(names[names.index(spec) :])
     raise UsageError(
         f"Cannot unfreeze {spec!r}: {base.name} has no layer of that name."
-        f"{did_you_mean(spec, names)} Expected auto, none, all, a number of blocks or a layer's name."
+        f"{did_you_mean(spec, names)} Expected auto, none, all, a number or a layer's name."
     )
 
 

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from transfer.backbones import get_backbone
+from transfer.features import engines
+from transfer.features.engines import keras_engine, run_engine
+
+
+@pytest.fixture
+def model(toy: str) -> keras.Model:
+    base = get_backbone(toy).build()
+    rng = np.random.default_rng(0)
+    for weight in base.weights:  # BatchNormalization with statistics that fold into something
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    return base
+
+
+IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 32, 32, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("limit", [engines.MAX_FROZEN_BYTES, 0])
+def test_an_engine_computes_what_the_model_does(
+    model: keras.Model, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "MAX_FROZEN_BYTES", limit)
+    expected = model(IMAGES, training=False).numpy()
+    (found,) = keras_engine(model)(tf.constant(IMAGES))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_an_engine_has_all_outputs_in_order(model: keras.Model) -> None:
+    both = keras.Model(model.input, [model.get_layer("add_1").output, model.output])
+    first, second = keras_engine(both)(tf.constant(IMAGES))
+    expected = [output.numpy() for output in both(IMAGES, training=False)]
+    np.testing.assert_allclose(first, expected[0], rtol=1e-4)
+    np.testing.assert_allclose(second, expected[1], rtol=1e-4)
+
+
+def test_an_engine_is_a_snapshot_in_inference_mode(model: keras.Model) -> None:
+    engine = keras_engine(model)
+    (before,) = engine(tf.constant(IMAGES))
+    moving = {w.path: np.array(w) for w in model.weights}
+    (again,) = engine(tf.constant(IMAGES))
+    np.testing.assert_array_equal(before, again)
+    for weight in model.weights:
+        np.testing.assert_array_equal(np.array(weight), moving[weight.path])
+        weight.assign(weight * 0)
+    np.testing.assert_array_equal(engine(tf.constant(IMAGES))[0], before)
+
+
+def test_a_small_last_batch_is_padded_and_cut() -> None:
+    shapes = []
+
+    def engine(images: tf.Tensor) -> list[np.ndarray]:
+        shapes.append(tuple(images.shape))
+        return [np.asarray(images)[:, 0, 0, 0], np.asarray(images).sum(axis=(1, 2, 3))]
+
+    batches = [tf.constant(IMAGES[:2]), tf.constant(IMAGES[2:4]), tf.constant(IMAGES[4:])]
+    outputs = list(run_engine(engine, batches, 2))
+    assert shapes == [(2, 32, 32, 3)] * 3
+    assert [len(first) for first, _ in outputs] == [2, 2, 1]
+    np.testing.assert_array_equal(
+        np.concatenate([first for first, _ in outputs]), IMAGES[:, 0, 0, 0]
+    )
+    assert list(run_engine(engine, [], 2)) == []

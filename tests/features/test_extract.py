@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from transfer.backbones import get_backbone
+from transfer.errors import DataError
+from transfer.features.extract import extract
+from transfer.images.decode import decode
+from transfer.images.folder import ImageFolder
+from transfer.recipe import Recipe
+from transfer.training.classifier import build_extractor
+from transfer.training.head import parse_head
+from transfer.weights import Weights
+
+RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2")
+
+
+@pytest.fixture
+def extractor(toy: str) -> keras.Model:
+    return build_extractor(get_backbone(toy), parse_head("linear"), 32, Weights("none"))
+
+
+@pytest.fixture
+def folder(make_folder: Callable[..., Path]) -> ImageFolder:
+    return ImageFolder.index(make_folder(per_class=3, splits=("train", "val"))).select("train")
+
+
+def test_rows_are_images_view_by_view(extractor: keras.Model, folder: ImageFolder) -> None:
+    features = extract(extractor, folder, RECIPE, views=2)
+    assert len(features) == 9
+    assert features.vectors.shape == (27, 16)
+    assert features.labels.tolist() == list(folder.labels) * 3
+    images = np.stack([decode(folder.file(path), 32) for path in folder.paths])
+    expected = extractor.predict_on_batch(images.astype(np.float32))
+    np.testing.assert_allclose(features.vectors[:9], expected, rtol=1e-4, atol=1e-5)
+    for view in (features.vectors[9:18], features.vectors[18:]):
+        assert not np.allclose(view, expected, atol=1e-4)
+    assert not np.allclose(features.vectors[9:18], features.vectors[18:], atol=1e-4)
+    again = extract(extractor, folder, RECIPE, views=1)
+    np.testing.assert_allclose(again.vectors, features.vectors[:18], rtol=1e-5, atol=1e-6)
+
+
+def test_activations_are_kept_where_asked(
+    extractor: keras.Model, folder: ImageFolder, tmp_path: Path
+) -> None:
+    base = extractor.get_layer("toy")
+    trunk = keras.Model(base.input, base.get_layer("add_1").output)
+    both = keras.Model(extractor.input, [trunk(extractor.input), extractor.output])
+    features = extract(both, folder, RECIPE, views=1, keep=tmp_path / "a.npy")
+    assert features.activations is not None
+    assert features.activations.shape == (18, 16, 16, 8)
+    assert features.activations.dtype == np.float16
+    images = np.stack([decode(folder.file(path), 32) for path in folder.paths])
+    expected = trunk.predict_on_batch(images.astype(np.float32))
+    np.testing.assert_allclose(features.activations[:9], expected, rtol=2e-3, atol=1e-1)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy", mmap_mode="r"), features.activations)
+
+
+@pytest.mark.case("D42")
+def test_a_file_that_vanished_is_named(extractor: keras.Model, folder: ImageFolder) -> None:
+    folder.file(folder.paths[4]).unlink()
+    with pytest.raises(DataError, match=folder.paths[4]):
+        extract(extractor, folder, RECIPE)

@@ -1,0 +1,85 @@
+"""Fine-tuning from kept activations does what fine-tuning the whole network does."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from transfer.backbones import get_backbone
+from transfer.features.extract import Features
+from transfer.recipe import Recipe
+from transfer.training.classifier import (
+    build_classifier,
+    build_extractor,
+    layers_to_unfreeze,
+    unfreeze,
+)
+from transfer.training.finetune import batches_of_activations, warm_cosine
+from transfer.training.head import build_head, parse_head
+from transfer.training.train import choose_cut, top_of
+from transfer.weights import Weights
+
+RECIPE = Recipe(backbone="toy", head="avg", batch_size=4, epochs=3, augment="flip")
+IMAGES = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)).astype(np.float32)
+LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+
+
+def one_step(toy: str, above_the_cut: bool) -> dict[str, np.ndarray]:
+    spec = parse_head(RECIPE.head)
+    extractor = build_extractor(get_backbone(toy), spec, 32, Weights("none"))
+    head = build_head(spec, 16, 3, seed=0)
+    head.weights[0].assign(np.random.default_rng(0).normal(size=(16, 3)))  # zeros pass nothing on
+    classifier = build_classifier(extractor, head)
+    base = classifier.get_layer(toy)
+    chosen = layers_to_unfreeze(base, "2")
+    unfreeze(classifier, base, chosen)
+    model, x = classifier, IMAGES
+    if above_the_cut:
+        cut = choose_cut(base, chosen, RECIPE, (8, 8))
+        assert cut == "add_1"
+        model = top_of(base, cut, head, RECIPE)
+        trunk = keras.Model(base.input, base.get_layer(cut).output)
+        x = trunk.predict_on_batch(get_backbone(toy).apply_preprocess(IMAGES))
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    model.train_on_batch(x, LABELS)
+    return {w.path: np.array(w) for w in base.weights + head.weights}
+
+
+def test_one_step_above_the_cut_is_one_step_of_the_whole(toy: str) -> None:
+    whole, top = one_step(toy, False), one_step(toy, True)
+    assert whole.keys() == top.keys()
+    start = {w.path: np.array(w) for w in get_backbone(toy).build().weights}
+    for name in whole:
+        np.testing.assert_allclose(top[name], whole[name], rtol=1e-4, atol=1e-6)
+    moved = {name for name in start if not np.array_equal(start[name], whole[name])}
+    assert moved == {"down/kernel", "block_2/kernel"}
+
+
+def test_each_image_comes_once_an_epoch_in_one_of_its_views() -> None:
+    count, views = 10, 3
+    numbers = np.arange(count * views, dtype=np.float16).reshape(-1, 1, 1, 1)
+    labels = np.tile(np.arange(count), views)
+    train = Features(np.zeros((30, 1)), labels, numbers, views)
+    val = Features(np.zeros((10, 1)), np.arange(10), numbers[:10], 1)
+    batches = batches_of_activations(train, val, [1.0, 2.0] * 5, RECIPE)
+    assert batches.steps_per_epoch == 3
+    assert len(batches.train) == 9
+    epochs: list[list[int]] = [[], [], []]
+    for step, (x, y, weights) in enumerate(batches.train):
+        rows = x.numpy().reshape(-1).astype(int)
+        np.testing.assert_array_equal(rows % count, y)
+        np.testing.assert_array_equal(weights, np.where(y.numpy() % 2, 2.0, 1.0))
+        epochs[step // 3] += rows.tolist()
+    for rows in epochs:
+        assert sorted(row % count for row in rows) == list(range(count))
+    assert len({tuple(rows) for rows in epochs}) == 3
+    assert len({row // count for rows in epochs for row in rows}) == views
+    assert [int(v) for x, _ in batches.val for v in x.numpy().reshape(-1)] == list(range(10))
+
+
+def test_the_rate_rises_and_falls() -> None:
+    rate = warm_cosine(0.1, 100)
+    values = [float(rate(step)) for step in (0, 5, 10, 55, 100)]
+    np.testing.assert_allclose(values, [0.0, 0.05, 0.1, 0.05, 0.0], atol=1e-6)
+    assert float(warm_cosine(0.1, 5)(0)) == pytest.approx(0.1)
