@@ -15,6 +15,8 @@ MONITORS = {"val_accuracy": "max", "val_loss": "min", "accuracy": "max", "loss":
 RESIZES = ("stretch", "crop", "pad")
 BALANCES = ("none", "weights", "sqrt")
 ON_BAD = ("skip", "fail")
+ENGINES = ("auto", "keras", "openvino")
+PRECISIONS = ("f32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Recipe:
         trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
             image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,
             the whole network runs in every step.
+        engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
+            it is installed, there is no GPU, and there are enough images.
+        precision: ``f32``, or ``bf16`` (OpenVINO only): faster features with fewer digits.
         monitor: What "best" means: ``val_accuracy``, ``val_loss``, ``accuracy`` or ``loss``. Of
             epochs with the same value, the one with the lower ``val_loss`` is the better.
         balance: Class weights in the loss: ``none``, ``weights`` (inverse frequency) or ``sqrt``.
@@ -67,6 +72,8 @@ class Recipe:
     batch_size: int = 32
     patience: int = 5
     trunk_cache: str = "2GB"
+    engine: str = "auto"
+    precision: str = "f32"
     monitor: str = "val_accuracy"
     balance: str = "none"
     val: float = 0.2
@@ -83,6 +90,8 @@ class Recipe:
             ("resize", RESIZES),
             ("balance", BALANCES),
             ("on_bad", ON_BAD),
+            ("engine", ENGINES),
+            ("precision", PRECISIONS),
         ):
             value = getattr(self, name)
             if value not in choices:

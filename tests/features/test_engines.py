@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from transfer.backbones import get_backbone
+from transfer.errors import UsageError
 from transfer.features import engines
-from transfer.features.engines import keras_engine, run_engine
+from transfer.features.engines import choose_engine, keras_engine, openvino_engine, run_engine
 
 
 @pytest.fixture
@@ -30,6 +34,33 @@ def test_an_engine_computes_what_the_model_does(
     expected = model(IMAGES, training=False).numpy()
     (found,) = keras_engine(model)(tf.constant(IMAGES))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_openvino_computes_what_the_model_does(model: keras.Model, precision: str) -> None:
+    if find_spec("openvino") is None:
+        pytest.skip("OpenVINO is not installed")
+    both = keras.Model(model.input, [model.get_layer("add_1").output, model.output])
+    expected = [output.numpy() for output in both(IMAGES, training=False)]
+    found = openvino_engine(both, len(IMAGES), precision)(tf.constant(IMAGES))
+    for one, other in zip(found, expected, strict=True):
+        close = {"f32": 1e-4, "bf16": 5e-2}[precision]
+        assert np.abs(one - other).max() <= close * np.abs(other).max()
+    assert "openvino_telemetry.main" not in sys.modules
+
+
+def test_which_engine_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: object())
+    assert choose_engine("auto", "f32", 10) == "keras"
+    assert choose_engine("auto", "f32", 10_000) == "openvino"
+    assert choose_engine("auto", "bf16", 10) == "openvino"
+    assert choose_engine("openvino", "f32", 10) == "openvino"
+    with pytest.raises(UsageError, match="bf16 needs OpenVINO"):
+        choose_engine("keras", "bf16", 10)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert choose_engine("auto", "f32", 10_000) == "keras"
+    with pytest.raises(UsageError, match=r"transfer-classifier\[fast\]"):
+        choose_engine("openvino", "f32", 10)
 
 
 def test_an_engine_has_all_outputs_in_order(model: keras.Model) -> None:

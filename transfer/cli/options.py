@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
-from transfer.recipe import BALANCES, MONITORS, ON_BAD, RESIZES, Recipe
+from transfer.recipe import (
+    BALANCES,
+    ENGINES,
+    MONITORS,
+    ON_BAD,
+    PRECISIONS,
+    RESIZES,
+    Recipe,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +37,8 @@ HELP = {
     "batch_size": "Images per step.",
     "patience": "Epochs without improvement before a phase stops.",
     "trunk_cache": "Disk space for the frozen layers' activations.",
+    "engine": "What runs the frozen network.",
+    "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
     "monitor": 'What "best" means.',
     "balance": "Weights of uneven classes in the loss.",
     "val": "Share held out for validation where no val folder stands.",
@@ -42,6 +52,8 @@ CHOICES = {
     "monitor": tuple(MONITORS),
     "balance": BALANCES,
     "on_bad": ON_BAD,
+    "engine": ENGINES,
+    "precision": PRECISIONS,
 }
 TYPES = {"str": str, "int": int, "int | None": int, "float": float}
 

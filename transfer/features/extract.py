@@ -8,7 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.features.engines import keras_engine, run_engine
+from transfer.features.engines import (
+    Engine,
+    choose_engine,
+    keras_engine,
+    openvino_engine,
+    run_engine,
+)
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
 from transfer.progress import bar
@@ -56,8 +62,8 @@ def extract(
         views: Augmented views of every image beside the image itself.
         keep: File for the activations, where the extractor gives them out.
     """
-    engine = keras_engine(extractor)
     rows, row = len(folder) * (views + 1), 0
+    engine = make_engine(extractor, recipe, rows)
     shapes = [tuple(output.shape[1:]) for output in extractor.outputs]
     vectors = np.empty((rows, *shapes[-1]), dtype=np.float32)
     activations = None
@@ -88,3 +94,15 @@ def extract(
                     advance(count)
     labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
     return Features(vectors, labels, activations, views + 1)
+
+
+def make_engine(model: keras.Model, recipe: Recipe, images: int) -> Engine:
+    """Return what runs `model` over so many images.
+
+    Raises:
+        UsageError: The recipe asks for OpenVINO, which is not installed.
+    """
+    name = choose_engine(recipe.engine, recipe.precision, images)
+    if name == "keras":
+        return keras_engine(model)
+    return openvino_engine(model, recipe.batch_size, recipe.precision)
