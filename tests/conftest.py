@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import transfer
+from transfer.run import Run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -45,9 +49,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
 
 
-@pytest.fixture
-def toy() -> str:
-    """Name of a registered backbone with random weights."""
+def register_toy() -> str:
     from transfer.backbones import register_backbone
 
     register_backbone(
@@ -61,26 +63,54 @@ def toy() -> str:
     return "toy"
 
 
-MakeFolder = Callable[..., Path]
+def draw_folder(root: Path, per_class: int, splits: tuple[str, ...]) -> Path:
+    for number, split in enumerate(splits):
+        rng = np.random.default_rng(number)
+        for colour, rgb in COLOURS.items():
+            folder = root / split / colour
+            folder.mkdir(parents=True)
+            for i in range(per_class):
+                noise = rng.normal(rgb, 25, (36, 40, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(noise).save(folder / f"{i}.png")
+    return root
 
 
 @pytest.fixture
-def make_folder(tmp_path: Path) -> MakeFolder:
+def toy() -> str:
+    """Name of a registered backbone with random weights."""
+    return register_toy()
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of folders of noisy pictures whose colour is their class."""
 
     def make(name: str = "colours", per_class: int = 10, splits: tuple[str, ...] = ("",)) -> Path:
-        root = tmp_path / name
-        for number, split in enumerate(splits):
-            rng = np.random.default_rng(number)
-            for colour, rgb in COLOURS.items():
-                folder = root / split / colour
-                folder.mkdir(parents=True)
-                for i in range(per_class):
-                    noise = rng.normal(rgb, 25, (36, 40, 3)).clip(0, 255).astype(np.uint8)
-                    Image.fromarray(noise).save(folder / f"{i}.png")
-        return root
+        return draw_folder(tmp_path / name, per_class, splits)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run of the toy on 30 pictures. Tests that write take `run` instead."""
+    root = tmp_path_factory.mktemp("trained")
+    return transfer.finetune(
+        draw_folder(root / "colours", 10, ("",)),
+        output=root / "run",
+        backbone=register_toy(),
+        head_epochs=30,
+        head_learning_rate=0.01,
+        views=0,
+        unfreeze="none",
+    )
+
+
+@pytest.fixture
+def run(trained: Run, tmp_path: Path) -> Run:
+    """A copy of the finished run."""
+    shutil.copytree(trained.path, tmp_path / "run")
+    return Run(tmp_path / "run")
 
 
 @pytest.fixture(scope="session")

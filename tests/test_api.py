@@ -14,6 +14,7 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError, RunError, UsageError, WeightsError
+from transfer.run import Run
 
 TOY: dict[str, Any] = {
     "backbone": "toy",
@@ -76,8 +77,7 @@ def test_the_test_folder_is_what_is_reported(
 
 
 @pytest.mark.case("D41")
-def test_evaluate_maps_classes_by_name(toy: str, make_folder: MakeFolder, tmp_path: Path) -> None:
-    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+def test_evaluate_maps_classes_by_name(run: Run, make_folder: MakeFolder) -> None:
     files = contents(run.path)
     other = make_folder("other")
     shutil.rmtree(other / "blue")  # every label index shifts by one
@@ -92,10 +92,7 @@ def test_evaluate_maps_classes_by_name(toy: str, make_folder: MakeFolder, tmp_pa
     assert {k: v for k, v in contents(run.path).items() if "evaluations" not in k} == files
 
 
-def test_evaluate_again_gives_the_same_files(
-    toy: str, make_folder: MakeFolder, tmp_path: Path
-) -> None:
-    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+def test_evaluate_again_gives_the_same_files(run: Run) -> None:
     files = contents(run.path)
     run.evaluate()
     run.report()
@@ -105,8 +102,7 @@ def test_evaluate_again_gives_the_same_files(
 
 
 @pytest.mark.case("R05")
-def test_nothing_to_evaluate(toy: str, make_folder: MakeFolder, tmp_path: Path) -> None:
-    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+def test_nothing_to_evaluate(run: Run, make_folder: MakeFolder, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no test images"):
         run.evaluate(split="test")
     with pytest.raises(UsageError, match=r"Unknown split 'vall'\. Did you mean 'val'"):
@@ -183,9 +179,6 @@ def test_public_names() -> None:
         _ = transfer.finetun
 
 
-def test_recipe_file_of_a_run_is_a_recipe(
-    toy: str, make_folder: MakeFolder, tmp_path: Path
-) -> None:
-    run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+def test_recipe_file_of_a_run_is_a_recipe(run: Run) -> None:
     saved = json.loads((run.path / "recipe.json").read_text())
     assert transfer.Recipe.from_dict(saved) == run.recipe

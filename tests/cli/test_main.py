@@ -82,19 +82,16 @@ def test_json_is_all_that_is_on_stdout(
 
 
 def test_predict_formats(
-    toy: str, make_folder: Callable[..., Path], command: Command, tmp_path: Path
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
 ) -> None:
     folder = make_folder(per_class=3)
-    run = transfer.finetune(
-        folder, output="run", backbone="toy", unfreeze="none", views=0, head_epochs=3
-    ).path
-    code, _, _ = command("predict", run, folder, "--format", "csv", "-o", "p.csv")
+    code, _, _ = command("predict", run.path, folder, "--format", "csv", "-o", "p.csv")
     assert code == 0
     with Path("p.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 9
     assert list(rows[0]) == ["path", "label", "confidence", "p_blue", "p_green", "p_red"]
-    code, out, _ = command("predict", run, folder, "--format", "json", "--top", "3")
+    code, out, _ = command("predict", run.path, folder, "--format", "json", "--top", "3")
     assert code == 0
     records = json.loads(out)
     assert [len(record["top"]) for record in records] == [3] * 9
@@ -102,10 +99,9 @@ def test_predict_formats(
 
 
 def test_predict_names_what_it_cannot_read(
-    toy: str, make_folder: Callable[..., Path], command: Command
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
 ) -> None:
     folder = make_folder(per_class=3)
-    transfer.finetune(folder, output="run", backbone="toy", unfreeze="none", views=0)
     Path("bad.jpg").write_bytes(b"<html>")
     code, out, err = command("predict", "run", "bad.jpg", folder / "red" / "0.png", "no.jpg")
     assert code == 2
