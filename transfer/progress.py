@@ -1,13 +1,15 @@
 """What a long job says while it runs.
 
-Lines go through the standard library's logging (logger ``"transfer"``), so that a notebook, a
-test or the command line can each show or silence them. Bars go through `track` and `bar`, which
-draw nothing until the command line installs something that does.
+Lines go through the standard library's logging (logger ``"transfer"``), so that a program, a test
+or the command line can each show or silence them; where nobody has set up logging, as in most
+notebooks, they go to stderr. Bars go through `track` and `bar`, which draw nothing until the
+command line installs something that does.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
@@ -23,7 +25,10 @@ _drawer: Drawer | None = None
 
 def say(message: str) -> None:
     """Tell the user what happens next or what came out of it."""
-    logger.info(message)
+    if logger.hasHandlers():
+        logger.info(message)
+    elif logger.level <= logging.INFO:
+        print(message, file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
