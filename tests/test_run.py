@@ -90,3 +90,31 @@ def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
     lines = (tmp_path / "a.csv").read_text().splitlines()
     assert not any(line.startswith(("=", "@")) for line in lines)
     assert [row["=h"] for row in read_csv(tmp_path / "a.csv")] == ["=1+1", "@x", "plain"]
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "null"])
+def test_json_of_another_kind_is_named(tmp_path: Path, content: str) -> None:
+    run = Run.create(tmp_path / "r", "x", Recipe(), ["a", "b"])
+    for name in ("recipe.json", "run.json", "metrics.json"):
+        (run.path / name).write_text(content)
+    with pytest.raises(RunError, match=r"JSON object in .*recipe\.json"):
+        _ = run.recipe
+    with pytest.raises(RunError, match=r"JSON object in .*run\.json"):
+        _ = run.info
+    with pytest.raises(RunError, match=r"JSON object in .*metrics\.json"):
+        _ = run.metrics
+    (run.path / "classes.json").write_text('{"a": 1}')
+    with pytest.raises(RunError, match=r"list of class names in .*classes\.json"):
+        _ = run.classes
+
+
+def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Run.create(Path("~/r"), "x", Recipe(), ["a", "b"]).path == tmp_path / "r"
+    assert Run("~/r").path == tmp_path / "r"
+
+
+def test_damaged_predictions_say_how_to_make_them_anew(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("path,true\nx")
+    with pytest.raises(RunError, match="Make it anew with: transfer evaluate RUN"):
+        Predictions.read(tmp_path / "p.csv", ["a", "b"])

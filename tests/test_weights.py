@@ -79,6 +79,7 @@ def test_auto_prefers_the_folder_of_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "weights"
+    folder.mkdir()
     monkeypatch.setenv("TRANSFER_WEIGHTS", str(folder))
     assert locate(get_backbone("mobilenetv2")).origin == "bundled"
     path = put(folder / "mobilenetv2_notop.weights.h5")
@@ -391,3 +392,13 @@ def test_efficientnet_computes_what_keras_computes(
     ours.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(np.asarray(again(x)), found)
+
+
+def test_a_variable_that_names_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSFER_WEIGHTS", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match=r"folder in the variable TRANSFER_WEIGHTS.*nowhere"):
+        locate(get_backbone("vgg16"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TRANSFER_WEIGHTS", "~/w")
+    path = put(tmp_path / "w" / "vgg16_notop.weights.h5")
+    assert locate(get_backbone("vgg16")) == Weights("file", path)

@@ -125,7 +125,10 @@ class Predictions:
         except FileNotFoundError as error:
             raise RunError(f"{path} is missing. Make it with: transfer evaluate RUN") from error
         except (KeyError, ValueError, OSError, csv.Error) as error:
-            raise RunError(f"{path} does not fit this run's classes: {error!r}") from error
+            raise RunError(
+                f"{path} is damaged or does not fit this run's classes: {error!r}."
+                " Make it anew with: transfer evaluate RUN"
+            ) from error
         probabilities = np.array(table, dtype=np.float32).reshape(len(rows), len(classes))
         return cls(paths, true, probabilities, tuple(classes))
 
@@ -141,7 +144,7 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         if not (self.path / "recipe.json").is_file():
             raise RunError(
                 f"{str(path)!r} is not a run directory (it holds no recipe.json)."
@@ -180,20 +183,32 @@ class Run:
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
 
+    def _read_object(self, name: str) -> dict[str, Any]:
+        value = self.read_json(name)
+        if not isinstance(value, dict):
+            raise RunError(f"Expected a JSON object in {self.path / name}. Received: {value!r:.60}")
+        return value
+
     @cached_property
     def recipe(self) -> Recipe:
         """The Recipe that made this run."""
-        return Recipe.from_dict(self.read_json("recipe.json"))
+        return Recipe.from_dict(self._read_object("recipe.json"))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the model's outputs."""
-        return tuple(self.read_json("classes.json"))
+        names = self.read_json("classes.json")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise RunError(
+                f"Expected a list of class names in {self.path / 'classes.json'}."
+                f" Received: {names!r:.60}"
+            )
+        return tuple(names)
 
     @property
     def info(self) -> dict[str, Any]:
         """run.json: status, data, versions, weights, phase kept, timings."""
-        return dict(self.read_json("run.json"))
+        return self._read_object("run.json")
 
     def update_info(self, **values: Any) -> None:
         """Add `values` to run.json."""
@@ -203,7 +218,7 @@ class Run:
     @property
     def metrics(self) -> Mapping[str, Any]:
         """metrics.json of the run's own evaluation split."""
-        return dict(self.read_json("metrics.json"))
+        return self._read_object("metrics.json")
 
     def predictions(self) -> Predictions:
         """predictions.csv of the run's own evaluation split."""
@@ -232,6 +247,7 @@ def make_run_directory(path: Path | None, name: str) -> Path:
     """Make and return a directory for a run. Raises RunError where that is not possible."""
     try:
         if path is not None:
+            path = path.expanduser()
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise RunError(
@@ -253,3 +269,12 @@ def make_run_directory(path: Path | None, name: str) -> Path:
         raise RunError(
             f"Cannot write a run to {where}: {error.strerror}. Choose another place with --output."
         ) from error
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a model depends on."""
+    import platform
+    from importlib.metadata import version
+
+    names = ("tensorflow", "keras", "numpy", "pillow")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}

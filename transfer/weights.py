@@ -148,9 +148,14 @@ def keras_cache() -> Path:
 
 def _locate_auto(backbone: Backbone) -> Weights:
     folder = os.environ.get("TRANSFER_WEIGHTS")
-    found = _in_folder(backbone, Path(folder)) if folder else None
-    if found is not None:
-        return Weights("file", found)
+    if folder:
+        if not Path(folder).expanduser().is_dir():
+            raise UsageError(
+                f"Expected a folder in the variable TRANSFER_WEIGHTS. Received: {folder!r}"
+            )
+        found = _in_folder(backbone, Path(folder).expanduser())
+        if found is not None:
+            return Weights("file", found)
     if backbone.bundled:
         return _locate_bundled(backbone)
     return _locate_cached(backbone) if backbone.weights_url else Weights("none")

@@ -211,3 +211,19 @@ def test_the_report_imports_nothing_heavy(make_predictions, make_run) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_damaged_history_is_named(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    (run.path / "history.csv").write_text("phase,epoch\n" + 200_000 * "x")
+    with pytest.raises(RunError, match=r"history\.csv cannot be read"):
+        write_report(run)
+
+
+def test_the_epochs_of_each_phase_are_counted(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    (run.path / "history.csv").write_text("phase,epoch\nhead,1\nhead,2\nhead,3\nfinetune,1\n")
+    run.update_info(phases={"head": {"seconds": 1.0}, "finetune": {"seconds": 2.0}})
+    page = write_report(run).read_text(encoding="utf-8")
+    assert '<th scope="row">frozen</th><td>3</td>' in page
+    assert '<th scope="row">fine-tuning</th><td>1</td>' in page

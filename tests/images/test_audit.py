@@ -157,3 +157,11 @@ def test_what_passes_the_audit_can_be_decoded(tree, encoded, picture):
     folder, result = clean(ImageFolder.index(root))
     assert not result.bad
     assert all(decode(folder.file(path), 8).dtype == np.uint8 for path in folder.paths)
+
+
+def test_clean_names_the_split_that_is_lost(tree):
+    root = tree({"train/a": 2, "train/b": 2, "val/a": 2, "val/b": 2})
+    for path in (root / "train" / "b").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"'b' has no usable image left in train: all 2 are bad"):
+        clean(ImageFolder.index(root))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -322,3 +323,10 @@ def test_what_is_no_picture():
         decode(io.BytesIO(), 8)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="mode F"):
         as_rgb(Image.new("F", (8, 8)))
+
+
+@pytest.mark.case("D33")
+def test_a_pipe_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(DataError, match=r"pipe\.jpg' is a pipe"):
+        decode(tmp_path / "pipe.jpg", 8)

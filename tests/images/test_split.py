@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +124,22 @@ def test_split_file_gives_the_split_back(tmp_path):
         read_split(tmp_path / "split.csv", tmp_path, ["x"])
     with pytest.raises(RunError, match="cannot be read as a split"):
         read_split(tmp_path / "none.csv", tmp_path, ["x"])
+
+
+def test_without_training_images():
+    folder, sha256 = made({"a": 4, "b": 4}, splits="test")
+    with pytest.raises(DataError, match=r"expected a train/ folder.*Received: test/ alone"):
+        assign_splits(folder, sha256, val=0.2, seed=0)
+
+
+def test_a_class_of_others_images_is_named():
+    paths = ("a/1", "a/2", "b/3", "b/4", "c/1", "c/3")
+    folder = ImageFolder(Path("/data"), tuple("abc"), paths, (0, 0, 1, 1, 2, 2), ("",) * 6)
+    faults = []
+    for seed in range(20):  # by some, neither 1 nor 3 is held out, by some both
+        try:
+            assign_splits(folder, {path: path[-1] for path in paths}, val=0.2, seed=seed)
+        except DataError as error:
+            faults.append(str(error))
+    assert 0 < len(faults) < 20
+    assert all("'c' shares its images with other classes" in fault for fault in faults)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.errors import DataError, UsageError
+from transfer.errors import DataError, RunError, UsageError
 from transfer.run import Run
 
 
@@ -108,3 +109,30 @@ def test_a_folder_without_pictures_is_named(run: Run, tmp_path: Path) -> None:
 def test_more_pictures_than_are_decoded_ahead(run: Run, make_folder: Callable[..., Path]) -> None:
     files = sorted(make_folder(per_class=40).rglob("*.png"))
     assert [each.path for each in run.predict(files)] == [str(file) for file in files]
+
+
+def test_a_run_of_an_own_backbone_needs_no_registry(
+    run: Run, make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transfer import backbones
+
+    monkeypatch.delitem(backbones._REGISTRY, "toy-predict")
+    assert len(Run(run.path).predict(make_folder(per_class=1))) == 3
+
+
+def test_classes_of_another_run(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "other")
+    (tmp_path / "other" / "classes.json").write_text('["a", "b"]')
+    with pytest.raises(RunError, match=r"the 3 classes of model\.keras in .* Received: 2"):
+        Run(tmp_path / "other").predict([])
+
+
+@pytest.mark.case("D13")
+def test_unsupported_kinds_in_folders_are_said(
+    run: Run, make_folder: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_folder(per_class=1)
+    (folder / "red" / "1.heic").write_bytes(b"x")
+    assert len(run.predict(folder)) == 3
+    assert "Left out 1 file(s)" in caplog.text
+    assert "unsupported .heic" in caplog.text

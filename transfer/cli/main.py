@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from transfer import __version__
 from transfer.errors import TransferError
 
-COMMANDS = ("finetune", "evaluate", "report", "predict", "backbones", "weights")
+COMMANDS = ("finetune", "evaluate", "report", "predict", "backbones", "weights", "cache")
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -29,6 +30,12 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(f"transfer.cli.{name}"), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # here, since click would make exit code 1 of it
+            _drop_output()
 
 
 @click.group(cls=LazyGroup, context_settings=HELP)
@@ -49,12 +56,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("TRANSFER_DEBUG"))
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # file names may hold any character
     try:
         transfer.main([a for a in arguments if a != "--debug"], "transfer", standalone_mode=False)
         sys.stdout.flush()
         code = 0
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _drop_output()
         code = 0
     except BaseException as error:
         if debug and not isinstance(error, (click.exceptions.Exit, SystemExit)):
@@ -87,6 +97,11 @@ def _explain(error: BaseException) -> int:
 def _say(message: str, code: int) -> int:
     click.echo(" ".join(message.split()), err=True)
     return code
+
+
+def _drop_output() -> None:
+    """Lead stdout nowhere: its reader, such as `head`, has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -62,7 +62,8 @@ def recipe_options(command: F) -> F:
     """Add one option per field of the Recipe; those that were not given arrive as None."""
     for field in reversed(dataclasses.fields(Recipe)):
         name = "--" + field.name.replace("_", "-")
-        default = "" if field.default in (None, False) else f"  [default: {field.default}]"
+        plain = field.default is None or field.default is False
+        default = "" if plain else f"  [default: {field.default}]"
         text = HELP[field.name] + default
         if field.type == "bool":
             option = click.option(name, is_flag=True, default=None, help=text)

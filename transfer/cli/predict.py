@@ -11,7 +11,7 @@ import click
 
 from transfer.cli.console import watched
 from transfer.cli.tables import PREDICTION_WRITERS
-from transfer.errors import DataError
+from transfer.errors import DataError, UsageError
 from transfer.progress import warn
 
 
@@ -35,6 +35,8 @@ def predict(run: str, paths: tuple[str, ...], top: int, form: str, output: str |
     from transfer import api
     from transfer.run import atomic
 
+    if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
+        raise UsageError(f"Expected a file in an existing folder as --output. Received: {output!r}")
     bad: list[DataError] = []
 
     def leave_out(error: DataError) -> None:
@@ -46,7 +48,10 @@ def predict(run: str, paths: tuple[str, ...], top: int, form: str, output: str |
         target: IO[str] = sys.stdout
         if output is not None:
             temporary = stack.enter_context(atomic(Path(output)))
-            target = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+            target = stack.enter_context(
+                # file names need not be UTF-8
+                temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            )
         found = api.iterate_predictions(run, paths, leave_out)
         PREDICTION_WRITERS[form](found, top, target)
     if bad:

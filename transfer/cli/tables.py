@@ -51,7 +51,8 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> N
     """Write one line per picture: its path and its `top` classes."""
     for each in predictions:
         best = "  ".join(f"{label} {p:.3f}" for label, p in each.top(top))
-        print(f"{each.path}: {best}", file=file, flush=True)
+        path = each.path if each.path.isprintable() else repr(each.path)  # one line for each
+        print(f"{path}: {best}", file=file, flush=True)
 
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:

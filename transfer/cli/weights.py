@@ -7,6 +7,8 @@ import os
 
 import click
 
+from transfer.errors import UsageError, did_you_mean
+
 
 @click.command(short_help="List which pretrained weights are where.")
 @click.argument("pattern", default="*")
@@ -19,9 +21,13 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
     package, then in the cache of Keras. Without a network, put a file into one of the folders
     under the name that --all shows, or give its path to "transfer finetune --weights".
     """
+    from transfer.backbones import list_backbones
     from transfer.cli.tables import table
     from transfer.weights import keras_cache, list_weights
 
+    if not list_backbones(pattern):
+        hint = did_you_mean(pattern.lower(), [backbone.name for backbone in list_backbones()])
+        raise UsageError(f'No backbone fits {pattern!r}.{hint} See "transfer backbones".')
     rows = [
         {
             "backbone": backbone.name,

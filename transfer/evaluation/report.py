@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -119,7 +120,7 @@ def _read_history(run: Run) -> list[dict[str, str]]:
     path = run.path / "history.csv"
     try:
         return read_csv(path) if path.is_file() else []
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise RunError(f"{path} cannot be read: {error}") from error
 
 

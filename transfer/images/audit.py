@@ -83,7 +83,7 @@ def clean(folder: ImageFolder, on_bad: str = "skip") -> tuple[ImageFolder, Audit
 
     Raises:
         DataError: `on_bad` is ``"fail"`` and there is something bad, or a class has no usable
-            image left.
+            image left in one of the splits.
     """
     result = audit(folder)
     for note, count in result.notes.items():
@@ -93,12 +93,18 @@ def clean(folder: ImageFolder, on_bad: str = "skip") -> tuple[ImageFolder, Audit
             raise DataError(f"{problem} Mend or remove them, or leave out --strict.")
         warn(problem)
     good = folder.keep([path in result.sha256 for path in folder.paths])
-    for label in sorted(set(folder.labels) - set(good.labels)):
-        raise DataError(
-            f"Class {folder.classes[label]!r} has no usable image left:"
-            f" all {folder.labels.count(label)} are bad. Replace them or remove the class folder."
-        )
+    for (split, label), count in sorted(_sizes(folder).items() - _sizes(good).items()):
+        if _sizes(good)[split, label] == 0:
+            raise DataError(
+                f"Class {folder.classes[label]!r} has no usable image left"
+                f"{f' in {split}' * bool(split)}: all {count} are bad. Replace them or remove the"
+                " class folder."
+            )
     return good, result
+
+
+def _sizes(folder: ImageFolder) -> Counter[tuple[str, int]]:
+    return Counter(zip(folder.splits, folder.labels, strict=True))
 
 
 def _examine(file: Path) -> tuple[str, list[str]] | str:

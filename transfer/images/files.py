@@ -97,6 +97,8 @@ def open_image(path: str | os.PathLike[str], data: bytes | None = None) -> Itera
     """
     name = os.fspath(path)
     try:
+        if data is None and Path(path).is_fifo():
+            raise _NotAnImage("is a pipe, which could block. Expected a file.")
         with Path(path).open("rb") if data is None else BytesIO(data) as file:
             image = _recognise(file)
             check_size(image, repr(name))

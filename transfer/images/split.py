@@ -35,12 +35,19 @@ def assign_splits(
         The folder with every split decided.
 
     Raises:
-        DataError: A class has too few different images to hold one out.
+        DataError: There are no training images, or a class has too few different images to hold
+            one out.
     """
     folder = folder.with_splits([split or "train" for split in folder.splits])
     folder = _drop_copies(folder, sha256, "train", ("val", "test"))
     folder = _drop_copies(folder, sha256, "val", ("test",))
-    if "train" in folder.splits and "val" not in folder.splits:
+    if "train" not in folder.splits:
+        found = ", ".join(f"{split}/" for split in SPLITS if split in folder.splits)
+        raise DataError(
+            f"No images to train on in {str(folder.root)!r}: expected a train/ folder with images."
+            f" Received: {found or 'none'} alone."
+        )
+    if "val" not in folder.splits:
         held = _choose(folder.select("train"), sha256, val, seed)
         folder = folder.with_splits(
             [
@@ -134,7 +141,7 @@ def _choose(folder: ImageFolder, sha256: Mapping[str, str], val: float, seed: in
             if count + groups[digest] <= target:
                 held.add(digest)
                 count += groups[digest]
-        if not count:  # every group of copies is larger than what is to be held out
+        if not count and ranked:  # every group of copies is larger than what is to be held out
             held.add(min(ranked, key=lambda digest: groups[digest]))
         decided |= groups.keys()
         _check_both_sides(folder.classes[label], groups, held)

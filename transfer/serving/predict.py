@@ -15,14 +15,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from transfer.errors import DataError
+from transfer.errors import DataError, RunError
 from transfer.features.engines import keras_engine, run_engine
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import Scanner
-from transfer.progress import track
+from transfer.progress import track, warn
 from transfer.run import Predictions, Run
-from transfer.training.classifier import image_size, load_classifier
+from transfer.training.classifier import load_classifier
 
 BATCH_SIZE = 32
 OnBad = Callable[[DataError], None]
@@ -56,14 +56,20 @@ class Predictor:
         run: A run with a model.keras.
 
     Raises:
-        RunError: There is none, or it is not a valid model.
+        RunError: There is none, it is not a valid model, or it has other classes than the run.
     """
 
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
-        self._size = image_size(run.recipe)
         self._resize = run.recipe.resize
-        self._engine = keras_engine(load_classifier(run))
+        model = load_classifier(run)
+        if model.output_shape[-1] != len(self.classes):
+            raise RunError(
+                f"Expected the {model.output_shape[-1]} classes of model.keras in"
+                f" {run.path / 'classes.json'}. Received: {len(self.classes)}"
+            )
+        self._size = int(model.input_shape[1])
+        self._engine = keras_engine(model)
 
     def probabilities(
         self, sources: Iterable[Source], on_bad: OnBad | None = None
@@ -174,6 +180,9 @@ def _images_below(folder: Path) -> list[Path]:
     scanner = Scanner(folder, follow_links=True)
     scanner.enter(".")
     scanner.follow()
+    for reason, count in scanner.skipped.items():
+        if reason.startswith("unsupported"):
+            warn(f"Left out {count} file(s) in {str(folder)!r}: {reason}.")
     if not scanner.images:
         raise DataError(f"No images in {str(folder)!r}. Expected jpg, png, gif, bmp or webp files.")
     return sorted(folder / name for name in scanner.images)
