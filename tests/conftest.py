@@ -43,7 +43,7 @@ def toy_network(input_shape: tuple[int, int, int]):  # type: ignore[no-untyped-d
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep caches and runs of a test in its own directory."""
-    for name in ("TRANSFER_WEIGHTS", "TRANSFER_DEBUG"):
+    for name in ("TRANSFER_WEIGHTS", "TRANSFER_DEBUG", "TRANSFER_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TRANSFER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))

@@ -182,3 +182,44 @@ def test_public_names() -> None:
 def test_recipe_file_of_a_run_is_a_recipe(run: Run) -> None:
     saved = json.loads((run.path / "recipe.json").read_text())
     assert transfer.Recipe.from_dict(saved) == run.recipe
+
+
+def test_a_run_knows_its_images_from_anywhere(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_folder(per_class=4)
+    monkeypatch.chdir(tmp_path)
+    run = transfer.finetune(folder.name, output=tmp_path / "run", **TOY)
+    assert run.info["data"] == str(folder)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.evaluate()["n"] == 3
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match=r"not where its run\.json says.*colours.*RUN DATA"):
+        run.evaluate()
+    (run.path / "run.json").write_text("{}")
+    with pytest.raises(DataError, match=r"not where its run\.json says: None"):
+        run.evaluate()
+
+
+@pytest.mark.case("D41")
+def test_evaluate_names_classes_without_images(
+    run: Run, make_folder: MakeFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = make_folder("fewer")
+    shutil.rmtree(other / "blue")
+    transfer.evaluate(run, other)
+    assert "No images of 'blue'" in caplog.text
+
+
+def test_an_interrupted_run_says_so(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("transfer.api._train_and_evaluate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
+    info = Run(tmp_path / "run").info
+    assert (info["status"], info["error"]) == ("interrupted", "KeyboardInterrupt")

@@ -16,12 +16,13 @@ ROOT = Path(transfer.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Room -> rooms that it may import, beside itself.
-BASE = {"errors", "progress", "recipe", "run", "quiet"}
+BASE = {"errors", "progress", "recipe", "run", "quiet", "cachedir"}
 ALLOWED = {
     "errors": set(),
     "progress": set(),
     "quiet": set(),
     "recipe": {"errors"},
+    "cachedir": {"errors", "recipe"},
     "run": {"errors", "recipe", "api"},  # api: Run.predict is short for transfer.predict
     "backbones": {"errors"},
     "blocks": {"errors"},
@@ -33,7 +34,7 @@ ALLOWED = {
     "evaluation": BASE,
     "serving": BASE | {"images", "features", "training"},
     "api": BASE | {"backbones", "weights", "images", "training", "evaluation", "serving"},
-    "cli": BASE | {"backbones", "blocks", "weights", "api", "serving"},
+    "cli": BASE | {"backbones", "blocks", "weights", "features", "api", "serving"},
 }
 LATE = {"tensorflow", "keras", "matplotlib", "sklearn"}
 
@@ -100,6 +101,7 @@ def command(*arguments: str) -> str:
         command("--help"),
         command("backbones"),
         command("weights"),
+        command("cache"),
         command("report", "nowhere"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer import backbones, weights
+from transfer.cachedir import cache_limit
 from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.evaluation.report import write_evaluation, write_report
 from transfer.images.audit import Audit, clean
@@ -19,7 +20,7 @@ from transfer.images.split import assign_splits, read_split, write_split
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
 from transfer.recipe import ON_BAD, Recipe
-from transfer.run import Run, write_json
+from transfer.run import Run, versions, write_json
 from transfer.training.head import parse_head
 
 if TYPE_CHECKING:
@@ -81,17 +82,20 @@ def finetune(
     )
     say(f"Writing to {run.path}")
     write_split(folder, run.path / "split.csv")
-    run.update_info(status="running", data=str(root), **_about(folder, audit))
+    run.update_info(status="running", data=str(folder.root), **_about(folder, audit))
     try:
-        _train_and_evaluate(run, folder, recipe)
+        _train_and_evaluate(run, folder, recipe, audit.sha256)
     except BaseException as error:
         status = "failed" if isinstance(error, Exception) else "interrupted"
-        run.update_info(status=status, error=str(error))
+        reason = str(error) if isinstance(error, Exception) else type(error).__name__
+        run.update_info(status=status, error=reason)
         raise
     return run
 
 
-def _train_and_evaluate(run: Run, folder: ImageFolder, recipe: Recipe) -> None:
+def _train_and_evaluate(
+    run: Run, folder: ImageFolder, recipe: Recipe, sha256: Mapping[str, str]
+) -> None:
     started = time.monotonic()
     backbone = backbones.get_backbone(recipe.backbone)
     found = weights.resolve_weights(backbone, recipe.weights)
@@ -105,8 +109,8 @@ def _train_and_evaluate(run: Run, folder: ImageFolder, recipe: Recipe) -> None:
     import_tensorflow()
     from transfer.training.train import train
 
-    run.update_info(versions=_versions())
-    train(run, folder, recipe, found)
+    run.update_info(versions=versions())
+    train(run, folder, recipe, found, sha256)
     split = "test" if "test" in folder.splits else "val"
     _evaluate_into(run, run.path, folder.select(split), split)
     seconds = run.info["seconds"] | {"total": time.monotonic() - started}
@@ -146,7 +150,7 @@ def evaluate(
     if data is None:
         own = str(run.info.get("split", "val"))
         split = split or own
-        folder = read_split(run.path / "split.csv", Path(run.info["data"]), run.classes)
+        folder = read_split(run.path / "split.csv", _own_images(run), run.classes)
         directory = run.path if split == own else run.path / "evaluations" / split
         name = None
     else:
@@ -158,6 +162,9 @@ def evaluate(
     chosen = folder if split is None else folder.select(split)
     if not chosen.paths:
         raise DataError(f"There are no {split or 'usable'} images in {str(folder.root)!r}.")
+    absent = [name for label, name in enumerate(run.classes) if label not in set(chosen.labels)]
+    if absent:
+        warn(f"No images of {', '.join(map(repr, absent))}: nothing is known of these classes.")
     directory.mkdir(parents=True, exist_ok=True)
     if directory != run.path:
         about = {"data": str(folder.root), "split": split or "all"}
@@ -165,6 +172,17 @@ def evaluate(
     metrics = _evaluate_into(run, directory, chosen, split or "all")
     write_report(run, directory)
     return metrics
+
+
+def _own_images(run: Run) -> Path:
+    """Return the folder that the run was trained on."""
+    data = run.info.get("data")
+    if not isinstance(data, str) or not Path(data).is_dir():
+        raise DataError(
+            f"The images of {run.path} are not where its run.json says: {data!r}."
+            " Bring them back, or name others: transfer evaluate RUN DATA"
+        )
+    return Path(data)
 
 
 def _evaluate_into(run: Run, directory: Path, folder: ImageFolder, split: str) -> Mapping[str, Any]:
@@ -256,6 +274,7 @@ def check_recipe(recipe: Recipe) -> backbones.Backbone:
         )
     parse_head(recipe.head)
     parse_augment(recipe.augment)
+    cache_limit()
     weights.locate(backbone, recipe.weights)
     return backbone
 
@@ -278,11 +297,3 @@ def _about(folder: ImageFolder, audit: Audit) -> dict[str, Any]:
         "bad": [list(pair) for pair in audit.bad],
         "notes": dict(audit.notes),
     }
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib.metadata import version
-
-    names = ("tensorflow", "keras", "numpy", "pillow")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}

@@ -14,13 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from PIL import Image
 
 import transfer
+from transfer.cachedir import cache_limit
 from transfer.cli.main import COMMANDS, main
 from transfer.cli.main import transfer as group
 from transfer.cli.options import HELP
+from transfer.features.shards import Space, features_dir
 from transfer.recipe import Recipe
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -140,6 +143,9 @@ def picture(path: Path) -> None:
         (["predict", "two"], 2, ["PATHS"]),
         (["backbones", "vgg61"], 2, ["Did you mean 'vgg16'?"]),
         (["backbones", "zz*"], 2, ["No backbone fits 'zz*'"]),
+        (["weights", "vgg61"], 2, ["No backbone fits 'vgg61'. Did you mean 'vgg16'?"]),
+        (["predict", "two", "x.jpg", "-o", "no/x.csv"], 2, ["'no/x.csv'", "--output"]),
+        (["predict", "two", "x.jpg", "-o", "one"], 2, ["'one'", "--output"]),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(
@@ -178,6 +184,40 @@ def test_a_fault_of_our_own_is_one_line_too(
     code, out, err = command("report", "x")
     assert (code, out) == (1, "")
     assert err == "Error: RuntimeError: something else (run again with --debug for the traceback)\n"
+
+
+def test_cache(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = features_dir()
+    assert command("cache") == (0, f"0.0 MB of at most 5,000 MB in {folder}\n", "")
+    about = {"backbone": "vgg16", "image_size": 224, "engine": "keras", "what": "vectors (avg)"}
+    space = Space(folder, about | {"view": 1})
+    space.append(["a", "b"], np.zeros((2, 50_000), np.float32), np.arange(2))
+    (folder / "mine").mkdir()
+    code, out, _ = command("cache", "list")
+    assert code == 0
+    header, row, _, total = out.splitlines()
+    assert header.split("  ")[0] == "BACKBONE"
+    assert re.fullmatch(r"vgg16 +224 +keras +vectors \(avg\) +1 +2 +0\.4  20[-0-9: ]+", row)
+    assert total.startswith("0.4 MB of at most 5,000 MB")
+    (space.path / "space.json").write_text("[")
+    assert command("cache")[1].splitlines()[1].split()[:6] == ["?", "?", "?", "?", "?", "2"]
+    assert command("cache", "clear") == (0, f"0.4 MB removed from {folder}\n", "")
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+    code, out, err = command("cache", "clean")
+    assert (code, out) == (2, "")
+    assert "Unknown action 'clean'. Did you mean 'clear'?" in err
+
+
+def test_no_cache(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRANSFER_CACHE", "much")
+    code, _, err = command("finetune", "sample:shapes")
+    assert code == 2
+    assert "TRANSFER_CACHE" in err
+    assert not (tmp_path / "runs").exists()
+    seen = []
+    monkeypatch.setattr("transfer.api.finetune", lambda *_, **__: seen.append(cache_limit()))
+    command("finetune", "sample:shapes", "--no-cache")
+    assert seen == [0]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -249,3 +289,31 @@ def test_signals(tmp_path: Path, number: signal.Signals, code: int) -> None:
     assert run.info["status"] == "interrupted"
     assert len(run.predict(tmp_path / "cache" / "samples" / "shapes-v1" / "circle")) == 100
     assert not list(run.path.glob(".*"))
+
+
+def test_a_pipe_closed_in_the_middle_is_no_error() -> None:
+    code = "import os; read, write = os.pipe(); os.close(read); os.dup2(write, 1);"
+    code += "from transfer.cli import main; main(['backbones'])"
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_file_names_of_any_kind_take_one_line(
+    run: transfer.Run, command: Command, tmp_path: Path
+) -> None:
+    names = [b"new\nline.png", b"bad\xff.png", "\U0001f600.png".encode()]
+    for name in names:
+        picture(tmp_path / "red" / "x.png")
+        (tmp_path / "red" / "x.png").rename(tmp_path / os.fsdecode(name))
+    code, out, _ = command("predict", "run", *(os.fsdecode(name) for name in names))
+    assert code == 0
+    assert len(out.splitlines()) == 3
+    assert out.startswith(r"'new\nline.png': ")
+    code, _, _ = command("predict", "run", os.fsdecode(names[1]), "--format", "csv", "-o", "p.csv")
+    assert code == 0
+    assert r"bad\udcff.png" in Path("p.csv").read_text()
+
+
+def test_every_default_is_shown(command: Command) -> None:
+    _, out, _ = command("finetune", "--help")
+    assert " ".join(out.split()).count("[default: 0]") == 1  # of --seed

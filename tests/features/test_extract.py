@@ -9,7 +9,7 @@ import pytest
 
 from transfer.backbones import get_backbone
 from transfer.errors import DataError
-from transfer.features.extract import extract
+from transfer.features.extract import FrozenNetwork, extract
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
@@ -25,13 +25,17 @@ def extractor(toy: str) -> keras.Model:
     return build_extractor(get_backbone(toy), parse_head("linear"), 32, Weights("none"))
 
 
+def network(extractor: keras.Model) -> FrozenNetwork:
+    return FrozenNetwork(extractor, RECIPE, 9)
+
+
 @pytest.fixture
 def folder(make_folder: Callable[..., Path]) -> ImageFolder:
     return ImageFolder.index(make_folder(per_class=3, splits=("train", "val"))).select("train")
 
 
 def test_rows_are_images_view_by_view(extractor: keras.Model, folder: ImageFolder) -> None:
-    features = extract(extractor, folder, RECIPE, views=2)
+    features = extract(network(extractor), folder, views=2)
     assert len(features) == 9
     assert features.vectors.shape == (27, 16)
     assert features.labels.tolist() == list(folder.labels) * 3
@@ -41,7 +45,7 @@ def test_rows_are_images_view_by_view(extractor: keras.Model, folder: ImageFolde
     for view in (features.vectors[9:18], features.vectors[18:]):
         assert not np.allclose(view, expected, atol=1e-4)
     assert not np.allclose(features.vectors[9:18], features.vectors[18:], atol=1e-4)
-    again = extract(extractor, folder, RECIPE, views=1)
+    again = extract(network(extractor), folder, views=1)
     np.testing.assert_allclose(again.vectors, features.vectors[:18], rtol=1e-5, atol=1e-6)
 
 
@@ -51,7 +55,7 @@ def test_activations_are_kept_where_asked(
     base = extractor.get_layer("toy")
     trunk = keras.Model(base.input, base.get_layer("add_1").output)
     both = keras.Model(extractor.input, [trunk(extractor.input), extractor.output])
-    features = extract(both, folder, RECIPE, views=1, keep=tmp_path / "a.npy")
+    features = extract(network(both), folder, views=1, keep=tmp_path / "a.npy")
     assert features.activations is not None
     assert features.activations.shape == (18, 16, 16, 8)
     assert features.activations.dtype == np.float16
@@ -65,4 +69,4 @@ def test_activations_are_kept_where_asked(
 def test_a_file_that_vanished_is_named(extractor: keras.Model, folder: ImageFolder) -> None:
     folder.file(folder.paths[4]).unlink()
     with pytest.raises(DataError, match=folder.paths[4]):
-        extract(extractor, folder, RECIPE)
+        extract(network(extractor), folder)

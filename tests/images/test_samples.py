@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from transfer.cachedir import cache_dir
 from transfer.errors import DataError, UsageError
 from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
-from transfer.images.samples import cache_dir, prepare_sample, sample_names
+from transfer.images.samples import prepare_sample, sample_names
 from transfer.images.sources import resolve
 
 

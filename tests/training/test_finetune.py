@@ -16,8 +16,9 @@ from transfer.training.classifier import (
     unfreeze,
 )
 from transfer.training.finetune import batches_of_activations, warm_cosine
+from transfer.training.frozen import choose_cut
 from transfer.training.head import build_head, parse_head
-from transfer.training.train import choose_cut, top_of
+from transfer.training.train import top_of
 from transfer.weights import Weights
 
 RECIPE = Recipe(backbone="toy", head="avg", batch_size=4, epochs=3, augment="flip")

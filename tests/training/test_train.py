@@ -17,7 +17,8 @@ from transfer.errors import TransferError, UsageError
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 from transfer.run import Run
-from transfer.training.train import choose_cut, views_of, weigh_classes
+from transfer.training.frozen import choose_cut, views_of
+from transfer.training.train import weigh_classes
 
 TOY: dict[str, Any] = {
     "backbone": "toy",

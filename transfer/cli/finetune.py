@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from transfer.cli.options import given, recipe_options
     "--recipe", type=click.Path(), help="Start from this recipe.json; options override it."
 )
 @click.option("-o", "--output", type=click.Path(), help="Run directory, new or empty.")
+@click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
 @click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
@@ -26,6 +28,7 @@ def finetune(
     data: str,
     recipe: str | None,
     output: str | None,
+    no_cache: bool,
     strict: bool,
     as_json: bool,
     quiet: bool,
@@ -40,6 +43,8 @@ def finetune(
     from transfer import api
     from transfer.recipe import Recipe
 
+    if no_cache:
+        os.environ["TRANSFER_CACHE"] = "0"
     knobs = given(options) | ({"on_bad": "fail"} if strict else {})
     with watched(quiet):
         run = api.finetune(

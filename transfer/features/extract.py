@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from transfer.features.cache import CachedView, FeatureCache
 from transfer.features.engines import (
     Engine,
     choose_engine,
@@ -17,8 +20,10 @@ from transfer.features.engines import (
 )
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
-from transfer.progress import bar
+from transfer.progress import Advance, bar
 from transfer.recipe import Recipe
+
+SHARD = 2048  # images after which what was computed is written to the cache
 
 
 @dataclass(frozen=True)
@@ -33,76 +38,114 @@ class Features:
         activations: float16 memory map of shape (views * n, h, w, c): what the frozen trunk
             hands to the layers that are trained later. None where nobody asked for it.
         views: Versions of each image, 1 or more.
+        computed: Images of which at least one version was not in the cache.
     """
 
     vectors: np.ndarray
     labels: np.ndarray
     activations: np.ndarray | None
     views: int
+    computed: int = 0
 
     def __len__(self) -> int:
         return len(self.labels) // self.views
 
 
-def extract(
-    extractor: keras.Model,
-    folder: ImageFolder,
-    recipe: Recipe,
-    *,
-    views: int = 0,
-    keep: Path | None = None,
-) -> Features:
-    """Run a frozen network once over the images, and once over each augmented view of them.
+class FrozenNetwork:
+    """A model and the engine that runs it, which is made when the first image needs it.
 
     Args:
-        extractor: From images (b, s, s, 3), RGB 0..255, to vectors (b, d), or to a list of an
+        model: From images (b, s, s, 3), RGB 0..255, to vectors (b, d), or to a list of an
             activation (b, ...) and vectors.
-        folder: The images of one side of the split.
-        recipe: Says how the images are resized and augmented.
-        views: Augmented views of every image beside the image itself.
-        keep: File for the activations, where the extractor gives them out.
-    """
-    rows, row = len(folder) * (views + 1), 0
-    engine = make_engine(extractor, recipe, rows)
-    shapes = [tuple(output.shape[1:]) for output in extractor.outputs]
-    vectors = np.empty((rows, *shapes[-1]), dtype=np.float32)
-    activations = None
-    if keep is not None:
-        activations = np.lib.format.open_memmap(keep, "w+", np.float16, (rows, *shapes[0]))
-    side = folder.splits[0]
-    with bar(
-        f"Features ({side}, {views + 1} views)" if views else f"Features ({side})", rows
-    ) as advance:
-        for view in range(views + 1):
-            batches = image_dataset(
-                folder,
-                size=extractor.input.shape[1],
-                resize=recipe.resize,
-                batch_size=recipe.batch_size,
-                augment=recipe.augment if view else "none",
-                seed=recipe.seed,
-                epoch=view,
-                labels=False,
-            )
-            with naming_bad_files():
-                for outputs in run_engine(engine, batches, recipe.batch_size):
-                    count = len(outputs[-1])
-                    vectors[row : row + count] = outputs[-1]
-                    if activations is not None:
-                        activations[row : row + count] = outputs[0]
-                    row += count
-                    advance(count)
-    labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
-    return Features(vectors, labels, activations, views + 1)
-
-
-def make_engine(model: keras.Model, recipe: Recipe, images: int) -> Engine:
-    """Return what runs `model` over so many images.
+        recipe: Says which engine is meant, and how images are resized and augmented.
+        images: How many are to be run, were none of them in the cache. The engine must not
+            depend on what is there, since what it computes goes to the same place.
 
     Raises:
         UsageError: The recipe asks for OpenVINO, which is not installed.
     """
-    name = choose_engine(recipe.engine, recipe.precision, images)
-    if name == "keras":
-        return keras_engine(model)
-    return openvino_engine(model, recipe.batch_size, recipe.precision)
+
+    def __init__(self, model: keras.Model, recipe: Recipe, images: int) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.engine_name = choose_engine(recipe.engine, recipe.precision, images)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the model."""
+        if self.engine_name == "keras":
+            return keras_engine(self.model)
+        return openvino_engine(self.model, self.recipe.batch_size, self.recipe.precision)
+
+
+def extract(
+    network: FrozenNetwork,
+    folder: ImageFolder,
+    *,
+    views: int = 0,
+    keep: Path | None = None,
+    cache: FeatureCache | None = None,
+) -> Features:
+    """Run a frozen network once over the images, and once over each augmented view of them.
+
+    Args:
+        network: The network, and how images come to it.
+        folder: The images of one side of the split.
+        views: Augmented views of every image beside the image itself.
+        keep: File for the activations, where the network gives them out.
+        cache: Where rows of earlier runs are found and new ones are kept, if anywhere.
+    """
+    count = len(folder)
+    shapes = [(count * (views + 1), *output.shape[1:]) for output in network.model.outputs]
+    vectors = np.empty(shapes[-1], dtype=np.float32)
+    activations = None
+    if keep is not None:
+        activations = np.lib.format.open_memmap(keep, "w+", np.float16, shapes[0])
+    arrays = [vectors] if activations is None else [activations, vectors]
+    computed = np.zeros(count, dtype=bool)
+    title = f"Features ({folder.splits[0]}{f', {views + 1} views' * (views > 0)})"
+    with bar(title, len(vectors)) as advance:
+        for view in range(views + 1):
+            targets = [array[view * count : (view + 1) * count] for array in arrays]
+            stored = None if cache is None else cache.view(folder, view, network.recipe)
+            missing = np.ones(count, bool) if stored is None else ~stored.restore(targets)
+            advance(int(count - missing.sum()))
+            if missing.any():
+                _compute(network, folder, view, missing, targets, stored, advance)
+            computed |= missing
+    labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
+    return Features(vectors, labels, activations, views + 1, int(computed.sum()))
+
+
+def _compute(
+    network: FrozenNetwork,
+    folder: ImageFolder,
+    view: int,
+    missing: np.ndarray,
+    targets: Sequence[np.ndarray],
+    stored: CachedView | None,
+    advance: Advance,
+) -> None:
+    """Run the network over one view of the missing images and fill in their rows."""
+    recipe = network.recipe
+    batches = image_dataset(
+        folder.keep(missing.tolist()),
+        size=network.model.input.shape[1],
+        resize=recipe.resize,
+        batch_size=recipe.batch_size,
+        augment=recipe.augment if view else "none",
+        seed=recipe.seed,
+        epoch=view,
+        labels=False,
+    )
+    rows, done, kept = np.flatnonzero(missing), 0, 0
+    with naming_bad_files():
+        for outputs in run_engine(network.engine, batches, recipe.batch_size):
+            part = rows[done : done + len(outputs[-1])]
+            for target, output in zip(targets, outputs[-len(targets) :], strict=True):
+                target[part] = output
+            done += len(part)
+            advance(len(part))
+            if stored is not None and (done - kept >= SHARD or done == len(rows)):
+                stored.keep(rows[kept:done], targets)
+                kept = done

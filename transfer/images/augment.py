@@ -22,6 +22,9 @@ POLICIES = {
     "saturation=0.3,hue=0.03,erasing=0.25",
 }
 FILLS = ("nearest", "constant", "reflect", "wrap")
+# Raise it whenever the same spec and seed make another picture: features of augmented views that
+# were computed before are then not used any more.
+AUGMENT_VERSION = 1
 WHITE = 255.0
 _FLAGS = ("flip", "vertical_flip")
 _MOST = {

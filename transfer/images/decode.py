@@ -23,6 +23,9 @@ __all__ = ["MAX_PIXELS", "Header", "Source", "as_rgb", "decode", "read_header"]
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray
 
+# Raise it whenever `decode` makes another array of the same file: features that were computed
+# from the old arrays are then not used any more.
+DECODE_VERSION = 1
 WHITE = (255, 255, 255)
 
 _TURNS = {

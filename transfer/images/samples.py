@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from transfer.cachedir import cache_dir
 from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.images.shapes import draw_shapes
 from transfer.progress import say
@@ -57,15 +57,6 @@ def prepare_sample(name: str) -> Path:
             " Choose another place with the variable TRANSFER_CACHE_DIR."
         ) from error
     return folder
-
-
-def cache_dir() -> Path:
-    """Return the folder for what can be made again: $TRANSFER_CACHE_DIR or ~/.cache/transfer."""
-    own = os.environ.get("TRANSFER_CACHE_DIR")
-    if own:
-        return Path(own).expanduser().absolute()
-    shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(shared).expanduser().absolute() / "transfer"
 
 
 def _write(images: Labelled, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,10 @@ import keras
 import numpy as np
 
 from transfer.backbones import get_backbone
-from transfer.blocks import find_cuts, split_at
-from transfer.features.extract import Features, extract
-from transfer.images.augment import parse_augment
+from transfer.blocks import split_at
 from transfer.images.folder import ImageFolder
 from transfer.progress import say
-from transfer.recipe import Recipe, parse_bytes
+from transfer.recipe import Recipe
 from transfer.run import Run
 from transfer.training.checkpoint import save_model
 from transfer.training.classifier import (
@@ -28,13 +26,22 @@ from transfer.training.classifier import (
     unfreeze,
 )
 from transfer.training.finetune import batches_of_activations, batches_of_images, fine_tune
+from transfer.training.frozen import (
+    choose_cut,
+    compute_features,
+    frozen_network,
+    open_cache,
+    tell_features,
+)
 from transfer.training.head import parse_head, pool
 from transfer.training.history import History
 from transfer.training.probe import fit_head
 from transfer.weights import Weights
 
 
-def train(run: Run, folder: ImageFolder, recipe: Recipe, weights: Weights) -> None:
+def train(
+    run: Run, folder: ImageFolder, recipe: Recipe, weights: Weights, sha256: Mapping[str, str]
+) -> None:
     """Train a classifier and leave the better of its two phases in the run's model.keras.
 
     Args:
@@ -42,6 +49,7 @@ def train(run: Run, folder: ImageFolder, recipe: Recipe, weights: Weights) -> No
         folder: All images, each with its split.
         recipe: The knobs.
         weights: The backbone's weights, present as a file (or "none").
+        sha256: Path to hex digest of the file, for every image: what features are found by.
 
     Raises:
         UsageError: ``unfreeze`` does not fit the backbone.
@@ -59,7 +67,10 @@ def train(run: Run, folder: ImageFolder, recipe: Recipe, weights: Weights) -> No
     with tempfile.TemporaryDirectory(prefix=".activations-", dir=run.path) as scratch:
         cut = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
         started = time.monotonic()
-        features = compute_features(extractor, base, cut, sides, recipe, Path(scratch))
+        network = frozen_network(extractor, base, cut, sides, recipe)
+        cache = open_cache(network, base, cut, weights, sha256)
+        features = compute_features(network, sides, cache, None if cut is None else Path(scratch))
+        run.update_info(features=tell_features(features, network, cache))
         computed = time.monotonic()
         head, figures = fit_head(*features, class_weights, recipe, history)
         phases: dict[str, Any] = {"head": figures | {"seconds": time.monotonic() - computed}}
@@ -87,43 +98,6 @@ def train(run: Run, folder: ImageFolder, recipe: Recipe, weights: Weights) -> No
         say(f"Fine-tuning was no better ({recipe.monitor}): the model of the frozen phase is kept.")
 
 
-def compute_features(
-    extractor: keras.Model,
-    base: keras.Model,
-    cut: str | None,
-    sides: tuple[ImageFolder, ImageFolder],
-    recipe: Recipe,
-    scratch: Path,
-) -> tuple[Features, Features]:
-    """Run the frozen network over both sides; keep what it hands over at `cut`, if there is one.
-
-    Args:
-        extractor: From images to vectors.
-        base: The backbone in it.
-        cut: Name of a layer of the backbone, or None.
-        sides: Training and validation images. Training images are seen in augmented views too.
-        recipe: The knobs.
-        scratch: Folder for the activations.
-    """
-    model = extractor
-    if cut is not None:
-        trunk, top = split_at(base, cut)
-        activations = trunk(get_backbone(recipe.backbone).apply_preprocess(extractor.input))
-        vectors = pool(parse_head(recipe.head), top(activations))
-        model = keras.Model(extractor.input, [activations, vectors])
-    train, val = (
-        extract(
-            model,
-            side,
-            recipe,
-            views=views,
-            keep=None if cut is None else scratch / f"{side.splits[0]}.npy",
-        )
-        for side, views in zip(sides, (views_of(recipe), 0), strict=True)
-    )
-    return train, val
-
-
 def top_of(base: keras.Model, cut: str, head: keras.Model, recipe: Recipe) -> keras.Model:
     """Return the classifier above a cut: activations (b, h, w, c) -> probabilities (b, classes).
 
@@ -132,44 +106,6 @@ def top_of(base: keras.Model, cut: str, head: keras.Model, recipe: Recipe) -> ke
     top = split_at(base, cut)[1]
     activations = keras.Input(top.input.shape[1:], name="activations")
     return keras.Model(activations, head(pool(parse_head(recipe.head), top(activations))))
-
-
-def choose_cut(
-    base: keras.Model, chosen: set[str], recipe: Recipe, images: tuple[int, int]
-) -> str | None:
-    """Return the highest cut below all layers that are to train, or None.
-
-    None means that the whole network has to run in every step: nothing or everything is
-    unfrozen, the backbone cannot be cut, or the activations would need more than
-    ``recipe.trunk_cache``.
-
-    Args:
-        base: The backbone.
-        chosen: Names of its layers that are to train.
-        recipe: Gives the limit and the number of views.
-        images: Number of training and of validation images.
-    """
-    if not chosen:
-        return None
-    order = {operation.name: i for i, operation in enumerate(base.operations)}
-    lowest = min(order[name] for name in chosen)
-    cut = [name for name in find_cuts(base) if order[name] < lowest][-1:]
-    if not cut or order[cut[0]] == 0:
-        return None
-    shape = split_at(base, cut[0])[0].output.shape[1:]
-    needed = 2 * int(np.prod(shape)) * (images[0] * (views_of(recipe) + 1) + images[1])
-    if needed <= parse_bytes(recipe.trunk_cache):
-        return cut[0]
-    say(
-        f"The frozen layers' activations would take {needed / 1e9:.1f} GB, more than"
-        f" --trunk-cache {recipe.trunk_cache}: fine-tuning runs the whole network instead."
-    )
-    return None
-
-
-def views_of(recipe: Recipe) -> int:
-    """Return the augmented views per training image: none where nothing is augmented."""
-    return recipe.views if parse_augment(recipe.augment).keys() - {"fill"} else 0
 
 
 def weigh_classes(folder: ImageFolder, balance: str) -> Sequence[float]:

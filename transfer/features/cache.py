@@ -1,0 +1,153 @@
+"""Features on disk: what a frozen network makes of an image is computed once, not once per run.
+
+Rows are found by the image's bytes: a photo that was changed is computed anew, one that was moved
+or stands in another folder is not. How they lie on the disk is told in `transfer.features.shards`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transfer.cachedir import cache_limit
+from transfer.features.shards import CHUNK, Rows, Space, features_dir, remove, stored_spaces
+from transfer.images.augment import AUGMENT_VERSION, parse_augment
+from transfer.images.folder import ImageFolder
+from transfer.progress import warn
+from transfer.recipe import Recipe
+
+FORMAT = 1  # raise it when the files of a space get another form or meaning
+KEY_BYTES = 70  # of each row in the file of keys
+
+
+class FeatureCache:
+    """The cache as one run uses it.
+
+    Args:
+        network: All that the features depend on beside the images and the view; JSON.
+        outputs: Name of each output of the network, such as ``"vectors (avg)"``.
+        sha256: Relative path to hex digest of the file, for every image.
+    """
+
+    def __init__(
+        self, network: Mapping[str, Any], outputs: Sequence[str], sha256: Mapping[str, str]
+    ) -> None:
+        self.root = features_dir()
+        self.limit = cache_limit()
+        self.sha256 = sha256
+        self._network = {"format": FORMAT, **network}
+        self._outputs = outputs
+        self._in_use: set[Path] = set()
+        self._closed = False
+
+    def view(self, folder: ImageFolder, number: int, recipe: Recipe) -> CachedView:
+        """Return what is known of one view of a folder's images; 0 is the images themselves."""
+        about: dict[str, Any] = {"view": number}
+        keys = [self.sha256[path] for path in folder.paths]
+        if number:
+            spec = {"version": AUGMENT_VERSION, **parse_augment(recipe.augment)}
+            about |= {"augment": spec, "seed": recipe.seed}
+            # the seed of an image's augmentation depends on its path too
+            pairs = zip(keys, folder.paths, strict=True)
+            keys = [hashlib.sha256(f"{key}:{path}".encode()).hexdigest() for key, path in pairs]
+        spaces = [Space(self.root, self._network | {"what": w} | about) for w in self._outputs]
+        self._in_use.update(space.path for space in spaces)
+        return CachedView(self, folder, keys, spaces)
+
+    def write(self, space: Space, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
+        """Add ``array[rows]`` to a space. What goes wrong is said once; the run goes on."""
+        if self._closed or not keys:
+            return
+        needed = len(keys) * (array[:1].nbytes + KEY_BYTES)
+        try:
+            if self._make_room(needed):
+                space.append(keys, array, rows)
+            else:
+                self._close(f"they need more than {self.limit / 1e9:g} GB (raise TRANSFER_CACHE)")
+        except FileNotFoundError:
+            pass  # another process has just cleared the cache: the next shard makes its folder
+        except OSError as error:
+            self._close(f"{self.root}: {error.strerror}")
+
+    def _close(self, reason: str) -> None:
+        self._closed = True
+        warn(f"Not all features are kept for later runs: {reason}. This run is not affected.")
+
+    def _make_room(self, needed: int) -> bool:
+        """Throw out the spaces that were not used for longest; return whether that sufficed."""
+        if needed > self.limit:
+            return False
+        stored = stored_spaces()
+        free = self.limit - sum(each.size for each in stored)
+        for each in stored:
+            if free >= needed:
+                break
+            if each.path not in self._in_use:
+                remove(each.path)
+                free += each.size
+        return free >= needed
+
+
+class CachedView:
+    """One view of n images: a row for each of them, or for some, in each of some spaces."""
+
+    def __init__(
+        self, cache: FeatureCache, folder: ImageFolder, keys: Sequence[str], spaces: list[Space]
+    ) -> None:
+        self._cache, self._folder, self._keys, self._spaces = cache, folder, keys, spaces
+        self._found: list[Rows] = []
+
+    def restore(self, targets: Sequence[np.ndarray]) -> np.ndarray:
+        """Fill in the rows that every space has.
+
+        Args:
+            targets: One array of shape (n, ...) per space.
+
+        Returns:
+            bool array of shape (n,): which rows are filled in.
+        """
+        self._found = [
+            space.rows(target.shape[1:], target.dtype)
+            for space, target in zip(self._spaces, targets, strict=True)
+        ]
+        hits = np.array([all(key in rows for rows in self._found) for key in self._keys], bool)
+        for rows, target in zip(self._found, targets, strict=True):
+            _copy([(i, *rows[self._keys[i]]) for i in np.flatnonzero(hits).tolist()], target)
+        return hits
+
+    def keep(self, rows: np.ndarray, targets: Sequence[np.ndarray]) -> None:
+        """Write rows that were computed just now (int array of any length) to their spaces.
+
+        A file that was replaced after the audit had hashed it would stand under the old file's
+        digest for ever. So each is hashed again, after it was decoded: that costs little beside
+        decoding and inference, and unlike a comparison of sizes and times it cannot err.
+        """
+        paths = self._folder.paths
+        same = [_digest(self._folder.file(paths[i])) == self._cache.sha256[paths[i]] for i in rows]
+        for space, known, target in zip(self._spaces, self._found, targets, strict=True):
+            new = np.array([i for i in rows[same] if self._keys[i] not in known], np.int64)
+            self._cache.write(space, [self._keys[i] for i in new], target, new)
+
+
+def _digest(file: Path) -> str | None:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _copy(cells: Sequence[tuple[int, np.ndarray, int]], target: np.ndarray) -> None:
+    """Set ``target[i] = array[row]`` for each (i, array, row), some at once."""
+    groups: dict[int, list[tuple[int, np.ndarray, int]]] = defaultdict(list)
+    for cell in cells:
+        groups[id(cell[1])].append(cell)
+    for group in groups.values():
+        for start in range(0, len(group), CHUNK):
+            to, arrays, rows = zip(*group[start : start + CHUNK], strict=True)
+            target[list(to)] = arrays[0][list(rows)]
