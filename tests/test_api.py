@@ -165,9 +165,37 @@ def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> 
     with pytest.raises(WeightsError, match=r"far\.h5.*http://127\.0\.0\.1:9.*--weights"):
         transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | {"backbone": "toy-far"})
     assert not list((tmp_path / "keras").rglob("*.h5"))
-    assert transfer.Run(tmp_path / "run").info["status"] == "failed"
+    assert not (tmp_path / "run").exists()  # so that the same command works once they are here
+
+
+def test_a_run_without_a_model(run: Run, make_folder: MakeFolder) -> None:
+    (run.path / "model.keras").unlink()
     with pytest.raises(RunError, match=r"model\.keras is missing"):
-        transfer.predict(tmp_path / "run", make_folder("x"))
+        run.predict(make_folder("x"))
+
+
+def test_two_folders_of_one_name_are_evaluated_apart(
+    run: Run, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    for site in ("a", "b"):
+        transfer.evaluate(run, make_folder(f"{site}/photos", per_class=2 if site == "a" else 3))
+    transfer.evaluate(run, tmp_path / "a" / "photos")
+    folder = run.path / "evaluations"
+    assert {path.name for path in folder.iterdir()} == {"photos-all", "photos-all-2"}
+    assert json.loads((folder / "photos-all-2" / "metrics.json").read_text())["n"] == 9
+
+
+def test_a_model_is_loaded_once(run: Run, make_folder: MakeFolder) -> None:
+    from transfer.api.prediction import _predictor
+
+    folder = make_folder("x", per_class=1)
+    run.predict(folder)
+    hits = _predictor.cache_info().hits
+    run.predict(folder)
+    assert _predictor.cache_info().hits == hits + 1
+    (run.path / "model.keras").write_bytes(b"another")
+    with pytest.raises(RunError, match=r"model\.keras is not a valid model"):
+        run.predict(folder)
 
 
 def test_public_names() -> None:
@@ -218,7 +246,7 @@ def test_an_interrupted_run_says_so(
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("transfer.api._train_and_evaluate", interrupt)
+    monkeypatch.setattr("transfer.api.training._train_and_evaluate", interrupt)
     with pytest.raises(KeyboardInterrupt):
         transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
     info = Run(tmp_path / "run").info

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from transfer.errors import UsageError
@@ -31,6 +32,9 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"val": 1.0}, "val between 0 and 1"),
         ({"learning_rate": 0}, "learning_rate above 0"),
         ({"learning_rate": float("nan")}, "learning_rate above 0"),
+        ({"learning_rate": float("inf")}, "learning_rate above 0"),
+        ({"learning_rate": "1e-4"}, "learning_rate as float"),
+        ({"unfreeze": 2.5}, "unfreeze as str"),
         ({"resize": "squash"}, "stretch, crop, pad"),
         ({"trunk_cache": "lots"}, "2GB or 500MB"),
         ({"epoch": 3}, "Unknown recipe knob 'epoch'. Did you mean 'epochs'"),
@@ -51,6 +55,18 @@ def test_a_broken_recipe_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(UsageError, match=r"recipe.*r\.json"):
         Recipe.load(tmp_path / "r.json")
+
+
+def test_what_a_notebook_passes() -> None:
+    knobs = {"unfreeze": 2, "epochs": np.int64(3), "weights": Path("w"), "learning_rate": 1}
+    recipe = Recipe.from_dict(knobs | {"val": np.float32(0.25)})
+    assert (recipe.unfreeze, recipe.weights) == ("2", "w")
+    assert (type(recipe.epochs), type(recipe.learning_rate), type(recipe.val)) == (
+        int,
+        float,
+        float,
+    )
+    json.dumps(recipe.to_dict())
 
 
 def test_sizes_in_bytes() -> None:

@@ -88,6 +88,11 @@ class Backbone:
         model = constructor(
             input_shape=(side, side, 3), **{k: v for k, v in options.items() if k in known}
         )
+        if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+            raise UsageError(
+                f"Expected the constructor of {self.name!r} to return a functional or Sequential"
+                f" model with an Input({(side, side, 3)}). Received: {model!r:.60}"
+            )
         if isinstance(model, keras.Sequential):
             model = keras.Model(model.inputs[0], model.outputs[0])
         model.name = self.name  # not at construction: some constructors prefix layers with it

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import numbers
+import operator
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,14 +119,19 @@ class Recipe:
         if not 0 < self.val < 1:
             raise UsageError(f"Expected val between 0 and 1 (a share). Received: {self.val}")
         for name in ("head_learning_rate", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"Expected {name} above 0. Received: {getattr(self, name)}")
 
     def _check_type(self, name: str, annotation: str) -> None:
         value = getattr(self, name)
-        if annotation == "float" and type(value) is int:
-            object.__setattr__(self, name, float(value))
-            return
+        if not isinstance(value, bool):  # notebooks have unfreeze=2, np.int64(3), Path("weights")
+            if annotation == "str" and isinstance(value, (int, os.PathLike)):
+                value = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+            elif annotation.startswith("int") and hasattr(value, "__index__"):
+                value = operator.index(value)
+            elif annotation == "float" and isinstance(value, numbers.Real):
+                value = float(value)
+            object.__setattr__(self, name, value)
         expected: tuple[type, ...] = {
             "str": (str,),
             "int": (int,),

@@ -243,16 +243,31 @@ class Run:
         return api.report(self)
 
 
+RunLike = Run | str | os.PathLike[str]
+
+
+def as_run(run: RunLike) -> Run:
+    """Return a Run for a run or its path."""
+    return run if isinstance(run, Run) else Run(run)
+
+
+def check_output(output: str | os.PathLike[str]) -> Path:
+    """Return the path of a new run directory. Raises RunError where something is in it."""
+    path = Path(output).expanduser()
+    try:
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path} is not empty. Choose another --output; nothing was changed.")
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    return path
+
+
 def make_run_directory(path: Path | None, name: str) -> Path:
     """Make and return a directory for a run. Raises RunError where that is not possible."""
     try:
         if path is not None:
-            path = path.expanduser()
+            path = check_output(path)
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise RunError(
-                    f"{path} is not empty. Choose another --output; nothing was changed."
-                )
             return path
         parent = Path("runs")
         parent.mkdir(exist_ok=True)
@@ -265,10 +280,13 @@ def make_run_directory(path: Path | None, name: str) -> Path:
             return parent / f"{stem}-{number:03d}"
         raise RunError(f"No free name for {stem} under runs/. Choose one with --output.")
     except OSError as error:
-        where = path or Path("runs")
-        raise RunError(
-            f"Cannot write a run to {where}: {error.strerror}. Choose another place with --output."
-        ) from error
+        raise _not_writable(path or Path("runs"), error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"Cannot write a run to {path}: {error.strerror}. Choose another place with --output."
+    )
 
 
 def versions() -> dict[str, str]:

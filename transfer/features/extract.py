@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from transfer.errors import TransferError
 from transfer.features.cache import CachedView, FeatureCache
 from transfer.features.engines import (
     Engine,
@@ -100,7 +102,7 @@ def extract(
     vectors = np.empty(shapes[-1], dtype=np.float32)
     activations = None
     if keep is not None:
-        activations = np.lib.format.open_memmap(keep, "w+", np.float16, shapes[0])
+        activations = _memory_map(keep, shapes[0])
     arrays = [vectors] if activations is None else [activations, vectors]
     computed = np.zeros(count, dtype=bool)
     title = f"Features ({folder.splits[0]}{f', {views + 1} views' * (views > 0)})"
@@ -149,3 +151,17 @@ def _compute(
             if stored is not None and (done - kept >= SHARD or done == len(rows)):
                 stored.keep(rows[kept:done], targets)
                 kept = done
+
+
+def _memory_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+    if hasattr(os, "posix_fallocate"):  # else a full disk kills the process at the first write
+        try:
+            with path.open("rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            raise TransferError(
+                f"Cannot keep {array.nbytes / 1e6:,.0f} MB of activations in {path.parent.parent}:"
+                f" {error.strerror}. Make room, or go without them: --trunk-cache 0"
+            ) from error
+    return array

@@ -31,6 +31,8 @@ def resolve(data: str | os.PathLike[str]) -> tuple[Path, str]:
                 f" Expected one of: {', '.join(_PREFIX + each for each in sample_names())}."
             )
         return prepare_sample(name), name
+    if not text:
+        raise DataError("Expected a folder of images. Received an empty path.")
     path = Path(text).expanduser()
     if path.is_file() and path.name.lower().endswith(_ARCHIVES):
         raise DataError(

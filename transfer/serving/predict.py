@@ -16,7 +16,7 @@ import tensorflow as tf
 from PIL import Image
 
 from transfer.errors import DataError, RunError
-from transfer.features.engines import keras_engine, run_engine
+from transfer.features.engines import keras_engine
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import Scanner
@@ -94,8 +94,8 @@ class Predictor:
                 numbers.extend(number for number, _ in chunk)
                 yield tf.constant(np.stack([image for _, image in chunk]), tf.float32)
 
-        for (rows,) in run_engine(self._engine, batches(), BATCH_SIZE):
-            for row in rows:
+        for images in batches():  # not padded: one picture must not cost what 32 do
+            for row in self._engine(images)[0]:
                 yield numbers.popleft(), row
 
     def _decode_ahead(
@@ -138,21 +138,19 @@ def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:
 
 
 def predict(
-    run: Run, sources: Source | Iterable[Source], on_bad: OnBad | None = None
+    predictor: Predictor, sources: Source | Iterable[Source], on_bad: OnBad | None = None
 ) -> Iterator[Prediction]:
     """Yield a Prediction for every picture; files in folders are found at any depth.
 
     Args:
-        run: A run with a model.
+        predictor: The model.
         sources: One picture or several: files, folders, PIL images or uint8 arrays (h, w, 3).
         on_bad: Called with the error of each unreadable picture; where None, it is raised.
 
     Raises:
         DataError: A file is missing or unreadable, or a folder holds no picture.
-        RunError: The run has no valid model.
     """
     pictures = list(_expand(sources))
-    predictor = Predictor(run)
     for number, row in predictor.probabilities((source for _, source in pictures), on_bad):
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
         label = predictor.classes[int(row.argmax())]
@@ -164,6 +162,8 @@ def _expand(sources: Source | Iterable[Source]) -> Iterator[tuple[str, Source]]:
     for number, source in enumerate(cast("Iterable[Source]", several)):
         if not isinstance(source, (str, os.PathLike)):
             yield f"#{number}", source
+        elif not os.fspath(source):
+            raise DataError("Expected the path of a picture. Received an empty one.")
         elif Path(source).is_dir():
             yield from ((str(file), file) for file in _images_below(Path(source)))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -108,6 +109,8 @@ def load_classifier(run: Run) -> keras.Model:
 
 
 def _load(path: Path) -> keras.Model:
+    if not zipfile.is_zipfile(path):
+        raise RunError(f"{path} is not a valid model: it is cut off, or not Keras' format.")
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:

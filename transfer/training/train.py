@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,9 @@ def train(
         run.update_info(features=tell_features(features, network, cache))
         computed = time.monotonic()
         head, figures = fit_head(*features, class_weights, recipe, history)
-        phases: dict[str, Any] = {"head": figures | {"seconds": time.monotonic() - computed}}
+        phases: dict[str, Any] = {
+            "head": _finite(figures) | {"seconds": time.monotonic() - computed}
+        }
         classifier = build_classifier(extractor, head)
         save_model(classifier, run.path / "model.keras")
         say(f"Head trained: {_figures(figures)}")
@@ -89,7 +92,7 @@ def train(
             batches = batches_of_activations(*features, class_weights, recipe)
         started = time.monotonic()
         best = fine_tune(model, classifier, batches, recipe, run.path / "model.keras", history)
-    phases["finetune"] = best | {"seconds": time.monotonic() - started}
+    phases["finetune"] = _finite(best) | {"seconds": time.monotonic() - started}
     kept = "finetune" if best else "head"
     run.update_info(phase_kept=kept, phases=phases)
     if best:
@@ -122,6 +125,11 @@ def weigh_classes(folder: ImageFolder, balance: str) -> Sequence[float]:
     power = {"weights": 1.0, "sqrt": 0.5}[balance]
     raw = np.where(counts > 0, 1.0 / np.maximum(counts, 1.0) ** power, 0.0)
     return list(raw * counts.sum() / (raw * counts).sum())
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float | None]:
+    """Return figures as JSON can hold them."""
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def _figures(figures: dict[str, Any]) -> str:

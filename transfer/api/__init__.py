@@ -1,0 +1,9 @@
+"""The verbs: what the command line and a notebook both call. Each runs the rooms in order."""
+
+from __future__ import annotations
+
+from transfer.api.evaluation import evaluate, report
+from transfer.api.prediction import iterate_predictions, predict
+from transfer.api.training import finetune
+
+__all__ = ["evaluate", "finetune", "iterate_predictions", "predict", "report"]

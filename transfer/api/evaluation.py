@@ -1,0 +1,118 @@
+"""evaluate and report: what a run's model knows, and the page that shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.evaluation.report import write_evaluation, write_report
+from transfer.images.audit import clean
+from transfer.images.folder import SPLITS, ImageFolder
+from transfer.images.sources import resolve
+from transfer.images.split import read_split
+from transfer.progress import warn
+from transfer.quiet import import_tensorflow
+from transfer.run import Run, RunLike, as_run, write_json
+
+
+def evaluate(
+    run: RunLike,
+    data: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+) -> Mapping[str, Any]:
+    """Evaluate a run's model on one split of its own images, or on other images.
+
+    The run's own split goes to the run directory itself; anything else to
+    ``evaluations/<name>`` below it. Images are matched to the model's classes by name.
+
+    Args:
+        run: A run or its path.
+        data: Another image folder; the run's own where not given.
+        split: ``train``, ``val`` or ``test``; where not given, the run's own split, or all images
+            of `data` (its test or validation images where it has such folders).
+
+    Returns:
+        The metrics, also written as metrics.json.
+
+    Raises:
+        DataError: There is no image to evaluate.
+        RunError: The run has no valid model.
+        UsageError: `split` is no split.
+    """
+    run = as_run(run)
+    if split is not None and split not in SPLITS:
+        raise UsageError(
+            f"Unknown split {split!r}.{did_you_mean(split, SPLITS)} Expected train, val or test."
+        )
+    if data is None:
+        own = str(run.info.get("split", "val"))
+        split = split or own
+        folder = read_split(run.path / "split.csv", _own_images(run), run.classes)
+        directory = run.path if split == own else run.path / "evaluations" / split
+    else:
+        root, name = resolve(data)
+        folder, _ = clean(ImageFolder.index(root, allow_empty=True, classes=run.classes))
+        if split is None and set(folder.splits) != {""}:
+            split = "test" if "test" in folder.splits else "val"
+        directory = _directory_for(run, f"{name}-{split or 'all'}", root)
+    chosen = folder if split is None else folder.select(split)
+    if not chosen.paths:
+        raise DataError(f"There are no {split or 'usable'} images in {str(folder.root)!r}.")
+    absent = [name for label, name in enumerate(run.classes) if label not in set(chosen.labels)]
+    if absent:
+        warn(f"No images of {', '.join(map(repr, absent))}: nothing is known of these classes.")
+    directory.mkdir(parents=True, exist_ok=True)
+    if directory != run.path:
+        about = {"data": str(folder.root), "split": split or "all"}
+        write_json(directory / "evaluation.json", about)
+    metrics = write_evaluation_of(run, directory, chosen, split or "all")
+    write_report(run, directory)
+    return metrics
+
+
+def _own_images(run: Run) -> Path:
+    """Return the folder that the run was trained on."""
+    data = run.info.get("data")
+    if not isinstance(data, str) or not Path(data).is_dir():
+        raise DataError(
+            f"The images of {run.path} are not where its run.json says: {data!r}."
+            " Bring them back, or name others: transfer evaluate RUN DATA"
+        )
+    return Path(data)
+
+
+def _directory_for(run: Run, name: str, root: Path) -> Path:
+    """Return where the evaluation on other images goes: two folders may have the same name."""
+    for number in count(1):
+        directory = run.path / "evaluations" / (name if number == 1 else f"{name}-{number}")
+        about = directory / "evaluation.json"
+        if not about.is_file() or json.loads(about.read_text("utf-8")).get("data") == str(root):
+            return directory
+    raise AssertionError
+
+
+def write_evaluation_of(
+    run: Run, directory: Path, folder: ImageFolder, split: str
+) -> Mapping[str, Any]:
+    """Predict all images of `folder` and write what is known of that into `directory`."""
+    import_tensorflow()
+    from transfer.serving.predict import Predictor, predict_folder
+
+    return write_evaluation(directory, predict_folder(Predictor(run), folder), split)
+
+
+def report(run: RunLike) -> Path:
+    """Write the run's report.html anew from its predictions and return its path.
+
+    Args:
+        run: A run or its path.
+
+    Raises:
+        RunError: The run has no predictions yet.
+    """
+    return write_report(as_run(run))

@@ -1,0 +1,74 @@
+"""predict: what is on pictures, by the model of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transfer.errors import DataError, UsageError
+from transfer.progress import warn
+from transfer.quiet import import_tensorflow
+from transfer.recipe import ON_BAD
+from transfer.run import Run, RunLike, as_run
+
+if TYPE_CHECKING:
+    from transfer.images.decode import Source
+    from transfer.serving.predict import Prediction, Predictor
+
+
+def predict(
+    run: RunLike, pictures: Source | Iterable[Source], on_bad: str = "fail"
+) -> list[Prediction]:
+    """Say what is on pictures.
+
+    Args:
+        run: A run or its path.
+        pictures: One or several: files, folders, PIL images, or uint8 arrays (h, w, 3), RGB.
+        on_bad: ``fail`` raises at the first unreadable picture; ``skip`` warns and goes on.
+
+    Returns:
+        One `Prediction` (path, label, confidence, probabilities) per readable picture.
+
+    Raises:
+        DataError: A picture cannot be read.
+        RunError: The run has no valid model.
+
+    Example:
+        >>> predict("runs/dogs-vgg16-001", ["rex.jpg"])[0].label
+        'beagle'
+    """
+    if on_bad not in ON_BAD:
+        raise UsageError(f"Expected on_bad as skip or fail. Received: {on_bad!r}")
+    skip = None if on_bad == "fail" else lambda error: warn(f"Left out: {error}")
+    return list(iterate_predictions(run, pictures, skip))
+
+
+def iterate_predictions(
+    run: RunLike,
+    pictures: Source | Iterable[Source],
+    on_bad: Callable[[DataError], None] | None = None,
+) -> Iterator[Prediction]:
+    """Do as `predict`, but yield each Prediction as soon as it is known.
+
+    Args:
+        run: A run or its path.
+        pictures: See `predict`.
+        on_bad: Called with the error of each unreadable picture; where None, it is raised.
+    """
+    run = as_run(run)
+    model = run.path / "model.keras"
+    modified = model.stat().st_mtime_ns if model.is_file() else 0
+    import_tensorflow()
+    from transfer.serving.predict import predict as iterate
+
+    return iterate(_predictor(run.path.absolute(), modified), pictures, on_bad)
+
+
+@lru_cache(maxsize=2)
+def _predictor(path: Path, modified: int) -> Predictor:
+    """Return the model of a run; a notebook that asks again does not wait again."""
+    from transfer.serving.predict import Predictor
+
+    return Predictor(Run(path))

@@ -1,0 +1,151 @@
+"""finetune: a folder of images becomes a run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from transfer.api.evaluation import report, write_evaluation_of
+from transfer.backbones import Backbone, get_backbone
+from transfer.cachedir import cache_limit
+from transfer.errors import UsageError
+from transfer.images.audit import Audit, clean
+from transfer.images.augment import parse_augment
+from transfer.images.folder import ImageFolder
+from transfer.images.sources import resolve
+from transfer.images.split import assign_splits, write_split
+from transfer.progress import say, warn
+from transfer.quiet import import_tensorflow
+from transfer.recipe import Recipe
+from transfer.run import Run, check_output, versions
+from transfer.training.head import parse_head
+from transfer.weights import Weights, locate, resolve_weights
+
+
+def finetune(
+    data: str | os.PathLike[str],
+    *,
+    recipe: Recipe | None = None,
+    output: str | os.PathLike[str] | None = None,
+    **knobs: Any,
+) -> Run:
+    """Train a classifier on a folder of images and evaluate it.
+
+    The backbone runs once over the images and the head is trained on its features; then the top
+    of the backbone is fine-tuned; the better of the two on the validation images is kept and
+    evaluated on ``test`` where the data have it, else on ``val``.
+
+    Args:
+        data: Folder with one folder per class, or with train/, val/ and test/ of such; or
+            ``sample:digits``, ``sample:shapes``.
+        recipe: Where to start from; the defaults where not given.
+        output: Directory of the run, new or empty; the next free ``runs/<data>-<backbone>-001``
+            where not given.
+        **knobs: Fields of `Recipe` that differ, for example ``backbone="vgg16"``.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: A knob has a value that makes no sense.
+        DataError: The images cannot be used.
+        WeightsError: The backbone's weights cannot be had.
+        TransferError: The training diverged.
+
+    Example:
+        >>> run = finetune("data/dogs", backbone="vgg16")
+        >>> run.metrics["accuracy"]
+    """
+    recipe = make_recipe(recipe, knobs)
+    backbone = check_recipe(recipe)
+    path = None if output is None else check_output(output)
+    root, name = resolve(data)
+    folder = ImageFolder.index(
+        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
+    )
+    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
+    folder, audit = clean(folder, recipe.on_bad)
+    folder = assign_splits(folder, audit.sha256, val=recipe.val, seed=recipe.seed)
+    _tell_counts(folder, recipe)
+    found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
+    run = Run.create(path, f"{name}-{backbone.name}", recipe, folder.classes)
+    say(f"Writing to {run.path}")
+    write_split(folder, run.path / "split.csv")
+    run.update_info(status="running", **_about(folder, audit, found))
+    try:
+        _train_and_evaluate(run, folder, recipe, found, audit.sha256)
+    except BaseException as error:
+        status = "failed" if isinstance(error, Exception) else "interrupted"
+        reason = str(error) if isinstance(error, Exception) else type(error).__name__
+        run.update_info(status=status, error=reason)
+        raise
+    return run
+
+
+def _train_and_evaluate(
+    run: Run, folder: ImageFolder, recipe: Recipe, found: Weights, sha256: Mapping[str, str]
+) -> None:
+    started = time.monotonic()
+    import_tensorflow()
+    from transfer.training.train import train
+
+    run.update_info(versions=versions())
+    train(run, folder, recipe, found, sha256)
+    split = run.info["split"]
+    write_evaluation_of(run, run.path, folder.select(split), split)
+    seconds = run.info["seconds"] | {"total": time.monotonic() - started}
+    run.update_info(status="done", seconds=seconds)
+    report(run)  # last, since it shows what run.json says
+
+
+def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
+    """Return `recipe` (the defaults where None) with some knobs changed.
+
+    Raises:
+        UsageError: A knob is unknown or ill-typed.
+    """
+    return Recipe.from_dict((recipe or Recipe()).to_dict() | dict(knobs))
+
+
+def check_recipe(recipe: Recipe) -> Backbone:
+    """Raise UsageError for whatever can be seen to be wrong without data; return the backbone."""
+    backbone = get_backbone(recipe.backbone)
+    if recipe.image_size is not None and recipe.image_size < backbone.min_size:
+        raise UsageError(
+            f"Expected an image size of at least {backbone.min_size} for {backbone.name!r}."
+            f" Received: {recipe.image_size}"
+        )
+    parse_head(recipe.head)
+    parse_augment(recipe.augment)
+    cache_limit()
+    locate(backbone, recipe.weights)
+    return backbone
+
+
+def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
+    counts = folder.counts()
+    say(", ".join(f"{split} {sum(each.values()):,}" for split, each in counts.items()))
+    sizes = [n for n in counts["train"].values() if n]
+    if recipe.balance == "none" and max(sizes) > 3 * min(sizes):
+        warn(
+            f"Classes are uneven: {min(sizes)} to {max(sizes)} training images."
+            " Consider --balance weights, and read macro-F1 rather than accuracy."
+        )
+
+
+def _about(folder: ImageFolder, audit: Audit, found: Weights) -> dict[str, Any]:
+    return {
+        "data": str(folder.root),
+        "split": "test" if "test" in folder.splits else "val",
+        "counts": folder.counts(),
+        "skipped": dict(folder.skipped),
+        "bad": [list(pair) for pair in audit.bad],
+        "notes": dict(audit.notes),
+        "weights": {
+            "origin": found.origin,
+            "file": None if found.path is None else found.path.name,
+            "sha256": found.sha256,
+        },
+    }
