@@ -145,6 +145,7 @@ def _context(
         "classes": predictions.classes,
         "data_name": root.name if root else None,
         "data_missing": root is None or not root.is_dir(),
+        "short_headings": max(map(len, predictions.classes)) <= 3,
         "flat_headings": sum(map(len, predictions.classes)) <= 70 and len(predictions.classes) <= 8,
         "chance_loss": math.log(len(predictions.classes)),
         "matrix": sections.matrix_rows(metrics["confusion_matrix"], predictions.classes),
