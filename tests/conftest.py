@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,14 @@ def toy_network(input_shape: tuple[int, int, int]):  # type: ignore[no-untyped-d
     x = layers.ReLU(name="down_relu")(conv(x, 16, "down", 2))
     x = layers.Add(name="add_2")([x, conv(x, 16, "block_2")])
     return keras.Model(image, layers.ReLU(name="out_relu")(x))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what fixtures of a wider scope make out of the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSFER_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)
