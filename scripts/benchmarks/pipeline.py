@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 
 from transfer.quiet import import_tensorflow
 
@@ -19,7 +20,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from transfer.backbones import get_backbone  # noqa: E402
-from transfer.features.engines import keras_engine  # noqa: E402
+from transfer.features.engines import keras_engine, openvino_engine  # noqa: E402
 from transfer.images.audit import clean  # noqa: E402
 from transfer.images.folder import ImageFolder  # noqa: E402
 from transfer.images.pipeline import image_dataset  # noqa: E402
@@ -63,6 +64,10 @@ def main() -> None:
         "decode and engine": rate(images(), engine),
         "decode and engine, tf.data autotuned": rate(images(autotune=True), engine),
     }
+    if find_spec("openvino") is not None:
+        for precision in ("f32", "bf16"):
+            fast = openvino_engine(extractor, BATCH, precision)
+            figures[f"OpenVINO {precision}"] = rate([batch] * 12, fast)
     for name, value in figures.items():
         print(f"{name:<38} {value:7.0f} images/s")
     bound = 1 / (1 / figures["decode"] + 1 / figures["engine (variables as constants)"])

@@ -70,13 +70,13 @@ def keras_engine(model: keras.Model) -> Engine:
 
 
 def openvino_engine(model: keras.Model, batch_size: int, precision: str = "f32") -> Engine:
-    """Return `model` in inference mode, run by OpenVINO: two to three times faster on a CPU.
+    """Return `model` in inference mode, run by OpenVINO: for small networks on a CPU much faster.
 
     Args:
         model: Takes float32 images (b, h, w, 3), RGB 0..255; has one output or several.
         batch_size: Images in every batch.
-        precision: ``f32``, or ``bf16`` for processors that have it: about twice as fast again,
-            with three significant digits.
+        precision: ``f32``, or ``bf16`` for processors that have it: faster again, with three
+            significant digits.
 
     Returns:
         A function from float32 images (batch_size, h, w, 3) to the list of the outputs.
