@@ -49,6 +49,11 @@ class Weights:
     path: Path | None = None
 
     @property
+    def needs_download(self) -> bool:
+        """Whether the file is not on this machine yet."""
+        return self.origin == "imagenet" and self.path is None
+
+    @property
     def sha256(self) -> str | None:
         """Hash of the file as 64 hex digits; None where there is no file."""
         return None if self.path is None else digest(self.path, "sha256")

@@ -63,7 +63,8 @@ def evaluate(
     chosen = folder if split is None else folder.select(split)
     if not chosen.paths:
         raise DataError(f"There are no {split or 'usable'} images in {str(folder.root)!r}.")
-    absent = [name for label, name in enumerate(run.classes) if label not in set(chosen.labels)]
+    present = set(chosen.labels)
+    absent = [name for label, name in enumerate(run.classes) if label not in present]
     if absent:
         warn(f"No images of {', '.join(map(repr, absent))}: nothing is known of these classes.")
     directory.mkdir(parents=True, exist_ok=True)

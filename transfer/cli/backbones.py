@@ -43,16 +43,18 @@ def _list(found: list[Any], as_json: bool) -> str:
             f"{backbone.min_size}",
             f"{backbone.parameters / 1e6:.1f} M",
             f"{backbone.feature_dim}",
-            "download"
-            if weights.origin == "imagenet" and not weights.path
-            else "cached"
-            if weights.origin == "imagenet"
-            else weights.origin,
+            _place(weights),
         ]
         for backbone, weights in found
     ]
     header = ["BACKBONE", "FAMILY", "SIZE", "MIN", "PARAMS", "FEATURES", "WEIGHTS"]
     return table(header, rows, right=(2, 3, 4, 5))
+
+
+def _place(weights: Any) -> str:
+    if weights.needs_download:
+        return "download"
+    return "cached" if weights.origin == "imagenet" else str(weights.origin)
 
 
 def _record(backbone: Any, weights: Any) -> dict[str, Any]:

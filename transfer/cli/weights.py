@@ -28,25 +28,29 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
     if not list_backbones(pattern):
         hint = did_you_mean(pattern.lower(), [backbone.name for backbone in list_backbones()])
         raise UsageError(f'No backbone fits {pattern!r}.{hint} See "transfer backbones".')
+    found = [each for each in list_weights(pattern) if everything or each[1].path is not None]
     rows = [
         {
             "backbone": backbone.name,
-            "origin": found.origin,
-            "path": None if found.path is None else str(found.path),
+            "origin": weights.origin,
+            "path": None if weights.path is None else str(weights.path),
             "file": backbone.weights_file,
             "url": backbone.weights_url,
         }
-        for backbone, found in list_weights(pattern)
-        if everything or found.path is not None
+        for backbone, weights in found
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     cells = [
-        [row["backbone"], row["origin"] if row["path"] else "download", row["path"] or row["url"]]
-        for row in rows
+        [
+            backbone.name,
+            "download" if weights.needs_download else weights.origin,
+            str(weights.path or backbone.weights_url or "-"),
+        ]
+        for backbone, weights in found
     ]
     if cells:
-        click.echo(table(["BACKBONE", "WEIGHTS", "WHERE"], [[str(c) for c in r] for r in cells]))
+        click.echo(table(["BACKBONE", "WEIGHTS", "WHERE"], cells))
     click.echo(f"\nTRANSFER_WEIGHTS: {os.environ.get('TRANSFER_WEIGHTS') or 'not set'}")
     click.echo(f"Keras cache:      {keras_cache()}")

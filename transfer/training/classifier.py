@@ -105,10 +105,6 @@ def load_classifier(run: Run) -> keras.Model:
     path = run.path / "model.keras"
     if not path.is_file():
         raise RunError(f"{path} is missing: the run did not get that far.")
-    return _load(path)
-
-
-def _load(path: Path) -> keras.Model:
     if not zipfile.is_zipfile(path):
         raise RunError(f"{path} is not a valid model: it is cut off, or not Keras' format.")
     try:
