@@ -12,6 +12,7 @@ from PIL import Image
 
 import transfer
 from transfer.backbones import get_backbone
+from transfer.features.converted import convert
 from transfer.features.engines import keras_engine, openvino_engine
 from transfer.images.decode import decode
 from transfer.run import Run
@@ -55,5 +56,5 @@ def test_engines_agree_on_real_weights(shared: Path, name: str) -> None:
     photos = sorted((shared / "data" / "hymenoptera" / "val" / "bees").iterdir())[:4]
     batch = tf.constant(np.stack([decode(p, backbone.image_size) for p in photos]), tf.float32)
     (slow,) = keras_engine(extractor)(batch)
-    (fast,) = openvino_engine(extractor, 4)(batch)
+    (fast,) = openvino_engine(convert(lambda: extractor), 4)(batch)
     assert np.abs(fast - slow).max() <= 1e-4 * np.abs(slow).max()

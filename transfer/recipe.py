@@ -36,7 +36,8 @@ class Recipe:
         augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
             (``"flip,rotate=10,shift=0.1"``).
         views: Augmented views of each training image that the frozen phase sees beside the image
-            itself.
+            itself. None takes 2, and 0 for a linear head that is not fine-tuned, which they do
+            not help.
         unfreeze: ``auto`` (the top blocks that do a third of the network's work), ``none``,
             ``all``, a number of blocks counted from the top, or a layer's name.
         head_epochs: Most epochs of the frozen phase.
@@ -67,7 +68,7 @@ class Recipe:
     resize: str = "stretch"
     head: str = "linear"
     augment: str = "light"
-    views: int = 2
+    views: int | None = None
     unfreeze: str = "auto"
     head_epochs: int = 100
     epochs: int = 10

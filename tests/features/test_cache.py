@@ -35,7 +35,7 @@ from transfer.training.frozen import fingerprint, open_cache
 from transfer.training.head import parse_head
 from transfer.weights import Weights
 
-RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2")
+RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2", engine="keras")
 ABOUT = {"backbone": "toy", "weights": "0" * 64}
 
 
@@ -83,7 +83,7 @@ def run_toy(
     extractor: keras.Model, folder: ImageFolder, recipe: Recipe = RECIPE, **about: Any
 ) -> Features:
     cache = FeatureCache(ABOUT | about, ["vectors (avg)"], audit(folder).sha256)
-    return extract(FrozenNetwork(extractor, recipe, 27), folder, views=2, cache=cache)
+    return extract(FrozenNetwork(extractor, recipe), folder, views=2, cache=cache)
 
 
 def index(folder: ImageFolder) -> ImageFolder:
@@ -97,7 +97,7 @@ def repaint(folder: ImageFolder, path: str) -> None:
 def test_a_second_run_builds_no_engine_and_gives_the_same_numbers(
     extractor: keras.Model, folder: ImageFolder, counter: Counter
 ) -> None:
-    plain = extract(FrozenNetwork(extractor, RECIPE, 27), folder, views=2)
+    plain = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
     assert counter.take() == (1, 27)
     first = run_toy(extractor, folder)
     assert counter.take() == (1, 27)
@@ -118,7 +118,7 @@ def test_activations_are_kept_and_the_vectors_serve_without_them(
     found = []
     for number in range(2):
         cache = FeatureCache(ABOUT, ["at add_1", "vectors (avg)"], audit(folder).sha256)
-        network = FrozenNetwork(both, RECIPE, 18)
+        network = FrozenNetwork(both, RECIPE)
         found.append(
             extract(network, folder, views=1, keep=tmp_path / f"{number}.npy", cache=cache)
         )
@@ -148,7 +148,7 @@ def test_a_changed_photo_is_computed_alone(
     assert after.computed == 1
     changed = np.abs(after.vectors - before.vectors).max(axis=1) > 1e-4
     assert np.flatnonzero(changed).tolist() == [4, 13, 22]
-    fresh = extract(FrozenNetwork(extractor, RECIPE, 27), folder, views=2)
+    fresh = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
     np.testing.assert_allclose(after.vectors, fresh.vectors, rtol=1e-5, atol=1e-6)
 
 
@@ -186,14 +186,14 @@ def test_a_file_replaced_after_the_audit_does_not_get_in(
     sha256 = audit(folder).sha256
     repaint(folder, folder.paths[2])
     cache = FeatureCache(ABOUT, ["vectors (avg)"], sha256)
-    extract(FrozenNetwork(extractor, RECIPE, 9), folder, cache=cache)
+    extract(FrozenNetwork(extractor, RECIPE), folder, cache=cache)
     assert [each.images() for each in stored_spaces()] == [8]
     folder.file(folder.paths[2]).write_bytes(original)
     counter.take()
     cache = FeatureCache(ABOUT, ["vectors (avg)"], sha256)
-    found = extract(FrozenNetwork(extractor, RECIPE, 9), folder, cache=cache)
+    found = extract(FrozenNetwork(extractor, RECIPE), folder, cache=cache)
     assert counter.take() == (1, 1)
-    fresh = extract(FrozenNetwork(extractor, RECIPE, 9), folder)
+    fresh = extract(FrozenNetwork(extractor, RECIPE), folder)
     np.testing.assert_allclose(found.vectors, fresh.vectors, rtol=1e-5, atol=1e-6)
 
 
@@ -268,7 +268,7 @@ def test_a_full_disk_stops_the_cache_and_not_the_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    plain = extract(FrozenNetwork(extractor, RECIPE, 27), folder, views=2)
+    plain = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
 
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
@@ -416,7 +416,14 @@ def weights(small: str, tmp_path: Path) -> list[Path]:
 
 
 def finetune(folder: Path, output: Path, weights: Path, **knobs: Any) -> Run:
-    defaults = {"backbone": "small", "head_epochs": 2, "epochs": 1, "views": 1, "unfreeze": "1"}
+    defaults = {
+        "backbone": "small",
+        "engine": "keras",
+        "head_epochs": 2,
+        "epochs": 1,
+        "views": 1,
+        "unfreeze": "1",
+    }
     return transfer.finetune(folder, output=output, weights=str(weights), **defaults | knobs)
 
 
@@ -474,7 +481,7 @@ def test_all_that_the_network_depends_on_is_in_the_key(
     digests = audit(folder).sha256
 
     def spaces(file: Path = weights[0], cut: str | None = None, **knobs: Any) -> list[Path]:
-        network = FrozenNetwork(base, Recipe(backbone="small", **{"engine": "keras"} | knobs), 9)
+        network = FrozenNetwork(base, Recipe(backbone="small", **{"engine": "keras"} | knobs))
         cache = open_cache(network, base, cut, Weights("file", file), digests)
         assert cache is not None
         return [space.path for space in cache.view(folder, 0, Recipe())._spaces]
@@ -504,7 +511,7 @@ def test_what_nothing_identifies_is_not_kept(
         ("toy", Weights("file", weights[0])),  # a function made it
         ("small", Weights("none")),
     ):
-        network = FrozenNetwork(base, Recipe(backbone=name), 9)
+        network = FrozenNetwork(base, Recipe(backbone=name))
         assert open_cache(network, base, None, origin, {}) is None
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from transfer.backbones import get_backbone
 from transfer.errors import UsageError
 from transfer.features import engines
+from transfer.features.converted import convert
 from transfer.features.engines import choose_engine, keras_engine, openvino_engine, run_engine
 
 
@@ -42,7 +43,7 @@ def test_openvino_computes_what_the_model_does(model: keras.Model, precision: st
         pytest.skip("OpenVINO is not installed")
     both = keras.Model(model.input, [model.get_layer("add_1").output, model.output])
     expected = [output.numpy() for output in both(IMAGES, training=False)]
-    found = openvino_engine(both, len(IMAGES), precision)(tf.constant(IMAGES))
+    found = openvino_engine(convert(lambda: both), len(IMAGES), precision)(tf.constant(IMAGES))
     for one, other in zip(found, expected, strict=True):
         close = {"f32": 1e-4, "bf16": 5e-2}[precision]
         assert np.abs(one - other).max() <= close * np.abs(other).max()
@@ -50,17 +51,20 @@ def test_openvino_computes_what_the_model_does(model: keras.Model, precision: st
 
 
 def test_which_engine_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: object())
-    assert choose_engine("auto", "f32", 10) == "keras"
-    assert choose_engine("auto", "f32", 10_000) == "openvino"
-    assert choose_engine("auto", "bf16", 10) == "openvino"
-    assert choose_engine("openvino", "f32", 10) == "openvino"
+    monkeypatch.setattr(engines, "has_openvino", lambda: True)
+    assert choose_engine("auto", "f32") == "openvino"
+    assert choose_engine("auto", "bf16") == "openvino"
+    assert choose_engine("openvino", "f32") == "openvino"
+    assert choose_engine("keras", "f32") == "keras"
     with pytest.raises(UsageError, match="bf16 needs OpenVINO"):
-        choose_engine("keras", "bf16", 10)
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    assert choose_engine("auto", "f32", 10_000) == "keras"
+        choose_engine("keras", "bf16")
+    monkeypatch.setattr(engines, "_has_gpu", lambda: True)
+    assert choose_engine("auto", "f32") == "keras"
+    monkeypatch.setattr(engines, "_has_gpu", lambda: False)
+    monkeypatch.setattr(engines, "has_openvino", lambda: False)
+    assert choose_engine("auto", "f32") == "keras"
     with pytest.raises(UsageError, match=r"transfer-classifier\[fast\]"):
-        choose_engine("openvino", "f32", 10)
+        choose_engine("openvino", "f32")
 
 
 def test_an_engine_has_all_outputs_in_order(model: keras.Model) -> None:

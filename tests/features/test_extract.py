@@ -26,7 +26,7 @@ def extractor(toy: str) -> keras.Model:
 
 
 def network(extractor: keras.Model) -> FrozenNetwork:
-    return FrozenNetwork(extractor, RECIPE, 9)
+    return FrozenNetwork(extractor, RECIPE)
 
 
 @pytest.fixture

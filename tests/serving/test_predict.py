@@ -84,7 +84,7 @@ def test_folders_are_searched_and_results_keyed_by_path(run: Run, tmp_path: Path
     (tmp_path / "._z.png").write_bytes(b"AppleDouble")
     found = run.predict([tmp_path / "z.png", tmp_path / "a"])
     names = [str(Path(each.path).relative_to(tmp_path)) for each in found]
-    assert names == ["z.png", "a/b/x.webp", "a/y.PNG"]
+    assert names == ["z.png", "a/y.PNG", "a/b/x.webp"]
 
 
 def test_unreadable_pictures(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,7 +103,7 @@ def test_the_simpler_phase_is_kept_where_the_other_is_no_better(
 def test_history_holds_every_epoch(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    run = finetune(make_folder(), tmp_path / "run")
+    run = finetune(make_folder(), tmp_path / "run", head="avg,8")
     with (run.path / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["phase"], row["epoch"]) for row in rows] == [
@@ -134,7 +134,7 @@ def test_a_training_that_diverges_is_stopped(
 ) -> None:
     option = "--" + rate.replace("_", "-")
     with pytest.raises(TransferError, match=f"diverged.*phase '{phase}'.*{option}") as caught:
-        finetune(make_folder(), tmp_path / "run", **{rate: 1e38})
+        finetune(make_folder(), tmp_path / "run", head="avg,8", **{rate: 1e38})
     assert caught.value.exit_code == 1
     run = Run(tmp_path / "run")
     assert run.info["status"] == "failed"
@@ -173,6 +173,9 @@ def test_class_weights_even_out(make_folder: Callable[..., Path]) -> None:
     np.testing.assert_allclose((root * [4, 4, 1]).sum(), 9.0)
 
 
-def test_no_augmentation_no_views() -> None:
-    assert views_of(Recipe(views=3, augment="none")) == 0
-    assert views_of(Recipe(views=3, augment="flip")) == 3
+def test_views_are_made_where_they_help() -> None:
+    assert views_of(Recipe(views=3, augment="none"), tuned=True) == 0
+    assert views_of(Recipe(views=3, augment="flip"), tuned=False) == 3
+    assert views_of(Recipe(), tuned=True) == 2
+    assert views_of(Recipe(), tuned=False) == 0
+    assert views_of(Recipe(head="avg,8"), tuned=False) == 2

@@ -16,7 +16,6 @@ from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.sources import resolve
 from transfer.images.split import read_split
 from transfer.progress import warn
-from transfer.quiet import import_tensorflow
 from transfer.run import Run, RunLike, as_run, write_json
 
 
@@ -101,7 +100,6 @@ def write_evaluation_of(
     run: Run, directory: Path, folder: ImageFolder, split: str
 ) -> Mapping[str, Any]:
     """Predict all images of `folder` and write what is known of that into `directory`."""
-    import_tensorflow()
     from transfer.serving.predict import Predictor, predict_folder
 
     return write_evaluation(directory, predict_folder(Predictor(run), folder), split)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from transfer.errors import DataError, UsageError
 from transfer.progress import warn
-from transfer.quiet import import_tensorflow
 from transfer.recipe import ON_BAD
 from transfer.run import Run, RunLike, as_run
 
@@ -60,7 +59,6 @@ def iterate_predictions(
     run = as_run(run)
     model = run.path / "model.keras"
     modified = model.stat().st_mtime_ns if model.is_file() else 0
-    import_tensorflow()
     from transfer.serving.predict import predict as iterate
 
     return iterate(_predictor(run.path.absolute(), modified), pictures, on_bad)

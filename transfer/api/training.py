@@ -11,6 +11,7 @@ from transfer.api.evaluation import report, write_evaluation_of
 from transfer.backbones import Backbone, get_backbone
 from transfer.cachedir import cache_limit
 from transfer.errors import UsageError
+from transfer.evaluation.report import write_evaluation
 from transfer.images.audit import Audit, clean
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
@@ -92,9 +93,12 @@ def _train_and_evaluate(
     from transfer.training.train import train
 
     run.update_info(versions=versions())
-    train(run, folder, recipe, found, sha256)
+    predictions = train(run, folder, recipe, found, sha256)
     split = run.info["split"]
-    write_evaluation_of(run, run.path, folder.select(split), split)
+    if predictions is None:
+        write_evaluation_of(run, run.path, folder.select(split), split)
+    else:
+        write_evaluation(run.path, predictions, split)
     seconds = run.info["seconds"] | {"total": time.monotonic() - started}
     run.update_info(status="done", seconds=seconds)
     report(run)  # last, since it shows what run.json says

@@ -28,7 +28,7 @@ HELP = {
     "resize": "How a photo becomes a square.",
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
     "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1".',
-    "views": "Augmented views of each training image, computed once.",
+    "views": "Augmented views of each training image.  [default: 2, linear head alone: 0]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Most epochs for the head alone.",
     "epochs": "Most epochs of fine-tuning.",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from transfer.cachedir import cache_limit
+from transfer.features.converted import place_for
 from transfer.features.shards import CHUNK, Rows, Space, features_dir, remove, stored_spaces
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.folder import ImageFolder
@@ -58,6 +59,13 @@ class FeatureCache:
         spaces = [Space(self.root, self._network | {"what": w} | about) for w in self._outputs]
         self._in_use.update(space.path for space in spaces)
         return CachedView(self, folder, keys, spaces)
+
+    def converted(self) -> Path | None:
+        """Return the file that holds, or may hold, the network as OpenVINO has it."""
+        path = place_for(self._network | {"outputs": list(self._outputs)})
+        if path is not None:
+            self._in_use.add(path.parent)
+        return path
 
     def write(self, space: Space, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
         """Add ``array[rows]`` to a space. What goes wrong is said once; the run goes on."""

@@ -1,53 +1,57 @@
-"""Engines: a frozen Keras model as a fast function from images to arrays."""
+"""Engines: a frozen Keras model as a fast function from images to arrays.
+
+This file imports neither TensorFlow nor Keras at its top: a network that OpenVINO has converted
+before runs without them.
+"""
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from transfer.errors import UsageError
+from transfer.features.converted import has_openvino, import_openvino
 
-Engine = Callable[[tf.Tensor], list[np.ndarray]]
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+Batch = Any  # a NumPy array or a tensor
+Engine = Callable[[Batch], list[np.ndarray]]
 
 # A graph with its constants must stay under protobuf's 2 GiB.
 MAX_FROZEN_BYTES = 1_500_000_000
-# Fewer images are done before OpenVINO has converted the network.
-WORTH_CONVERTING = 500
 
 
-def choose_engine(name: str, precision: str, images: int) -> str:
+def choose_engine(name: str, precision: str) -> str:
     """Return which engine is meant: ``"keras"`` or ``"openvino"``.
 
-    ``auto`` is OpenVINO where it is installed, there is no GPU and there are enough images to
-    make the conversion worth its while.
+    ``auto`` is OpenVINO where it is installed and there is no GPU.
 
     Args:
         name: ``auto``, ``keras`` or ``openvino``.
         precision: ``f32`` or ``bf16``, which OpenVINO alone has.
-        images: How many are to be run.
 
     Raises:
         UsageError: OpenVINO is asked for and not installed.
     """
-    installed = find_spec("openvino") is not None
     if name == "auto" and precision == "f32":
-        worth = images >= WORTH_CONVERTING and not tf.config.list_physical_devices("GPU")
-        return "openvino" if installed and worth else "keras"
+        return "openvino" if has_openvino() and not _has_gpu() else "keras"
     if name == "keras" and precision == "bf16":
         raise UsageError("Precision bf16 needs OpenVINO. Use --engine openvino or --precision f32.")
-    if name != "keras" and not installed:
+    if name != "keras" and not has_openvino():
         raise UsageError(
             "OpenVINO is not installed. Install it with: pip install 'transfer-classifier[fast]'"
         )
     return "keras" if name == "keras" else "openvino"
+
+
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def keras_engine(model: keras.Model) -> Engine:
@@ -63,17 +67,20 @@ def keras_engine(model: keras.Model) -> Engine:
     Returns:
         A function from float32 images (b, h, w, 3) to the list of the outputs, float32.
     """
-    run = _graph_of(model, batch_size=None)
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants as constants
+
+    run = graph_of(model)
     if 4 * model.count_params() <= MAX_FROZEN_BYTES:
-        run = convert_variables_to_constants_v2(run)
-    return lambda images: [np.asarray(output) for output in run(images)]
+        run = constants.convert_variables_to_constants_v2(run)
+    return lambda images: [np.asarray(output) for output in run(tf.convert_to_tensor(images))]
 
 
-def openvino_engine(model: keras.Model, batch_size: int, precision: str = "f32") -> Engine:
-    """Return `model` in inference mode, run by OpenVINO: for small networks on a CPU much faster.
+def openvino_engine(network: Any, batch_size: int, precision: str = "f32") -> Engine:
+    """Return a converted network, run by OpenVINO: for small ones on a CPU much faster than Keras.
 
     Args:
-        model: Takes float32 images (b, h, w, 3), RGB 0..255; has one output or several.
+        network: From `transfer.features.converted.convert`.
         batch_size: Images in every batch.
         precision: ``f32``, or ``bf16`` for processors that have it: faster again, with three
             significant digits.
@@ -81,25 +88,20 @@ def openvino_engine(model: keras.Model, batch_size: int, precision: str = "f32")
     Returns:
         A function from float32 images (batch_size, h, w, 3) to the list of the outputs.
     """
-    # Without this, importing OpenVINO reports it to its maker.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import openvino
+    network = network.clone()
+    network.reshape([batch_size, *list(network.inputs[0].partial_shape)[1:]])
+    options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    compiled = import_openvino().Core().compile_model(network, "CPU", options)
 
-        network = openvino.convert_model(_graph_of(model, batch_size))
-        options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-        compiled = openvino.Core().compile_model(network, "CPU", options)
-
-    def run(images: tf.Tensor) -> list[np.ndarray]:
+    def run(images: Batch) -> list[np.ndarray]:
         results = compiled(np.asarray(images))
-        return [np.array(results[i]) for i in range(len(model.outputs))]
+        return [np.array(results[i]) for i in range(len(compiled.outputs))]
 
     return run
 
 
 def run_engine(
-    engine: Engine, batches: Iterable[tf.Tensor], batch_size: int
+    engine: Engine, batches: Iterable[Batch], batch_size: int
 ) -> Iterator[list[np.ndarray]]:
     """Yield the engine's outputs batch by batch.
 
@@ -107,16 +109,19 @@ def run_engine(
     the same shape, so that the same kernels run for every image.
     """
     for images in batches:
-        count = images.shape[0]
+        count = len(images)
         if count < batch_size:
-            images = tf.pad(images, [[0, batch_size - count], [0, 0], [0, 0], [0, 0]])
+            images = np.pad(images, [(0, batch_size - count), (0, 0), (0, 0), (0, 0)])
         yield [output[:count] for output in engine(images)]
 
 
-def _graph_of(model: keras.Model, batch_size: int | None) -> Any:
+def graph_of(model: keras.Model) -> Any:
+    """Return `model` in inference mode as a concrete function of one batch of any size."""
+    import tensorflow as tf
+
     def forward(images: tf.Tensor) -> list[tf.Tensor]:
         return [tf.identity(output) for output in tf.nest.flatten(model(images, training=False))]
 
     # XLA is many times slower than no XLA on a CPU.
-    signature = tf.TensorSpec((batch_size, *model.input.shape[1:]), tf.float32)
+    signature = tf.TensorSpec(model.input.shape, tf.float32)
     return tf.function(forward, jit_compile=False).get_concrete_function(signature)

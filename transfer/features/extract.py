@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -13,6 +12,7 @@ import numpy as np
 
 from transfer.errors import TransferError
 from transfer.features.cache import CachedView, FeatureCache
+from transfer.features.converted import convert
 from transfer.features.engines import (
     Engine,
     choose_engine,
@@ -60,24 +60,25 @@ class FrozenNetwork:
         model: From images (b, s, s, 3), RGB 0..255, to vectors (b, d), or to a list of an
             activation (b, ...) and vectors.
         recipe: Says which engine is meant, and how images are resized and augmented.
-        images: How many are to be run, were none of them in the cache. The engine must not
-            depend on what is there, since what it computes goes to the same place.
 
     Raises:
         UsageError: The recipe asks for OpenVINO, which is not installed.
     """
 
-    def __init__(self, model: keras.Model, recipe: Recipe, images: int) -> None:
+    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
         self.model = model
         self.recipe = recipe
-        self.engine_name = choose_engine(recipe.engine, recipe.precision, images)
+        self.engine_name = choose_engine(recipe.engine, recipe.precision)
+        self._engine: Engine | None = None
 
-    @cached_property
-    def engine(self) -> Engine:
-        """What runs the model."""
-        if self.engine_name == "keras":
-            return keras_engine(self.model)
-        return openvino_engine(self.model, self.recipe.batch_size, self.recipe.precision)
+    def engine(self, cache: FeatureCache | None) -> Engine:
+        """Return what runs the model; made on the first call."""
+        if self._engine is None and self.engine_name == "keras":
+            self._engine = keras_engine(self.model)
+        elif self._engine is None:
+            network = convert(lambda: self.model, None if cache is None else cache.converted())
+            self._engine = openvino_engine(network, self.recipe.batch_size, self.recipe.precision)
+        return self._engine
 
 
 def extract(
@@ -113,7 +114,8 @@ def extract(
             missing = np.ones(count, bool) if stored is None else ~stored.restore(targets)
             advance(int(count - missing.sum()))
             if missing.any():
-                _compute(network, folder, view, missing, targets, stored, advance)
+                engine = network.engine(cache)
+                _compute(network, engine, folder, view, missing, targets, stored, advance)
             computed |= missing
     labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
     return Features(vectors, labels, activations, views + 1, int(computed.sum()))
@@ -121,6 +123,7 @@ def extract(
 
 def _compute(
     network: FrozenNetwork,
+    engine: Engine,
     folder: ImageFolder,
     view: int,
     missing: np.ndarray,
@@ -142,7 +145,7 @@ def _compute(
     )
     rows, done, kept = np.flatnonzero(missing), 0, 0
     with naming_bad_files():
-        for outputs in run_engine(network.engine, batches, recipe.batch_size):
+        for outputs in run_engine(engine, batches, recipe.batch_size):
             part = rows[done : done + len(outputs[-1])]
             for target, output in zip(targets, outputs[-len(targets) :], strict=True):
                 target[part] = output

@@ -8,6 +8,8 @@ its rows depend on beside the image::
                                 <id>.npy      array of shape (n, ...)
                                 <id>.keys     the keys of its n rows as JSON; written last, it
                                               makes the shard valid
+                                network.xml   in a space of its own: the network as OpenVINO has
+                                              it, with its weights in network.bin
 
 Shards are never changed, so that several runs can read and write at once without locks. A row
 that stands in two of them does no harm. Vectors and activations have spaces of their own: a run
@@ -75,11 +77,17 @@ class Space:
             rows.update((key, (array, row)) for row, key in enumerate(keys))
         return rows
 
+    def open(self) -> None:
+        """Make the folder where it is not there, and note that it is in use."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if (self.path / "space.json").exists():
+            os.utime(self.path / "space.json")
+        else:
+            write_json(self.path / "space.json", self.about)
+
     def append(self, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
         """Write ``array[rows]`` as a new shard. Raises OSError where that is not possible."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not (self.path / "space.json").exists():
-            write_json(self.path / "space.json", self.about)
+        self.open()
         file = self.path / f"{uuid4().hex}.npy"
         header = {
             "descr": np.lib.format.dtype_to_descr(array.dtype),

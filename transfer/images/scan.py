@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from transfer.errors import DataError
@@ -161,3 +162,42 @@ class Scanner:
             self._not_utf8.add(os.fsencode(path).decode("utf-8", "backslashreplace"))
             return False
         return True
+
+
+def walk_images(root: Path) -> Iterator[Path]:
+    """Yield the images below a folder as they are found: no list of them is ever held.
+
+    In each folder its files come first, then its subfolders, both sorted. Links are followed, each
+    real folder once.
+
+    Raises:
+        DataError: There is none, or a folder cannot be listed.
+    """
+    scanner = Scanner(root, follow_links=True)
+    unsupported: Counter[str] = Counter()
+    entered: set[str] = set()
+
+    def walk(folder: Path) -> Iterator[Path]:
+        real = os.path.realpath(root / folder)
+        if real in entered:
+            return
+        entered.add(real)
+        folders, files, links = scanner.entries(str(folder))
+        linked = {name for name in links if (root / folder / name).is_dir()}
+        for name in sorted({*files, *links} - linked):
+            suffix = Path(name).suffix.lower()
+            if suffix in IMAGE_SUFFIXES:
+                yield root / folder / name
+            elif suffix in UNSUPPORTED_SUFFIXES:
+                unsupported[suffix] += 1
+        for name in sorted({*folders, *linked}):
+            yield from walk(folder / name)
+
+    found = False
+    for path in walk(Path()):
+        found = True
+        yield path
+    for suffix, count in unsupported.items():
+        warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
+    if not found:
+        raise DataError(f"No images in {str(root)!r}. Expected jpg, png, gif, bmp or webp files.")

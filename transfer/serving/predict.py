@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from transfer.errors import DataError, RunError
-from transfer.features.engines import keras_engine
+from transfer.features.converted import convert, has_openvino, place_for
+from transfer.features.engines import Engine, keras_engine, openvino_engine, run_engine
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
-from transfer.images.scan import Scanner
-from transfer.progress import track, warn
+from transfer.images.scan import walk_images
+from transfer.progress import track
+from transfer.quiet import import_tensorflow
 from transfer.run import Predictions, Run
-from transfer.training.classifier import load_classifier
+
+if TYPE_CHECKING:
+    import keras
 
 BATCH_SIZE = 32
 OnBad = Callable[[DataError], None]
@@ -52,6 +57,10 @@ class Prediction:
 class Predictor:
     """The model of a run, loaded once.
 
+    It runs on the engine that the run's features were computed with, where that is installed.
+    For OpenVINO the model is converted on first use and kept in the cache: later ones start in a
+    second, without TensorFlow.
+
     Args:
         run: A run with a model.keras.
 
@@ -62,62 +71,92 @@ class Predictor:
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
         self._resize = run.recipe.resize
-        model = load_classifier(run)
-        if model.output_shape[-1] != len(self.classes):
+        self._engine_for, size, outputs = _open(run)
+        if outputs != len(self.classes):
             raise RunError(
-                f"Expected the {model.output_shape[-1]} classes of model.keras in"
+                f"Expected the {outputs} classes of model.keras in"
                 f" {run.path / 'classes.json'}. Received: {len(self.classes)}"
             )
-        self._size = int(model.input_shape[1])
-        self._engine = keras_engine(model)
+        self._size = size
 
     def probabilities(
-        self, sources: Iterable[Source], on_bad: OnBad | None = None
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (number of the source, float32 array (classes,)) for each readable picture.
+        self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (name, float32 array (classes,)) for each readable picture, in their order.
 
         Pictures are decoded ahead in threads while the model works; memory does not grow with
         their number.
 
         Args:
-            sources: Files, PIL images or uint8 arrays (h, w, 3), RGB 0..255.
+            pictures: Pairs of a name and a file, PIL image or uint8 array (h, w, 3), RGB 0..255.
             on_bad: Called with the error of each unreadable picture; where None, it is raised.
 
         Raises:
             DataError: A picture cannot be read, and `on_bad` is None.
         """
-        numbers: deque[int] = deque()
+        names: deque[str] = deque()
+        decoded = self._decode_ahead(pictures, on_bad)
+        first = list(islice(decoded, BATCH_SIZE))
+        if not first:
+            return
 
-        def batches() -> Iterator[tf.Tensor]:
-            images = self._decode_ahead(sources, on_bad)
-            while chunk := list(islice(images, BATCH_SIZE)):
-                numbers.extend(number for number, _ in chunk)
-                yield tf.constant(np.stack([image for _, image in chunk]), tf.float32)
+        def batches() -> Iterator[np.ndarray]:
+            chunk = first
+            while chunk:
+                names.extend(name for name, _ in chunk)
+                images = [image for _, image in chunk]
+                yield np.stack(images, dtype=np.float32, casting="safe")
+                chunk = list(islice(decoded, BATCH_SIZE))
 
-        for images in batches():  # not padded: one picture must not cost what 32 do
-            for row in self._engine(images)[0]:
-                yield numbers.popleft(), row
+        # One picture must not cost what 32 do; from the second batch on the last one is padded.
+        engine = self._engine_for(len(first))
+        for (rows,) in run_engine(engine, batches(), len(first)):
+            for row in rows:
+                yield names.popleft(), row
 
     def _decode_ahead(
-        self, sources: Iterable[Source], on_bad: OnBad | None
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
+        self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = (
-                (number, pool.submit(decode, source, self._size, self._resize))
-                for number, source in enumerate(sources)
+                (name, pool.submit(decode, source, self._size, self._resize))
+                for name, source in pictures
             )
             waiting.extend(islice(jobs, 2 * BATCH_SIZE))
             while waiting:
-                number, future = waiting.popleft()
+                name, future = waiting.popleft()
                 waiting.extend(islice(jobs, 1))
                 try:
-                    yield number, future.result()
+                    yield name, future.result()
                 except DataError as error:
                     if on_bad is None:
                         pool.shutdown(cancel_futures=True)
                         raise
                     on_bad(error)
+
+
+def _open(run: Run) -> tuple[Callable[[int], Engine], int, int]:
+    """Return a maker of engines for a batch size, the side of the images and the classes."""
+    path = run.path / "model.keras"
+
+    def load() -> keras.Model:
+        import_tensorflow()
+        from transfer.training.classifier import load_classifier
+
+        return load_classifier(run)
+
+    wanted = run.info.get("features", {}).get("engine")
+    if wanted == "openvino" and has_openvino() and path.is_file():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        network = convert(load, place_for({"backbone": run.recipe.backbone, "model": digest}))
+        sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
+        makers = lru_cache(maxsize=4)(partial(openvino_engine, network))
+        return makers, sides[1].get_length(), outputs[1].get_length()
+    model = load()
+    engine = keras_engine(model)
+    return lambda batch_size: engine, model.input_shape[1], model.output_shape[-1]
 
 
 def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:
@@ -126,8 +165,8 @@ def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:
     Raises:
         DataError: A file cannot be read.
     """
-    files = [folder.file(path) for path in folder.paths]
-    results = track(predictor.probabilities(files), "Predicting", len(files))
+    pictures = [(path, folder.file(path)) for path in folder.paths]
+    results = track(predictor.probabilities(pictures), "Predicting", len(pictures))
     rows = [row for _, row in results]
     return Predictions(
         folder.paths,
@@ -145,16 +184,16 @@ def predict(
     Args:
         predictor: The model.
         sources: One picture or several: files, folders, PIL images or uint8 arrays (h, w, 3).
+            Taken one by one: a stream of any length will do.
         on_bad: Called with the error of each unreadable picture; where None, it is raised.
 
     Raises:
         DataError: A file is missing or unreadable, or a folder holds no picture.
     """
-    pictures = list(_expand(sources))
-    for number, row in predictor.probabilities((source for _, source in pictures), on_bad):
+    for name, row in predictor.probabilities(_expand(sources), on_bad):
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
         label = predictor.classes[int(row.argmax())]
-        yield Prediction(pictures[number][0], label, probabilities[label], probabilities)
+        yield Prediction(name, label, probabilities[label], probabilities)
 
 
 def _expand(sources: Source | Iterable[Source]) -> Iterator[tuple[str, Source]]:
@@ -165,7 +204,7 @@ def _expand(sources: Source | Iterable[Source]) -> Iterator[tuple[str, Source]]:
         elif not os.fspath(source):
             raise DataError("Expected the path of a picture. Received an empty one.")
         elif Path(source).is_dir():
-            yield from ((str(file), file) for file in _images_below(Path(source)))
+            yield from ((str(file), file) for file in walk_images(Path(source)))
         else:
             yield str(source), source
 
@@ -174,15 +213,3 @@ def _is_one(sources: Source | Iterable[Source]) -> bool:
     if isinstance(sources, np.ndarray):
         return sources.ndim < 4  # a batch of pictures has four dimensions
     return isinstance(sources, (str, os.PathLike, Image.Image))
-
-
-def _images_below(folder: Path) -> list[Path]:
-    scanner = Scanner(folder, follow_links=True)
-    scanner.enter(".")
-    scanner.follow()
-    for reason, count in scanner.skipped.items():
-        if reason.startswith("unsupported"):
-            warn(f"Left out {count} file(s) in {str(folder)!r}: {reason}.")
-    if not scanner.images:
-        raise DataError(f"No images in {str(folder)!r}. Expected jpg, png, gif, bmp or webp files.")
-    return sorted(folder / name for name in scanner.images)

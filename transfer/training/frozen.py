@@ -23,7 +23,7 @@ from transfer.images.folder import ImageFolder
 from transfer.progress import say
 from transfer.recipe import Recipe, parse_bytes
 from transfer.training.classifier import image_size
-from transfer.training.head import parse_head, pool
+from transfer.training.head import is_linear, parse_head, pool
 from transfer.weights import Weights
 
 
@@ -50,7 +50,7 @@ def choose_cut(
     if not cut or order[cut[0]] == 0:
         return None
     shape = split_at(base, cut[0])[0].output.shape[1:]
-    needed = 2 * int(np.prod(shape)) * (images[0] * (views_of(recipe) + 1) + images[1])
+    needed = 2 * int(np.prod(shape)) * (images[0] * (views_of(recipe, tuned=True) + 1) + images[1])
     if needed <= parse_bytes(recipe.trunk_cache):
         return cut[0]
     say(
@@ -60,16 +60,24 @@ def choose_cut(
     return None
 
 
-def views_of(recipe: Recipe) -> int:
-    """Return the augmented views per training image: none where nothing is augmented."""
-    return recipe.views if parse_augment(recipe.augment).keys() - {"fill"} else 0
+def views_of(recipe: Recipe, tuned: bool) -> int:
+    """Return the augmented views per training image: none where nothing is augmented.
+
+    Args:
+        recipe: Says how many are wanted.
+        tuned: Whether the views are fine-tuned on as well.
+    """
+    if not parse_augment(recipe.augment).keys() - {"fill"}:
+        return 0
+    if recipe.views is not None:
+        return recipe.views
+    return 2 if tuned or not is_linear(parse_head(recipe.head)) else 0
 
 
 def frozen_network(
     extractor: keras.Model,
     base: keras.Model,
     cut: str | None,
-    sides: tuple[ImageFolder, ImageFolder],
     recipe: Recipe,
 ) -> FrozenNetwork:
     """Return what runs once over all images: it gives vectors, before them the values at `cut`.
@@ -78,7 +86,6 @@ def frozen_network(
         extractor: From images to vectors.
         base: The backbone in it.
         cut: Name of a layer of the backbone, or None.
-        sides: Training and validation images.
         recipe: The knobs.
     """
     model = extractor
@@ -87,9 +94,7 @@ def frozen_network(
         activations = trunk(get_backbone(recipe.backbone).apply_preprocess(extractor.input))
         vectors = pool(parse_head(recipe.head), top(activations))
         model = keras.Model(extractor.input, [activations, vectors])
-    # One engine for both sides, so that an image that changes sides is found by a later run.
-    images = len(sides[0]) * (views_of(recipe) + 1) + len(sides[1])
-    return FrozenNetwork(model, recipe, images)
+    return FrozenNetwork(model, recipe)
 
 
 def open_cache(
@@ -157,15 +162,16 @@ def compute_features(
         cache: From `open_cache`.
         scratch: Folder for the activations, where the network gives them out.
     """
+    views = views_of(network.recipe, tuned=scratch is not None)
     train, val = (
         extract(
             network,
             side,
-            views=views,
+            views=each,
             keep=None if scratch is None else scratch / f"{side.splits[0]}.npy",
             cache=cache,
         )
-        for side, views in zip(sides, (views_of(network.recipe), 0), strict=True)
+        for side, each in zip(sides, (views, 0), strict=True)
     )
     return train, val
 

@@ -125,6 +125,11 @@ def build_head(head: Head, num_features: int, num_classes: int, seed: int) -> ke
     return keras.Sequential(stack, name="head")
 
 
+def is_linear(head: Head) -> bool:
+    """Tell whether the head is one Dense layer; Dropout before it is the identity at inference."""
+    return all(kind == "dropout" for kind, _ in head.layers)
+
+
 def takes_scaled_features(head: Head) -> bool:
     """Tell whether the head is trained on standardised vectors (see `absorb_scaling`)."""
     return next((kind for kind, _ in head.layers if kind != "dropout"), "dense") == "dense"
@@ -140,9 +145,10 @@ def absorb_scaling(head: keras.Sequential, mean: np.ndarray, scale: np.ndarray) 
         mean: float array of shape (num_features,).
         scale: float array of shape (num_features,), above 0.
     """
+    import numpy as np
     from keras import layers
 
     dense = next(layer for layer in head.layers if isinstance(layer, layers.Dense))
-    kernel, bias = dense.get_weights()
+    kernel, bias = (value.astype(np.float64) for value in dense.get_weights())
     scaled = kernel / scale[:, None]
     dense.set_weights([scaled, bias - mean @ scaled])

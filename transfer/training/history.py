@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,14 @@ class History:
             began = time.monotonic()
 
         def end(epoch: int, logs: dict[str, float]) -> None:
-            seconds = time.monotonic() - began
-            self.rows.append({"phase": phase, "epoch": epoch + 1, "seconds": seconds} | logs)
-            write_csv(self.path, COLUMNS, [_cells(row) for row in self.rows])
+            self.add(phase, epoch + 1, time.monotonic() - began, logs)
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
+
+    def add(self, phase: str, epoch: int, seconds: float, logs: Mapping[str, float]) -> None:
+        """Record one epoch, counted from 1."""
+        self.rows.append({"phase": phase, "epoch": epoch, "seconds": seconds, **logs})
+        write_csv(self.path, COLUMNS, [_cells(row) for row in self.rows])
 
     def require_finite(self, phase: str, rate: float, option: str) -> None:
         """Raise TransferError where the phase's training loss ended as NaN or infinite."""

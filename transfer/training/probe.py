@@ -1,8 +1,13 @@
-"""The frozen phase: the head is trained on vectors that the backbone made once."""
+"""The frozen phase: the head is fitted to vectors that the backbone made once.
+
+A linear head is solved (see `transfer.training.logistic`). Heads with hidden layers are trained by
+Keras, and so are linear ones on more vectors than L-BFGS works through in about a minute.
+"""
 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,17 +16,20 @@ import numpy as np
 
 from transfer.errors import TransferError
 from transfer.features.extract import Features
-from transfer.progress import bar
+from transfer.progress import bar, say
 from transfer.recipe import MONITORS, Recipe
 from transfer.training.checkpoint import BestCheckpoint
 from transfer.training.head import (
     absorb_scaling,
     build_head,
+    is_linear,
     parse_head,
     takes_scaled_features,
 )
 from transfer.training.history import History
+from transfer.training.logistic import START, STRENGTHS, cross_validate, softmax, solve
 
+LARGEST = 2e8  # rows x columns x classes that are solved in about a minute on two cores
 BATCH_SIZE = 256  # vectors are small: larger batches than for images
 
 
@@ -32,27 +40,93 @@ def fit_head(
     recipe: Recipe,
     history: History,
 ) -> tuple[keras.Sequential, dict[str, float]]:
-    """Train a new head on vectors.
+    """Fit a new head to vectors.
 
     Vectors are standardised with the training side's mean and deviation, so that one learning
-    rate suits every backbone; the head that comes back takes the vectors as they are.
+    rate, or one range of regularisation, suits every backbone; the head that comes back takes the
+    vectors as they are.
 
     Args:
         train: Vectors of the training images and their views.
-        val: Vectors of the validation images.
+        val: Vectors of the validation images. They judge a head and never choose how strongly
+            it is regularised.
         class_weights: Weight in the loss of each class.
         recipe: The knobs.
-        history: Where the epochs are recorded, as phase "head".
+        history: Where the epochs are recorded, as phase "head"; a solved head counts as one.
 
     Returns:
-        The head of the best epoch (by the recipe's monitor), and that epoch's figures.
+        The head (of the best epoch by the recipe's monitor), and its figures.
 
     Raises:
-        TransferError: The loss stopped being a finite number.
+        TransferError: The features or the loss are no finite numbers.
     """
+    if not np.isfinite(train.vectors).all() or not np.isfinite(val.vectors).all():
+        raise TransferError(
+            "The features hold NaN or infinity. Check the weights file, or choose another with"
+            " --weights."
+        )
     spec = parse_head(recipe.head)
     head = build_head(spec, train.vectors.shape[1], len(class_weights), recipe.seed)
     mean, scale = standardisation(train.vectors, takes_scaled_features(spec))
+    sides = (train.vectors - mean) / scale, (val.vectors - mean) / scale
+    solvable = is_linear(spec) and train.vectors.size * len(class_weights) <= LARGEST
+    if solvable and len(set(train.labels)) > 1:
+        figures = _solve(head, sides, train, val, class_weights, recipe, history)
+    else:
+        figures = _train(head, sides, train, val, class_weights, recipe, history)
+    absorb_scaling(head, mean, scale)
+    return head, figures
+
+
+def _solve(
+    head: keras.Sequential,
+    sides: tuple[np.ndarray, np.ndarray],
+    train: Features,
+    val: Features,
+    class_weights: Sequence[float],
+    recipe: Recipe,
+    history: History,
+) -> dict[str, float]:
+    """Give a linear head its best weights; return its figures."""
+    began = time.monotonic()
+    classes, weights = len(class_weights), np.asarray(class_weights, np.float32)
+    # Photos choose; their views, which resemble them, would make any fold look easy.
+    photos = slice(len(train))
+    labels = train.labels[photos]
+    say(f"Solving the linear head: {len(train.labels):,} x {sides[0].shape[1]:,} values")
+    chosen = cross_validate(
+        sides[0][photos], labels, classes, weights=weights[labels], seed=recipe.seed
+    )
+    strength = STRENGTHS[START] if chosen is None else chosen.strength
+    kernel, bias = solve(sides[0], train.labels, classes, strength, weights[train.labels])
+    head.get_layer("predictions").set_weights([kernel, bias])
+    figures: dict[str, float] = {}
+    for prefix, vectors, each in (("", sides[0], train), ("val_", sides[1], val)):
+        given, right = _judge(softmax(vectors @ kernel + bias), each.labels)
+        figures |= {f"{prefix}loss": given, f"{prefix}accuracy": right}
+    history.add("head", 1, time.monotonic() - began, figures)
+    figures["strength"] = float(strength)
+    if chosen is not None:
+        figures |= {"cv_loss": chosen.loss, "cv_accuracy": chosen.accuracy}
+    return figures
+
+
+def _judge(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    given = probabilities[np.arange(len(labels)), labels]
+    loss = -np.log(np.maximum(given, 1e-7)).mean()
+    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def _train(
+    head: keras.Sequential,
+    sides: tuple[np.ndarray, np.ndarray],
+    train: Features,
+    val: Features,
+    class_weights: Sequence[float],
+    recipe: Recipe,
+    history: History,
+) -> dict[str, float]:
+    """Train a head with Keras and leave it at its best epoch; return that epoch's figures."""
     steps = -(-len(train.labels) // BATCH_SIZE) * recipe.head_epochs
     rate = keras.optimizers.schedules.CosineDecay(recipe.head_learning_rate, decay_steps=steps)
     head.compile(
@@ -68,12 +142,12 @@ def fit_head(
     ):
         best = BestCheckpoint(Path(directory) / "head.weights.h5", recipe.monitor, mode)
         head.fit(
-            (train.vectors - mean) / scale,
+            sides[0],
             train.labels,
             sample_weight=np.asarray(class_weights, dtype=np.float32)[train.labels],
             batch_size=BATCH_SIZE,
             epochs=recipe.head_epochs,
-            validation_data=((val.vectors - mean) / scale, val.labels),
+            validation_data=(sides[1], val.labels),
             verbose=0,
             callbacks=[
                 keras.callbacks.TerminateOnNaN(),
@@ -86,14 +160,8 @@ def fit_head(
             ],
         )
         history.require_finite("head", recipe.head_learning_rate, "--head-learning-rate")
-        if best.best_epoch is None:
-            raise TransferError(
-                f"{recipe.monitor} was never a finite number: the features hold NaN or infinity."
-                " Check the weights file, or choose another with --weights."
-            )
         head.load_weights(best.filepath)
-    absorb_scaling(head, mean, scale)
-    return head, best.best_logs
+    return best.best_logs
 
 
 def standardisation(vectors: np.ndarray, wanted: bool) -> tuple[np.ndarray, np.ndarray]:

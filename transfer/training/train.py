@@ -14,10 +14,12 @@ import numpy as np
 
 from transfer.backbones import get_backbone
 from transfer.blocks import split_at
+from transfer.features.cache import FeatureCache
+from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
 from transfer.progress import say
 from transfer.recipe import Recipe
-from transfer.run import Run
+from transfer.run import Predictions, Run
 from transfer.training.checkpoint import save_model
 from transfer.training.classifier import (
     build_classifier,
@@ -42,7 +44,7 @@ from transfer.weights import Weights
 
 def train(
     run: Run, folder: ImageFolder, recipe: Recipe, weights: Weights, sha256: Mapping[str, str]
-) -> None:
+) -> Predictions | None:
     """Train a classifier and leave the better of its two phases in the run's model.keras.
 
     Args:
@@ -51,6 +53,10 @@ def train(
         recipe: The knobs.
         weights: The backbone's weights, present as a file (or "none").
         sha256: Path to hex digest of the file, for every image: what features are found by.
+
+    Returns:
+        Predictions for the split that the run is evaluated on, where the features tell them as
+        the saved model would: nothing was fine-tuned, in full precision.
 
     Raises:
         UsageError: ``unfreeze`` does not fit the backbone.
@@ -68,7 +74,7 @@ def train(
     with tempfile.TemporaryDirectory(prefix=".activations-", dir=run.path) as scratch:
         cut = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
         started = time.monotonic()
-        network = frozen_network(extractor, base, cut, sides, recipe)
+        network = frozen_network(extractor, base, cut, recipe)
         cache = open_cache(network, base, cut, weights, sha256)
         features = compute_features(network, sides, cache, None if cut is None else Path(scratch))
         run.update_info(features=tell_features(features, network, cache))
@@ -82,7 +88,7 @@ def train(
         say(f"Head trained: {_figures(figures)}")
         run.update_info(phase_kept="head", phases=phases, seconds={"features": computed - started})
         if not chosen:
-            return
+            return predict_frozen(run, folder, network, cache, features[1], head)
         unfreeze(classifier, base, chosen)
         if cut is None:
             model = classifier
@@ -99,6 +105,24 @@ def train(
         say(f"Fine-tuning was better and is kept: {_figures(best)}")
     else:
         say(f"Fine-tuning was no better ({recipe.monitor}): the model of the frozen phase is kept.")
+    return None
+
+
+def predict_frozen(
+    run: Run,
+    folder: ImageFolder,
+    network: FrozenNetwork,
+    cache: FeatureCache | None,
+    val: Features,
+    head: keras.Model,
+) -> Predictions | None:
+    """Predict the split that the run is evaluated on from its features, or return None."""
+    if network.recipe.precision != "f32":
+        return None
+    chosen = folder.select(run.info["split"])
+    features = val if run.info["split"] == "val" else extract(network, chosen, cache=cache)
+    probabilities = head.predict(features.vectors, batch_size=1024, verbose=0)
+    return Predictions(chosen.paths, features.labels, probabilities, chosen.classes)
 
 
 def top_of(base: keras.Model, cut: str, head: keras.Model, recipe: Recipe) -> keras.Model:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transfer.errors import TransferError
+from transfer.features.extract import Features
+from transfer.recipe import Recipe
+from transfer.training import probe
+from transfer.training.history import History
+from transfer.training.logistic import softmax, solve
+from transfer.training.probe import fit_head, standardisation
+
+
+def features(count: int = 60, views: int = 1, seed: int = 0) -> Features:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    centres = np.random.default_rng(9).normal(size=(3, 12))
+    vectors = np.concatenate(
+        [5 + 3 * (centres[labels] + rng.normal(0, 1, (count, 12))) for _ in range(views)]
+    )
+    return Features(vectors.astype(np.float32), np.tile(labels, views), None, views)
+
+
+def fit(tmp_path: Path, train: Features, val: Features, **knobs: object):  # type: ignore[no-untyped-def]
+    recipe = Recipe(**knobs)  # type: ignore[arg-type]
+    return fit_head(train, val, [1.0] * 3, recipe, History(tmp_path / "history.csv"))
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_the_solved_head_is_copied_exactly(tmp_path: Path, views: int) -> None:
+    train, val = features(views=views), features(seed=1)
+    head, figures = fit(tmp_path, train, val)
+    mean, scale = standardisation(train.vectors, True)
+    kernel, bias = solve((train.vectors - mean) / scale, train.labels, 3, figures["strength"])
+    expected = ((val.vectors - mean) / scale) @ kernel + bias
+    dense = head.get_layer("predictions")
+    logits = val.vectors @ np.array(dense.kernel) + np.array(dense.bias)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+    found = head.predict(val.vectors, verbose=0)
+    np.testing.assert_allclose(found, softmax(expected), atol=1e-4)
+    assert figures["val_accuracy"] == np.mean(found.argmax(1) == val.labels)
+    given = found[np.arange(len(val)), val.labels]
+    assert figures["val_loss"] == pytest.approx(-np.log(given).mean(), abs=1e-4)
+    with (tmp_path / "history.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["phase"], row["epoch"]) == ("head", "1")
+
+
+def test_validation_images_choose_nothing(tmp_path: Path) -> None:
+    train = features()
+    one, _ = fit(tmp_path, train, features(seed=1))
+    wrong = features(seed=1)
+    wrong.labels[:] = (wrong.labels + 1) % 3
+    two, figures = fit(tmp_path, train, wrong)
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert figures["cv_accuracy"] > 0.8 > figures["val_accuracy"]
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_other_heads_and_many_vectors_go_to_keras(
+    tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = "linear" if large else "avg,8"
+    if large:
+        monkeypatch.setattr(probe, "LARGEST", 100)
+    _, figures = fit(
+        tmp_path, features(), features(seed=1), head=head, head_epochs=30, head_learning_rate=0.02
+    )
+    assert "strength" not in figures
+    assert figures["val_accuracy"] > 0.8
+    assert len((tmp_path / "history.csv").read_text().splitlines()) > 2
+
+
+def test_one_photo_of_a_class_is_enough_to_solve(tmp_path: Path) -> None:
+    train = features(count=9)
+    train.labels[:] = [0, 0, 0, 0, 1, 1, 1, 1, 2]
+    _, figures = fit(tmp_path, train, features(seed=1))
+    assert "cv_loss" not in figures
+
+
+def test_features_that_are_no_numbers(tmp_path: Path) -> None:
+    train = features()
+    train.vectors[3, 3] = np.nan
+    with pytest.raises(TransferError, match="NaN or infinity.*--weights"):
+        fit(tmp_path, train, features(seed=1))

@@ -1,0 +1,96 @@
+"""Networks as OpenVINO has them: converted once, kept in the cache, read without Keras."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfer.cachedir import cache_limit
+from transfer.features.shards import Space, features_dir
+from transfer.progress import warn
+from transfer.run import atomic
+
+if TYPE_CHECKING:
+    import keras
+
+
+def has_openvino() -> bool:
+    """Tell whether OpenVINO is installed."""
+    return find_spec("openvino") is not None
+
+
+def place_for(about: Mapping[str, Any]) -> Path | None:
+    """Return the file in the cache where a converted network is, or may be put.
+
+    Args:
+        about: What identifies the network; JSON.
+
+    Returns:
+        A path ending in ``.xml``; None where no cache is wanted or it cannot be written.
+    """
+    if cache_limit() == 0:
+        return None
+    kind = {"what": "converted network", "openvino": version("openvino")}
+    space = Space(features_dir(), kind | dict(about))
+    try:
+        space.open()
+    except OSError:
+        return None
+    return space.path / "network.xml"
+
+
+def convert(make_model: Callable[[], keras.Model], kept: Path | None = None) -> Any:
+    """Return a model in inference mode as an ``openvino.Model``.
+
+    Args:
+        make_model: Makes the model, which takes float32 images (b, h, w, 3), RGB 0..255, and has
+            one output or several. Not called where `kept` holds the converted one.
+        kept: File (``.xml``) where the converted model is found, or else put.
+    """
+    network = None if kept is None else _read(kept)
+    if network is None:
+        from transfer.features.engines import graph_of
+
+        graph = graph_of(make_model())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network = import_openvino().convert_model(graph)
+        if kept is not None:
+            _write(network, kept)
+    return network
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its reporting that to its maker."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import openvino
+    return openvino
+
+
+def _read(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        return import_openvino().Core().read_model(path)
+    except RuntimeError:
+        warn(f"{path} is damaged and is made anew.")
+        return None
+
+
+def _write(network: Any, path: Path) -> None:
+    """Keep a converted network; the .xml comes last and makes the .bin valid."""
+    with suppress(OSError), tempfile.TemporaryDirectory() as folder:
+        import_openvino().save_model(network, Path(folder) / path.name, compress_to_fp16=False)
+        for name in (path.with_suffix(".bin").name, path.name):
+            with atomic(path.with_name(name)) as temporary:
+                shutil.copyfile(Path(folder) / name, temporary)
