@@ -59,7 +59,8 @@ def convert(make_model: Callable[[], keras.Model], kept: Path | None = None) -> 
     if network is None:
         from transfer.features.engines import graph_of
 
-        graph = graph_of(make_model())
+        model = make_model()  # the graph does not keep its variables alive
+        graph = graph_of(model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = import_openvino().convert_model(graph)

@@ -109,9 +109,10 @@ def run_engine(
     the same shape, so that the same kernels run for every image.
     """
     for images in batches:
+        images = np.asarray(images)
         count = len(images)
         if count < batch_size:
-            images = np.pad(images, [(0, batch_size - count), (0, 0), (0, 0), (0, 0)])
+            images = np.pad(images, [(0, batch_size - count)] + [(0, 0)] * (images.ndim - 1))
         yield [output[:count] for output in engine(images)]
 
 

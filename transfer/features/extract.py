@@ -73,12 +73,21 @@ class FrozenNetwork:
 
     def engine(self, cache: FeatureCache | None) -> Engine:
         """Return what runs the model; made on the first call."""
-        if self._engine is None and self.engine_name == "keras":
-            self._engine = keras_engine(self.model)
-        elif self._engine is None:
-            network = convert(lambda: self.model, None if cache is None else cache.converted())
-            self._engine = openvino_engine(network, self.recipe.batch_size, self.recipe.precision)
+        if self._engine is None:
+            self._engine = self._make(self.model, None if cache is None else cache.converted())
         return self._engine
+
+    def apply(self, head: keras.Model, vectors: np.ndarray) -> np.ndarray:
+        """Return what a head makes of vectors (n, d), run as it will be on top of this network."""
+        size = self.recipe.batch_size
+        batches = (vectors[start : start + size] for start in range(0, len(vectors), size))
+        return np.concatenate([rows for (rows,) in run_engine(self._make(head), batches, size)])
+
+    def _make(self, model: keras.Model, kept: Path | None = None) -> Engine:
+        if self.engine_name == "keras":
+            return keras_engine(model)
+        network = convert(lambda: model, kept)
+        return openvino_engine(network, self.recipe.batch_size, self.recipe.precision)
 
 
 def extract(

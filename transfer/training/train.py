@@ -121,7 +121,7 @@ def predict_frozen(
         return None
     chosen = folder.select(run.info["split"])
     features = val if run.info["split"] == "val" else extract(network, chosen, cache=cache)
-    probabilities = head.predict(features.vectors, batch_size=1024, verbose=0)
+    probabilities = network.apply(head, features.vectors)
     return Predictions(chosen.paths, features.labels, probabilities, chosen.classes)
 
 
