@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.api import evaluate, finetune, predict, report
+    from transfer.api import compare, evaluate, finetune, predict, report
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.images.decode import decode
@@ -32,6 +32,7 @@ _HOMES = {
     "TransferError": "transfer.errors",
     "UsageError": "transfer.errors",
     "WeightsError": "transfer.errors",
+    "compare": "transfer.api",
     "decode": "transfer.images.decode",
     "evaluate": "transfer.api",
     "finetune": "transfer.api",
@@ -52,6 +53,7 @@ __all__ = [
     "TransferError",
     "UsageError",
     "WeightsError",
+    "compare",
     "decode",
     "evaluate",
     "finetune",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.backbones import get_backbone
+from transfer.backbones import get_backbone, list_backbones
 from transfer.errors import UsageError
 from transfer.features import engines
 from transfer.features.converted import convert
@@ -102,3 +102,34 @@ def test_a_small_last_batch_is_padded_and_cut() -> None:
         np.concatenate([first for first, _ in outputs]), IMAGES[:, 0, 0, 0]
     )
     assert list(run_engine(engine, [], 2)) == []
+
+
+# The smallest of each family: of two with the same key, the one that comes last stays.
+SMALLEST = {
+    each.family: each
+    for each in sorted(list_backbones(), key=lambda each: -each.parameters)
+    if each.parameters
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", sorted(SMALLEST))
+def test_engines_agree_for_every_family(family: str) -> None:
+    if find_spec("openvino") is None:
+        pytest.skip("OpenVINO is not installed")
+    backbone = SMALLEST[family]
+    base = backbone.build(max(backbone.min_size, 64))
+    rng = np.random.default_rng(0)
+    for layer in base._flatten_layers():  # statistics that fold into something
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for weight, low in ((layer.gamma, 0.8), (layer.beta, -0.1), (layer.moving_mean, -0.1)):
+                if weight is not None:
+                    weight.assign(rng.uniform(low, low + 0.3, weight.shape))
+            layer.moving_variance.assign(rng.uniform(0.8, 1.2, layer.moving_variance.shape))
+    image = keras.Input(base.input.shape[1:])
+    model = keras.Model(image, base(backbone.apply_preprocess(image)))
+    images = rng.uniform(0, 255, (2, *base.input.shape[1:])).astype(np.float32)
+    (slow,) = keras_engine(model)(images)
+    (fast,) = openvino_engine(convert(lambda: model), 2)(images)
+    assert np.abs(slow).max() > 0
+    assert np.abs(fast - slow).max() <= 1e-4 * np.abs(slow).max()

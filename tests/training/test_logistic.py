@@ -61,7 +61,7 @@ def test_the_strength_is_the_best_of_all_that_could_be_tried() -> None:
 
 
 def test_rows_are_judged_by_models_that_have_not_seen_them() -> None:
-    vectors, labels = blobs(per_class=20)
+    _, labels = blobs(per_class=20)
     shuffled = np.random.default_rng(1).permutation(labels)  # nothing to be learnt
     wide = np.random.default_rng(2).normal(size=(60, 200)).astype(np.float32)
     found = cross_validate(wide, shuffled, 3)

@@ -61,9 +61,13 @@ def convert(make_model: Callable[[], keras.Model], kept: Path | None = None) -> 
 
         model = make_model()  # the graph does not keep its variables alive
         graph = graph_of(model)
+        openvino = import_openvino()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = import_openvino().convert_model(graph)
+            network = openvino.convert_model(graph)
+        # Activations with a gradient of their own (swish) come out as further outputs.
+        results = [network.output(each.name).get_node() for each in graph.outputs]
+        network = openvino.Model(results, network.get_parameters())
         if kept is not None:
             _write(network, kept)
     return network

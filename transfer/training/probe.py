@@ -174,3 +174,9 @@ def standardisation(vectors: np.ndarray, wanted: bool) -> tuple[np.ndarray, np.n
         return np.zeros(vectors.shape[1], np.float32), np.ones(vectors.shape[1], np.float32)
     variance = vectors.var(axis=0)
     return vectors.mean(axis=0), np.sqrt(variance + 0.01 * variance.mean() + 1e-12)
+
+
+def standardise(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (n, d) with their own mean and deviation taken out."""
+    mean, scale = standardisation(vectors, True)
+    return np.asarray((vectors - mean) / scale)

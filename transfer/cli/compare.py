@@ -1,0 +1,77 @@
+"""transfer compare DATA: which backbone for these images, on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from transfer.cli.console import watched
+from transfer.cli.options import given
+from transfer.errors import UsageError
+
+if TYPE_CHECKING:
+    from transfer.api.comparison import Compared
+
+
+@click.command(short_help="Compare backbones on a folder of images.")
+@click.argument("data")
+@click.option(
+    "--backbones",
+    metavar="NAME,NAME...",
+    help='See "transfer backbones".  [default: all whose weights are here]',
+)
+@click.option("--weights", metavar="WEIGHTS", help="As for finetune: a folder, for example.")
+@click.option("--image-size", type=int, metavar="NUMBER", help="Side of the input in pixels.")
+@click.option("--engine", metavar="auto|keras|openvino", help="What runs the networks.")
+@click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.")
+@click.option("--seed", type=int, metavar="NUMBER", help="Seed of the folds.  [default: 0]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "-o", "--output", type=click.Path(), help="Draw accuracy against speed into this PNG file."
+)
+def compare(
+    data: str, backbones: str | None, as_json: bool, output: str | None, **options: str | int | None
+) -> None:
+    """Cross-validate a linear head on each backbone's frozen features of the images in DATA.
+
+    Nothing is fine-tuned. A star marks those that no other beats in both accuracy and speed. The
+    features are kept for later runs of "transfer finetune".
+    """
+    from transfer import api
+
+    if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
+        raise UsageError(f"Expected a file in an existing folder as --output. Received: {output!r}")
+    names = None if backbones is None else [name.strip() for name in backbones.split(",")]
+    with watched():
+        records = api.compare(data, names, picture=output, **given(options))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in records], indent=2))
+    else:
+        click.echo(_table(records))
+        if output is not None:
+            click.echo(f"Picture: {output}")
+
+
+def _table(records: Sequence[Compared]) -> str:
+    from transfer.cli.tables import table
+
+    rows = [
+        [
+            "*" if each.unbeaten else "",
+            each.backbone,
+            str(each.image_size),
+            f"{each.accuracy:.3f}",
+            f"{each.low:.3f}-{each.high:.3f}",
+            f"{each.images_per_second:,.0f}",
+            f"{each.parameters / 1e6:.1f} M",
+            f"{each.megabytes:,.0f}",
+        ]
+        for each in records
+    ]
+    header = ["", "BACKBONE", "SIZE", "ACCURACY", "95 % INTERVAL", "IMAGES/S", "PARAMS", "MB"]
+    return table(header, rows, right=(2, 3, 4, 5, 6, 7))

@@ -1,0 +1,103 @@
+"""What a backbone's frozen features are worth on some images, and how fast they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from transfer.backbones import get_backbone
+from transfer.errors import DataError
+from transfer.features.engines import Engine
+from transfer.features.extract import extract
+from transfer.images.folder import ImageFolder
+from transfer.progress import say
+from transfer.recipe import Recipe
+from transfer.training.classifier import build_extractor, image_size
+from transfer.training.frozen import frozen_network, open_cache
+from transfer.training.head import parse_head
+from transfer.training.logistic import cross_validate
+from transfer.training.probe import LARGEST, standardise
+from transfer.weights import Weights
+
+TIMED = 1.0  # seconds, at least, over which the speed is measured
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One backbone on one set of images.
+
+    Attributes:
+        right: bool array (n,): whether each image was recognised by a linear head that had not
+            seen it.
+        images_per_second: Of the frozen network on this machine, without reading the files.
+        parameters: Number of weights of the network, without a head.
+    """
+
+    right: np.ndarray
+    images_per_second: float
+    parameters: int
+
+
+def measure(
+    folder: ImageFolder,
+    recipe: Recipe,
+    weights: Weights,
+    sha256: Mapping[str, str],
+    groups: Mapping[str, str],
+) -> Measured:
+    """Cross-validate a linear head on one backbone's features; nothing is fine-tuned.
+
+    The features come from the cache, and go there for later runs.
+
+    Args:
+        folder: The images.
+        recipe: Names the backbone, its image size and engine.
+        weights: The backbone's weights, present as a file (or "none").
+        sha256: Path to hex digest of the file, for every image.
+        groups: Path to the key of its group; a group stays in one fold.
+
+    Raises:
+        DataError: A class has fewer than two images.
+    """
+    backbone = get_backbone(recipe.backbone)
+    extractor = build_extractor(backbone, parse_head("linear"), image_size(recipe), weights)
+    base = extractor.get_layer(recipe.backbone)
+    network = frozen_network(extractor, base, None, recipe)
+    cache = open_cache(network, base, None, weights, sha256)
+    vectors = extract(network, folder, cache=cache).vectors
+    rows = _some(folder, vectors.shape[1], recipe.seed)
+    labels = np.array(folder.labels)[rows]
+    keys = np.unique([groups[folder.paths[row]] for row in rows], return_inverse=True)[1]
+    say(f"Cross-validating a linear head on {len(rows):,} x {vectors.shape[1]:,} values")
+    found = cross_validate(
+        standardise(vectors[rows]), labels, len(folder.classes), groups=keys, seed=recipe.seed
+    )
+    if found is None:
+        few = min(folder.classes, key=[folder.classes[i] for i in folder.labels].count)
+        raise DataError(f"Class {few!r} has fewer than 2 images; need 2 to cross-validate.")
+    return Measured(
+        found.probabilities.argmax(axis=1) == labels,
+        _speed(network.engine(cache), network.model, recipe.batch_size),
+        base.count_params(),
+    )
+
+
+def _some(folder: ImageFolder, columns: int, seed: int) -> np.ndarray:
+    """Return which images are cross-validated: all, or as many as can be solved in a minute."""
+    most = max(int(LARGEST / columns / len(folder.classes)), 20 * len(folder.classes))
+    return np.sort(np.random.default_rng(seed).permutation(len(folder))[:most])
+
+
+def _speed(engine: Engine, model: keras.Model, batch_size: int) -> float:
+    shape = (batch_size, *model.input.shape[1:])
+    images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    engine(images)
+    count, started = 0, time.perf_counter()
+    while (seconds := time.perf_counter() - started) < TIMED:
+        engine(images)
+        count += batch_size
+    return count / seconds
