@@ -74,7 +74,7 @@ class FrozenNetwork:
     def engine(self, cache: FeatureCache | None) -> Engine:
         """Return what runs the model; made on the first call."""
         if self._engine is None:
-            self._engine = self._make(self.model, None if cache is None else cache.converted())
+            self._engine = self._make(self.model, cache)
         return self._engine
 
     def apply(self, head: keras.Model, vectors: np.ndarray) -> np.ndarray:
@@ -83,10 +83,10 @@ class FrozenNetwork:
         batches = (vectors[start : start + size] for start in range(0, len(vectors), size))
         return np.concatenate([rows for (rows,) in run_engine(self._make(head), batches, size)])
 
-    def _make(self, model: keras.Model, kept: Path | None = None) -> Engine:
+    def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> Engine:
         if self.engine_name == "keras":
             return keras_engine(model)
-        network = convert(lambda: model, kept)
+        network = convert(lambda: model, None if cache is None else cache.converted())
         return openvino_engine(network, self.recipe.batch_size, self.recipe.precision)
 
 
