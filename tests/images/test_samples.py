@@ -75,6 +75,3 @@ def test_resolve(cache, tmp_path):
     assert resolve(".")[1] == Path.cwd().name
     with pytest.raises(UsageError, match=r"Unknown sample 'shape'\. Did you mean 'shapes'"):
         resolve("sample:shape")
-    (tmp_path / "x.tar.gz").write_bytes(b"x")
-    with pytest.raises(DataError, match="Unpack it first"):
-        resolve(tmp_path / "x.tar.gz")

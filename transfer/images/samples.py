@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from PIL import Image
 from transfer.cachedir import cache_dir
 from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.images.shapes import draw_shapes
+from transfer.images.staging import new_folder
 from transfer.progress import say
 
 Labelled = Iterator[tuple[str, Image.Image]]
@@ -41,17 +40,11 @@ def prepare_sample(name: str) -> Path:
     say(f"Writing the sample {name!r} to {folder}.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-        try:
+        with new_folder(folder) as temporary:
             _write(_MAKERS[name](), temporary)
-            temporary.chmod(0o755)
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster, and its copy is as good
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
+        if folder.is_dir():  # another process was faster, and its copy is as good
+            return folder
         raise DataError(
             f"Cannot write the sample to {str(folder)!r}: {error.strerror}."
             " Choose another place with the variable TRANSFER_CACHE_DIR."
