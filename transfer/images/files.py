@@ -143,10 +143,11 @@ def _recognise(file: IO[bytes]) -> ImageFile:
     for magic, opener in _OPENERS:
         if head.startswith(magic):
             return opener(file)
-    raise _NotAnImage(f"is not a JPEG, PNG, GIF, BMP or WebP image (found {_guess(head)}).")
+    raise _NotAnImage(f"is not a JPEG, PNG, GIF, BMP or WebP image (found {guess_kind(head)}).")
 
 
-def _guess(head: bytes) -> str:
+def guess_kind(head: bytes) -> str:
+    """Return what a file seems to be that is no image, from its first bytes (256 or so)."""
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
             return name

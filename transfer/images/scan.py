@@ -36,6 +36,11 @@ REPEATED = "link to an image that is there already"
 _IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
+def is_junk(name: str) -> bool:
+    """Return whether a file or folder is hidden or a leftover of another system."""
+    return name.startswith(".") or name.lower() in _IGNORED
+
+
 class Scanner:
     """Collects the images below the folders that it is told to enter, each real file once.
 
@@ -71,7 +76,7 @@ class Scanner:
                 " Expected a folder that can be read."
             ) from error
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in _IGNORED:
+            if is_junk(entry.name):
                 continue
             if not self._is_utf8(folder, entry.name):
                 continue
