@@ -28,7 +28,7 @@ ALLOWED = {
     "blocks": {"errors"},
     "download": {"errors", "progress", "run", "backbones"},
     "weights": {"errors", "backbones", "download"},
-    "images": BASE,
+    "images": BASE | {"download"},
     "features": BASE | {"images"},
     "training": BASE | {"backbones", "blocks", "weights", "images", "features"},
     "evaluation": BASE,
@@ -103,6 +103,7 @@ def command(*arguments: str) -> str:
         command("weights"),
         command("cache"),
         command("report", "nowhere"),
+        command("prepare", "nowhere.zip", "nothing"),
     ],
 )
 def test_what_starts_without_tensorflow(code: str) -> None:

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.api import compare, evaluate, finetune, predict, report
+    from transfer.api import compare, evaluate, finetune, predict, prepare, report
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.images.decode import decode
@@ -39,6 +39,7 @@ _HOMES = {
     "get_backbone": "transfer.backbones",
     "list_backbones": "transfer.backbones",
     "predict": "transfer.api",
+    "prepare": "transfer.api",
     "register_backbone": "transfer.backbones",
     "report": "transfer.api",
 }
@@ -60,6 +61,7 @@ __all__ = [
     "get_backbone",
     "list_backbones",
     "predict",
+    "prepare",
     "register_backbone",
     "report",
 ]

@@ -1,4 +1,4 @@
-"""The ImageNet files of keras.applications: fetched once, whole, into the cache of Keras."""
+"""Downloads: the ImageNet files of keras.applications, once and whole, and files by address."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fetch(backbone: Backbone, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
-            _download(url, temporary, path.name)
+            download(url, temporary, path.name)
             flaw = _flaw(backbone, temporary)
             if flaw is not None:
                 raise ValueError(f"what came is wrong, {flaw}")
@@ -83,7 +83,12 @@ def _flaw(backbone: Backbone, path: Path) -> str | None:
     return None if found == expected else f"its {algorithm} is {found} instead of {expected}"
 
 
-def _download(url: str, path: Path, label: str) -> None:
+def download(url: str, path: Path, label: str) -> None:
+    """Write what an address gives to `path`, with a bar named `label`.
+
+    Raises:
+        OSError, http.client.HTTPException, ValueError: It failed; a part may be at `path`.
+    """
     from urllib.error import HTTPError
     from urllib.request import urlopen
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from transfer.api.comparison import compare
+from transfer.api.data import prepare
 from transfer.api.evaluation import evaluate, report
 from transfer.api.prediction import iterate_predictions, predict
 from transfer.api.training import finetune
 
-__all__ = ["compare", "evaluate", "finetune", "iterate_predictions", "predict", "report"]
+__all__ = ["compare", "evaluate", "finetune", "iterate_predictions", "predict", "prepare", "report"]

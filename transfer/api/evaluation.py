@@ -31,7 +31,7 @@ def evaluate(
 
     Args:
         run: A run or its path.
-        data: Another image folder; the run's own where not given.
+        data: Other images, by whatever `transfer.prepare` takes; the run's own where not given.
         split: ``train``, ``val`` or ``test``; where not given, the run's own split, or all images
             of `data` (its test or validation images where it has such folders).
 

@@ -40,7 +40,7 @@ def finetune(
 
     Args:
         data: Folder with one folder per class, or with train/, val/ and test/ of such; or
-            ``sample:digits``, ``sample:shapes``.
+            whatever else `transfer.prepare` takes.
         recipe: Where to start from; the defaults where not given.
         output: Directory of the run, new or empty; the next free ``runs/<data>-<backbone>-001``
             where not given.
@@ -62,7 +62,7 @@ def finetune(
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
     path = None if output is None else check_output(output)
-    root, name = resolve(data)
+    root, name = resolve(data, follow_links=recipe.follow_links)
     folder = ImageFolder.index(
         root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
     )

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-@click.command(short_help="List or clear the features kept of earlier runs.")
+@click.command(short_help="List or clear what is kept of earlier runs.")
 @click.argument("action", default="list", metavar="[list|clear]")
 def cache(action: str) -> None:
     """List what frozen networks made of photos in earlier runs, or clear it.
@@ -16,7 +16,11 @@ def cache(action: str) -> None:
     It is kept so that the next run on the same photos need not compute it again. What was not
     used for longest is thrown out when there is more than 5 GB, or what the variable
     TRANSFER_CACHE says; 0 keeps nothing. The folder is that of the variable TRANSFER_CACHE_DIR.
+
+    Archives, tables and data sets that were prepared are listed too. Runs still need them: clear
+    leaves them alone, and each is a folder that can be removed by hand.
     """
+    from transfer.api.data import prepared
     from transfer.cachedir import cache_limit
     from transfer.errors import UsageError, did_you_mean
     from transfer.features.shards import clear, features_dir, stored_spaces
@@ -32,6 +36,8 @@ def cache(action: str) -> None:
         click.echo(_table(stored) + "\n")
     total = sum(each.size for each in stored)
     click.echo(f"{total / 1e6:,.1f} MB of at most {limit / 1e6:,.0f} MB in {features_dir()}")
+    for path, about in prepared():
+        click.echo(f"{about['size'] / 1e6:,.1f} MB of {about['source']} in {path}")
 
 
 def _table(stored: list[Any]) -> str:

@@ -35,7 +35,8 @@ def finetune(
     **options: Any,
 ) -> None:
     """Train a classifier on DATA: a folder with one folder of images per class, or with train/,
-    val/ and test/ of such folders; or sample:digits, sample:shapes.
+    val/ and test/ of such folders; or an archive, a table, a data set, or sample:shapes: see
+    transfer prepare --help.
 
     The backbone runs once over the images and the head is trained on its features. Then the top
     of the backbone is fine-tuned. The better of the two on the validation images is kept.

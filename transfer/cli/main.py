@@ -15,7 +15,17 @@ import click
 from transfer import __version__
 from transfer.errors import TransferError
 
-COMMANDS = ("finetune", "evaluate", "report", "predict", "compare", "backbones", "weights", "cache")
+COMMANDS = (
+    "finetune",
+    "evaluate",
+    "report",
+    "predict",
+    "prepare",
+    "compare",
+    "backbones",
+    "weights",
+    "cache",
+)
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

@@ -15,7 +15,7 @@ from transfer.images.scan import NOT_IMAGE, Scanner
 from transfer.progress import say, warn
 
 SPLITS = ("train", "val", "test")
-_SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
+SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
 _LAYOUT = "Expected one folder per class, like DATA/cats/1.jpg and DATA/dogs/2.jpg."
 _FORMATS = "jpg, png, gif, bmp, webp"
 
@@ -138,7 +138,7 @@ def _existing_folder(path: str | os.PathLike[str]) -> Path:
 def _split_folders(scanner: Scanner) -> dict[str, str] | None:
     """Return folder name -> split where the top holds train/, val/, test/ and not classes."""
     names = scanner.subfolders("")
-    splits = {name: _SPLIT_NAMES[name.lower()] for name in names if name.lower() in _SPLIT_NAMES}
+    splits = {name: SPLIT_NAMES[name.lower()] for name in names if name.lower() in SPLIT_NAMES}
     found = list(splits.values())
     others = [name for name in names if name not in splits]
     # "train" alone beside other folders is a class: trains, cars, ships.

@@ -1,0 +1,68 @@
+"""prepare: any source of images becomes a plain folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from transfer.errors import UsageError
+from transfer.images.folder import ImageFolder
+from transfer.images.kinds import Options
+from transfer.images.members import Limits
+from transfer.images.sources import prepared, write_to
+from transfer.recipe import parse_bytes
+
+__all__ = ["prepare", "prepared"]
+
+
+def prepare(
+    source: str | os.PathLike[str],
+    dest: str | os.PathLike[str],
+    *,
+    sha256: str | None = None,
+    manual_dir: str | os.PathLike[str] | None = None,
+    follow_links: bool = False,
+    max_size: str | int = "50GB",
+    max_files: int = 500_000,
+    max_ratio: int = 100,
+) -> ImageFolder:
+    """Write the images of a source to a folder of their own: one folder per class, or train/,
+    val/ and test/ of such.
+
+    The folder appears whole or not at all, and the source is not changed.
+
+    Args:
+        source: A folder; an archive (.zip, .tar, .tar.gz, .tgz) or its address; a CSV or TSV
+            table with the columns path, label and perhaps split; ``tfds:NAME[:config]`` or the
+            folder of a TFDS builder, whose code is run; ``keras:mnist``, ``fashion_mnist``,
+            ``cifar10`` or ``cifar100``; ``sample:digits`` or ``sample:shapes``.
+        dest: New or empty folder.
+        sha256: Of the archive, 64 hex digits. An address needs it, here or as ``#sha256=`` at
+            its end.
+        manual_dir: Where the files lie that a builder wants fetched by hand;
+            ``~/tensorflow_datasets/downloads/manual`` where not given.
+        follow_links: Take images from outside the folder, or the table's folder, too.
+        max_size: Most bytes that an archive may unpack to, for example ``"200GB"``.
+        max_files: Most members of an archive.
+        max_ratio: Most times that an archive may grow; looked at above 50 MB.
+
+    Returns:
+        The index of `dest`.
+
+    Raises:
+        UsageError: There is no source of that name, or an argument makes no sense.
+        DataError: The source cannot be used, or `dest` is not empty.
+        TransferError: It cannot be downloaded, or `dest` not be written.
+
+    Example:
+        >>> transfer.prepare("dogs_prepared.tar.gz", "data/dogs").classes
+    """
+    if sha256 is not None and len(sha256) != 64:
+        raise UsageError(f"Expected sha256 as 64 hex digits. Received: {sha256!r}")
+    options = Options(
+        sha256=None if sha256 is None else sha256.lower(),
+        manual_dir=None if manual_dir is None else Path(manual_dir),
+        follow_links=follow_links,
+        limits=Limits(parse_bytes(str(max_size)), max_files, max_ratio),
+    )
+    return write_to(source, Path(dest), options)

@@ -1,0 +1,56 @@
+"""transfer prepare SOURCE DEST: any source of images becomes a plain folder."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from transfer.cli.console import watched
+
+
+@click.command(short_help="Write a folder of images from an archive, table or data set.")
+@click.argument("source")
+@click.argument("dest", type=click.Path())
+@click.option("--sha256", metavar="HEX", help="Of the archive; an address needs it.")
+@click.option(
+    "--manual-dir", type=click.Path(), help="Files that a TFDS builder wants fetched by hand."
+)
+@click.option("--follow-links", is_flag=True, help="Take images from outside SOURCE too.")
+@click.option(
+    "--max-size", default="50GB", show_default=True, help="Most that an archive may unpack to."
+)
+@click.option("--max-files", default=500_000, show_default=True, help="Most members of an archive.")
+@click.option(
+    "--max-ratio", default=100, show_default=True, help="Most times that an archive may grow."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
+def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Write the images of SOURCE to DEST, a new or empty folder: one folder per class, or train/,
+    val/ and test/ of such. SOURCE is not changed, and DEST appears whole or not at all.
+
+    \b
+    SOURCE is one of
+      data/dogs                         a folder of images
+      dogs.zip  .tar  .tar.gz  .tgz     an archive
+      https://host/dogs.zip             the address of one, with --sha256
+      labels.csv  labels.tsv            a table with columns path, label and perhaps split
+      tfds:NAME  tfds:NAME:CONFIG       from the catalog of TensorFlow Datasets
+      datasets/dogs_prepared            the folder of a TFDS builder, whose code is run
+      keras:mnist  keras:fashion_mnist  keras:cifar10  keras:cifar100
+      sample:digits  sample:shapes
+    """
+    from transfer import api
+
+    with watched(quiet):
+        folder = api.prepare(source, dest, **options)
+    counts = folder.counts()
+    if as_json:
+        result = {"folder": str(folder.root), "classes": folder.classes, "counts": counts}
+        click.echo(json.dumps(result))
+        return
+    splits = [f"{split} {sum(each.values()):,}" for split, each in counts.items() if split]
+    more = f" ({', '.join(splits)})" if splits else ""
+    click.echo(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}{more}")
