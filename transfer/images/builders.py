@@ -1,4 +1,4 @@
-"""Data sets that TensorFlow Datasets or Keras brings, written as plain image folders."""
+"""Data sets of TensorFlow Datasets: those of its catalog, and builders in folders of their own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import importlib
 import io
 import logging
 import os
-import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
@@ -19,13 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
-from transfer.images.folder import SPLIT_NAMES
-from transfer.images.tables import label_flaw
-from transfer.progress import say, track, warn
+from transfer.images.examples import keys_of, write_examples
+from transfer.progress import say
 from transfer.quiet import import_tensorflow
 
-_SUFFIXES = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
-_NAMES = ("image/filename", "file_name", "filename")
 _numbers = count()
 
 
@@ -61,7 +57,7 @@ def write_catalog(name: str, config: str | None, target: Path) -> None:
             ) from error
         except ValueError as error:
             raise UsageError(f"tfds:{name}: {_line(error)}") from error
-        _keys(builder)  # before anything is downloaded
+        keys_of(builder)  # before anything is downloaded
         if not builder.is_prepared():
             urls = list(builder.url_infos or {})
             without = (
@@ -72,7 +68,7 @@ def write_catalog(name: str, config: str | None, target: Path) -> None:
             _check_network(f"tfds:{name}", urls, without)
             say(f"Building {name} in {builder.data_dir}; downloads from {_hosts(urls)}.")
             _build(builder, manual_folder(), without)
-        _write(builder, target)
+        write_examples(builder, target)
 
 
 def write_builder(folder: Path, manual: Path, target: Path) -> None:
@@ -94,10 +90,12 @@ def write_builder(folder: Path, manual: Path, target: Path) -> None:
             builder = load_builder(folder)(data_dir=target / ".tfds")
         except Exception as error:  # whatever foreign code raises
             raise DataError(f"The builder {str(script)!r} fails: {_line(error)}") from error
-        _keys(builder)
-        _check_network(str(folder), list(builder.url_infos or {}), "Build it where there is one.")
+        keys_of(builder)
+        _check_network(
+            str(folder), list(builder.url_infos or {}), "Run it on a machine with a network."
+        )
         _build(builder, manual, f"The builder is {str(script)!r}.")
-        _write(builder, target)
+        write_examples(builder, target)
     shutil.rmtree(target / ".tfds")
 
 
@@ -105,7 +103,7 @@ def load_builder(folder: Path) -> Any:
     """Import the builder of a folder anew and return its class.
 
     TensorFlow Datasets would import it as a top-level package of the folder's name, which may be
-    that of another one. It is neither found by `tfds.load` afterwards.
+    that of another one. Nor does `tfds.load` find it afterwards.
     """
     import tensorflow_datasets as tfds
 
@@ -184,94 +182,30 @@ def _build(builder: Any, manual: Path, without: str) -> None:
         raise TransferError(f"{builder.name} cannot be built: {_line(error)}. {without}") from error
 
 
-def _keys(builder: Any) -> tuple[str, str]:
-    """Return the names of a data set's image and label."""
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
-    kinds = features.items() if isinstance(features, tfds.features.FeaturesDict) else ()
-    images = [key for key, kind in kinds if isinstance(kind, tfds.features.Image)]
-    labels = [key for key, kind in kinds if isinstance(kind, tfds.features.ClassLabel)]
-    chosen: tuple[Any, ...] = builder.info.supervised_keys or ()
-    if len(chosen) == 2 and chosen[0] in images and chosen[1] in labels:
-        return chosen[0], chosen[1]
-    if images and labels:
-        return images[0], labels[0]
-    raise DataError(
-        f"{builder.name} has no image with a class label. Its features: {', '.join(features)}."
-    )
-
-
-def _write(builder: Any, target: Path) -> None:
-    import tensorflow_datasets as tfds
-
-    image, label = _keys(builder)
-    names = [_class_name(name) for name in builder.info.features[label].names]
-    splits = {name: SPLIT_NAMES[name] for name in builder.info.splits if name in SPLIT_NAMES}
-    if len(builder.info.splits) == 1:
-        splits = dict.fromkeys(builder.info.splits, "")
-    others = sorted(set(builder.info.splits) - set(splits))
-    if not splits:
-        raise DataError(f"{builder.name} has none of train, validation and test: {others}.")
-    if others:
-        warn(f"Left out of {builder.name}: {', '.join(others)}.")
-    for split, folder in splits.items():
-        rows = builder.as_dataset(split, decoders={image: tfds.decode.SkipDecoding()})
-        total = builder.info.splits[split].num_examples
-        taken: set[Path] = set()
-        hidden = 0
-        for row in track(tfds.as_numpy(rows), f"Writing {split}", total):
-            if row[label] < 0:
-                hidden += 1
-                continue
-            label_folder = target / folder / names[row[label]]
-            path = _free_name(label_folder, row, row[image], taken)
-            taken.add(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(row[image])
-        if hidden:
-            warn(f"Left out {hidden:,} images of {split}: their labels are not published.")
-
-
-def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[Path]) -> Path:
-    """Return where an image goes: by the name that the data set gives it, or by its number."""
-    suffix = next((end for magic, end in _SUFFIXES if data.startswith(magic)), ".webp")
-    given = next((row[key] for key in _NAMES if isinstance(row.get(key), bytes)), b"")
-    stem = Path(given.decode(errors="replace")).stem
-    named = folder / f"{stem}{suffix}"
-    if re.fullmatch(r"\w[\w.-]{0,100}", stem) and named not in taken:
-        return named
-    return folder / f"{len(taken):06d}{suffix}"
-
-
-def _class_name(name: str) -> str:
-    """Return a class name that a folder can have."""
-    name = re.sub(r"[/\\]", "-", name).strip().lstrip(".")
-    if label_flaw(name):
-        raise DataError(f"The class name {name!r} cannot name a folder.")
-    return name
-
-
 def _hosts(urls: Iterable[str]) -> str:
     return ", ".join(sorted({urlsplit(url).hostname or url for url in urls})) or "no host"
 
 
 def _check_network(what: str, urls: Sequence[str], without: str) -> None:
-    """Fail at once where the hosts cannot be reached: TensorFlow Datasets tries for minutes."""
+    """Fail at once where no host can be reached: TensorFlow Datasets would try for minutes."""
     import socket
     from urllib.request import getproxies
 
-    parts = [urlsplit(url) for url in urls]
-    for host, scheme in sorted({(part.hostname or "", part.scheme) for part in parts}):
-        if scheme not in ("http", "https") or getproxies():
-            continue
+    parts = [part for part in map(urlsplit, urls) if part.scheme in ("http", "https")]
+    failures: list[tuple[str, OSError]] = []
+    for host, scheme in dict.fromkeys((part.hostname or "", part.scheme) for part in parts):
         try:
-            socket.create_connection((host, 443 if scheme == "https" else 80), 15).close()
+            socket.create_connection((host, 443 if scheme == "https" else 80), 10).close()
         except OSError as error:
-            raise TransferError(
-                f"{what} has to be downloaded from {host}, which cannot be reached:"
-                f" {error.strerror or error}. {without}"
-            ) from error
+            failures.append((host, error))
+        else:
+            return
+    if failures and not getproxies():
+        host, fault = failures[0]
+        raise TransferError(
+            f"{what} has to be downloaded from {host}, which cannot be reached:"
+            f" {fault.strerror or fault}. {without}"
+        ) from fault
 
 
 def _line(error: object) -> str:
