@@ -90,9 +90,29 @@ def test_what_no_command_could_use_is_not_written(tmp_path: Path, make_folder: M
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    ("fault", "expected", "words"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+        (
+            OSError(28, "No space left on device", "red/1.png"),
+            transfer.TransferError,
+            "write .*out",
+        ),
+        (
+            FileNotFoundError(2, "No such file", "red/1.png"),
+            transfer.DataError,
+            r"read 'red/1\.png'",
+        ),
+    ],
+)
 def test_what_goes_wrong_in_the_middle_leaves_nothing(
-    make_folder: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+    make_folder: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: BaseException,
+    expected: type[BaseException],
+    words: str | None,
 ) -> None:
     source, copy, done = make_folder(per_class=2), shutil.copyfile, []
 
@@ -103,8 +123,7 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(
 
     monkeypatch.setattr("shutil.copyfile", copyfile)
     before = snapshot(tmp_path)
-    expected = transfer.TransferError if isinstance(fault, OSError) else KeyboardInterrupt
-    with pytest.raises(expected):
+    with pytest.raises(expected, match=words):
         transfer.prepare(source, tmp_path / "new" / "out")
     assert snapshot(tmp_path) == before
 

@@ -149,7 +149,10 @@ def test_builders_that_cannot_be_used(
     assert list(prepared_dir().iterdir()) == []
 
 
-def test_a_host_that_cannot_be_reached(make_builder: Callable[..., Path]) -> None:
+def test_a_host_that_cannot_be_reached(
+    make_builder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("urllib.request.getproxies", dict)
     folder = make_builder("far")
     (folder / "checksums.tsv").write_text(f"https://nowhere.invalid/x.zip\t1\t{'0' * 64}\tx.zip\n")
     (folder / "__init__.py").touch()

@@ -55,7 +55,8 @@ def archive(tmp_path: Path, encoded: Callable[..., bytes]) -> Path:
 
 
 @pytest.fixture
-def server(archive: Path) -> Iterator[str]:
+def server(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     handler = type("Serving", (Handler,), {"archive": archive.read_bytes()})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

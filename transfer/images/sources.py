@@ -8,12 +8,14 @@ user's. Sources are only read.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from transfer.cachedir import cache_dir
 from transfer.errors import DataError, TransferError
 from transfer.images.folder import ImageFolder
 from transfer.images.kinds import Options, find
-from transfer.images.staging import new_folder
+from transfer.images.staging import PREFIX, new_folder
 from transfer.progress import say, track, warn
 from transfer.run import write_json
 
@@ -112,8 +114,11 @@ def prepared_dir() -> Path:
 
 def prepared() -> list[tuple[Path, Mapping[str, Any]]]:
     """Return what was prepared: folders with their source and size."""
-    found = sorted(prepared_dir().glob(f"[!.]*/{_ABOUT}"))
-    return [(path.parent, json.loads(path.read_text("utf-8"))) for path in found]
+    found = []
+    for path in sorted(prepared_dir().glob(f"[!.]*/{_ABOUT}")):
+        with suppress(OSError, ValueError):  # removed or damaged by hand
+            found.append((path.parent, json.loads(path.read_text("utf-8"))))
+    return found
 
 
 def _copy(root: Path, target: Path, follow_links: bool) -> None:
@@ -145,6 +150,13 @@ def _checked_dest(dest: Path) -> Path:
 
 
 def _not_written(path: Path, error: OSError, hint: str = "") -> TransferError:
-    if error.filename is not None and str(path.parent) not in str(error.filename):
-        return DataError(f"Cannot read {str(error.filename)!r}: {error.strerror}.")
+    name = str(error.filename)
+    gone = error.errno in (errno.ENOENT, errno.EACCES, errno.EPERM)
+    if (
+        gone
+        and error.filename is not None
+        and PREFIX not in name
+        and not name.startswith(str(path))
+    ):
+        return DataError(f"Cannot read {name!r}: {error.strerror}.")
     return TransferError(f"Cannot write {str(path)!r}: {error.strerror or error}.{hint}")
