@@ -185,6 +185,10 @@ def test_the_catalog(make_builder: Callable[..., Path], tmp_path: Path) -> None:
     assert resolve("tfds:mnist")[0] == folder
 
 
+def test_datasets_of_hugging_face_are_not_shadowed() -> None:
+    assert not (ROOT / "__init__.py").exists()
+
+
 def test_a_folder_of_images_beside_a_script_is_no_builder(tmp_path: Path) -> None:
     (tmp_path / "dogs").mkdir()
     (tmp_path / "dogs" / "other_dataset_builder.py").write_text("1 / 0")
