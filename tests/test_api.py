@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def test_a_folder_of_pictures_becomes_a_run(
     assert {path.name for path in run.path.iterdir()} == FILES
     assert run.metrics["accuracy"] == 1.0
     assert run.metrics["split"] == "val"
-    assert run.metrics["n"] == 6
+    assert run.metrics["n"] == sum(run.info["counts"]["val"].values()) >= 3
     assert run.info["status"] == "done"
     assert run.info["weights"] == {"origin": "none", "file": None, "sha256": None}
     assert contents(folder) == before
@@ -97,7 +98,7 @@ def test_evaluate_again_gives_the_same_files(run: Run) -> None:
     run.evaluate()
     run.report()
     assert contents(run.path) == files
-    assert run.evaluate(split="train")["n"] == 24
+    assert run.evaluate(split="train")["n"] == sum(run.info["counts"]["train"].values())
     assert (run.path / "evaluations" / "train" / "metrics.json").is_file()
 
 
@@ -135,6 +136,9 @@ def test_a_rare_class_is_on_both_sides_and_weighed(
         ({"weights": "nowhere.h5"}, UsageError, "nowhere"),
         ({"monitor": "val_los"}, UsageError, "Did you mean 'val_loss'"),
         ({"epoch": 1}, UsageError, "Did you mean 'epochs'"),
+        ({"group_by": "(p"}, UsageError, "regular expression"),
+        ({"group_by": "patient"}, DataError, "none of the 30 images a group"),
+        ({"split": "none.csv"}, DataError, "Cannot read 'none.csv'"),
     ],
 )
 def test_a_bad_knob_is_told_before_anything_is_written(
@@ -251,3 +255,54 @@ def test_an_interrupted_run_says_so(
         transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
     info = Run(tmp_path / "run").info
     assert (info["status"], info["error"]) == ("interrupted", "KeyboardInterrupt")
+
+
+@pytest.mark.case("D36")
+def test_leaks_across_given_folders_are_told_and_can_be_left_out(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_folder(per_class=6, splits=("train", "val"))
+    knobs = TOY | {"group_by": "red/(1|2)[.]png"}  # both in train/ and in val/
+    run = transfer.finetune(folder, output=tmp_path / "run", **knobs)
+    assert "2 val image(s) are near duplicates of images that training sees" in caplog.text
+    leaked = run.metrics["leaked"]
+    assert (leaked["images"], leaked["n_without"], run.metrics["n"]) == (2, 16, 18)
+    with (run.path / "split.csv").open(newline="") as file:
+        marked = {row["path"]: row["leak"] for row in csv.DictReader(file) if row["leak"]}
+    assert marked == {f"val/red/{i}.png": f"train/red/{i}.png" for i in (1, 2)}
+    assert "Without them" in (run.path / "report.html").read_text()
+    files = contents(run.path)
+    run.evaluate()
+    assert contents(run.path) == files
+    clean = transfer.finetune(folder, output=tmp_path / "clean", dedupe=True, **knobs)
+    assert clean.info["counts"]["train"] == {"blue": 6, "green": 6, "red": 4}
+    assert "leaked" not in clean.metrics
+
+
+def test_a_split_is_replayed_where_the_images_have_moved(
+    toy: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    folder = make_folder(per_class=12)
+    knobs = TOY | {"head_epochs": 1, "test": 0.2}
+    run = transfer.finetune(folder, output=tmp_path / "run", **knobs)
+    assert run.metrics["split"] == "test"
+    assert set(run.info["counts"]) == {"train", "val", "test"}
+    folder.rename(tmp_path / "moved")
+    again = transfer.finetune(
+        tmp_path / "moved",
+        output=tmp_path / "again",
+        split=run.path,
+        **knobs | {"seed": 5, "test": 0.0},
+    )
+    assert (again.path / "split.csv").read_bytes() == (run.path / "split.csv").read_bytes()
+
+
+def test_evaluate_tells_images_that_were_trained_on(
+    run: Run, make_folder: MakeFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = transfer.evaluate(run, make_folder("the same"))
+    trained = sum(run.info["counts"]["train"].values())
+    assert (metrics["n"], metrics["leaked"]["images"]) == (30, trained)
+    assert f"{trained} of the 30 images were seen in training" in caplog.text
+    (run.path / "split.csv").unlink()
+    assert "leaked" not in transfer.evaluate(run, make_folder("again"))

@@ -30,6 +30,8 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"batch_size": "32"}, "batch_size as int"),
         ({"seed": True}, "seed as int"),
         ({"val": 1.0}, "val between 0 and 1"),
+        ({"test": 0.8}, "test between 0 and 1 - val"),
+        ({"test": -0.1}, "test between 0 and 1 - val"),
         ({"learning_rate": 0}, "learning_rate above 0"),
         ({"learning_rate": float("nan")}, "learning_rate above 0"),
         ({"learning_rate": float("inf")}, "learning_rate above 0"),

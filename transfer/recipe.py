@@ -56,6 +56,11 @@ class Recipe:
             epochs with the same value, the one with the lower ``val_loss`` is the better.
         balance: Class weights in the loss: ``none``, ``weights`` (inverse frequency) or ``sqrt``.
         val: Share of the training images held out for validation where no split stands.
+        test: Share held out for the test where no test folder stands; 0 for none.
+        group_by: Images that belong together (bursts, patients, videos) and are never divided:
+            ``none``, a regular expression on the path, or ``FILE.csv:COLUMN``.
+        dedupe: Leave near duplicates of val and test images out of train where folders give the
+            splits.
         seed: Seed of split, shuffling, augmentation and initial weights.
         on_bad: What to do with unreadable images: ``skip`` (and say so) or ``fail``.
         allow_empty: Accept a class folder without images.
@@ -82,6 +87,9 @@ class Recipe:
     monitor: str = "val_accuracy"
     balance: str = "none"
     val: float = 0.2
+    test: float = 0.0
+    group_by: str = "none"
+    dedupe: bool = False
     seed: int = 0
     on_bad: str = "skip"
     allow_empty: bool = False
@@ -119,6 +127,10 @@ class Recipe:
         parse_bytes(self.trunk_cache)
         if not 0 < self.val < 1:
             raise UsageError(f"Expected val between 0 and 1 (a share). Received: {self.val}")
+        if not 0 <= self.test < 1 - self.val:
+            raise UsageError(
+                f"Expected test between 0 and 1 - val (a share). Received: {self.test}"
+            )
         for name in ("head_learning_rate", "learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"Expected {name} above 0. Received: {getattr(self, name)}")

@@ -72,8 +72,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Read what `write_csv` wrote, as one dict per row."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
-        header = [_unguard(cell) for cell in next(reader, [])]
-        return [dict(zip(header, map(_unguard, row), strict=True)) for row in reader]
+        header = [unguard(cell) for cell in next(reader, [])]
+        return [dict(zip(header, map(unguard, row), strict=True)) for row in reader]
 
 
 def guard(cell: Any) -> Any:
@@ -81,7 +81,8 @@ def guard(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def _unguard(cell: str) -> str:
+def unguard(cell: str) -> str:
+    """Return a cell as it was before `guard`."""
     return cell[1:] if cell.startswith("'") else cell
 
 

@@ -23,6 +23,7 @@ from transfer.cachedir import cache_limit
 from transfer.cli.main import COMMANDS, main
 from transfer.cli.main import transfer as group
 from transfer.cli.options import HELP
+from transfer.cli.tables import describe
 from transfer.features.shards import Space, features_dir
 from transfer.recipe import Recipe
 
@@ -59,14 +60,15 @@ def test_finetune_report_evaluate_predict(
     folder = make_folder()
     code, out, err = command("finetune", folder, *TOY)
     assert code == 0
-    assert "Accuracy 1.000 on 6 val images" in out
+    held = sum(transfer.Run("runs/colours-toy-001").info["counts"]["val"].values())
+    assert f"Accuracy 1.000 on {held} val images" in out
     assert "runs/colours-toy-001/report.html" in out
     assert "30 images of 3 classes" in err
     run = "runs/colours-toy-001"
     assert command("report", run) == (0, f"{run}/report.html\n", "")
     code, out, _ = command("evaluate", run, "--split", "train", "--json")
     assert code == 0
-    assert json.loads(out)["n"] == 24
+    assert json.loads(out)["n"] == 30 - held
     code, out, _ = command("predict", run, folder / "red" / "0.png", "--top", "2")
     assert code == 0
     assert re.fullmatch(rf"{folder}/red/0\.png: red \d\.\d+  \w+ \d\.\d+\n", out)
@@ -135,6 +137,9 @@ def picture(path: Path) -> None:
         (["finetune", "two", "--epoch", "3"], 2, ["--epochs"]),
         (["finetune", "two", "--output", "file"], 2, ["file", "--output"]),
         (["finetune", "two", "--recipe", "none.json"], 2, ["none.json"]),
+        (["finetune", "two", "--split", "none.csv"], 2, ["none.csv"]),
+        (["finetune", "two", "--group-by", "(x"], 2, ["--group-by", "'(x'"]),
+        (["finetune", "two", "--test", "0.3"], 2, ["Class 'a'", "at least 3", "val and test"]),
         (["finetune", "sample:digit"], 2, ["sample:digits"]),
         (["fintune", "two"], 2, ["fintune"]),
         (["report", "two"], 2, ["is not a run directory"]),
@@ -317,3 +322,15 @@ def test_file_names_of_any_kind_take_one_line(
 def test_every_default_is_shown(command: Command) -> None:
     _, out, _ = command("finetune", "--help")
     assert " ".join(out.split()).count("[default: 0]") == 1  # of --seed
+
+
+def test_leaks_are_told_at_the_end() -> None:
+    leaked = {"images": 2, "n_without": 6, "accuracy_without": 0.5}
+    metrics = {"accuracy": 0.75, "accuracy_ci95": [0.4, 0.9], "n": 8, "split": "val"}
+    metrics |= {"macro_f1": 0.7, "most_confused": [], "leaked": leaked}
+    lines = describe(metrics | {"leaked": leaked | {"accuracy_without_ci95": [0.2, 0.8]}})
+    assert "2 of them were seen in training" in lines
+    assert "Accuracy 0.500 on the other 6 (95 % interval 0.200 to 0.800)" in lines
+    lines = describe(metrics | {"leaked": {"images": 8, "n_without": 0}})
+    assert "8 of them were seen in training" in lines
+    assert "other" not in lines

@@ -127,3 +127,18 @@ def test_nan_is_refused() -> None:
     broken = Predictions(("a",), np.array([0]), np.array([[np.nan, 1]], np.float32), ("x", "y"))
     with pytest.raises(TransferError, match="diverged"):
         compute_metrics(broken, "val")
+
+
+def test_leaked_images_are_counted_apart() -> None:
+    found = two_sure_one_wrong()  # the third is wrong
+    assert "leaked" not in compute_metrics(found, "val", {"elsewhere"})
+    low, high = wilson_interval(1, 2)
+    assert compute_metrics(found, "val", {"a", "b", "elsewhere"})["leaked"] == {
+        "images": 2,
+        "n_without": 2,
+        "accuracy_without": 0.5,
+        "accuracy_without_ci95": [low, high],
+    }
+    everything = compute_metrics(found, "val", set("abcd"))
+    assert everything["leaked"]["accuracy_without"] is None
+    json.dumps(everything, allow_nan=False)

@@ -12,6 +12,7 @@ import pytest
 
 from transfer.errors import DataError, RunError
 from transfer.evaluation.report import write_evaluation, write_report
+from transfer.evaluation.sections import percent
 from transfer.run import Predictions
 
 HOSTILE = (
@@ -227,3 +228,16 @@ def test_the_epochs_of_each_phase_are_counted(make_predictions, make_run) -> Non
     page = write_report(run).read_text(encoding="utf-8")
     assert '<th scope="row">frozen</th><td>3</td>' in page
     assert '<th scope="row">fine-tuning</th><td>1</td>' in page
+
+
+def test_leaks_are_shown_where_there_are_any(make_predictions, make_run) -> None:
+    found = make_predictions(["a", "b"])
+    run = make_run(found)
+    assert "seen in training" not in write_report(run).read_text()
+    metrics = write_evaluation(run.path, found, "val", set(found.paths[:5]))
+    page = " ".join(" ".join(Page(write_report(run)).text).split())
+    assert "5 images of these 20 were seen in training" in page
+    without = percent(metrics["leaked"]["accuracy_without"]).replace("\u00a0", " ")
+    assert f"Without them {without} of 15 are right" in page
+    write_evaluation(run.path, found, "val", set(found.paths))
+    assert "No other image is left" in write_report(run).read_text()

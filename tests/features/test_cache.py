@@ -438,22 +438,22 @@ def test_another_head_and_another_rate_need_no_inference(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", logger="transfer")
-    folder = make_folder(per_class=5)
+    folder = make_folder(per_class=2, splits=("train", "val"))
     run = finetune(folder, tmp_path / "1", weights[0])
-    assert run.info["features"] == {"cached": 0, "computed": 15, "engine": "keras"}
-    assert "Features of 15 images: 0 from the cache, 15 computed" in caplog.text
-    assert counter.take() == (1, 12 * 2 + 3)  # of the prediction afterwards nothing is kept
+    assert run.info["features"] == {"cached": 0, "computed": 12, "engine": "keras"}
+    assert "Features of 12 images: 0 from the cache, 12 computed" in caplog.text
+    assert counter.take() == (1, 6 * 2 + 6)  # of the prediction afterwards nothing is kept
     again = finetune(folder, tmp_path / "2", weights[0])
-    assert again.info["features"] == {"cached": 15, "computed": 0, "engine": "keras"}
+    assert again.info["features"] == {"cached": 12, "computed": 0, "engine": "keras"}
     head = again.info["phases"]["head"]["val_loss"]
     assert head == pytest.approx(run.info["phases"]["head"]["val_loss"], rel=1e-6)
     none = {"unfreeze": "none", "head": "avg,8", "head_learning_rate": 0.01}
-    assert finetune(folder, tmp_path / "3", weights[0], **none).info["features"]["cached"] == 15
+    assert finetune(folder, tmp_path / "3", weights[0], **none).info["features"]["cached"] == 12
     assert counter.take() == (0, 0)
-    Image.new("RGB", (40, 40), "orange").save(folder / "red" / "0.png")
+    Image.new("RGB", (40, 40), "orange").save(folder / "train" / "red" / "0.png")
     changed = finetune(folder, tmp_path / "4", weights[0], **none)
     assert changed.info["features"]["computed"] == 1
-    assert "Features of 15 images: 14 from the cache, 1 computed" in caplog.text
+    assert "Features of 12 images: 11 from the cache, 1 computed" in caplog.text
 
 
 def test_a_size_of_nothing_neither_reads_nor_writes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from transfer.evaluation.report import write_evaluation, write_report
 from transfer.images.audit import clean
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.sources import resolve
-from transfer.images.split import read_split
+from transfer.images.splitfile import read_leaks, read_split, read_trained
 from transfer.progress import warn
 from transfer.run import Run, RunLike, as_run, write_json
 
@@ -52,10 +52,13 @@ def evaluate(
         own = str(run.info.get("split", "val"))
         split = split or own
         folder = read_split(run.path / "split.csv", _own_images(run), run.classes)
+        leaks = read_leaks(run.path)
         directory = run.path if split == own else run.path / "evaluations" / split
     else:
         root, name = resolve(data)
-        folder, _ = clean(ImageFolder.index(root, allow_empty=True, classes=run.classes))
+        folder, audit = clean(ImageFolder.index(root, allow_empty=True, classes=run.classes))
+        trained = read_trained(run.path)
+        leaks = {path for path, digest in audit.sha256.items() if digest in trained}
         if split is None and set(folder.splits) != {""}:
             split = "test" if "test" in folder.splits else "val"
         directory = _directory_for(run, f"{name}-{split or 'all'}", root)
@@ -66,11 +69,17 @@ def evaluate(
     absent = [name for label, name in enumerate(run.classes) if label not in present]
     if absent:
         warn(f"No images of {', '.join(map(repr, absent))}: nothing is known of these classes.")
+    leaked = sum(path in leaks for path in chosen.paths)
+    if leaked:
+        warn(
+            f"{leaked} of the {len(chosen)} images were seen in training, or near duplicates of"
+            " them: the metrics tell the accuracy without them too."
+        )
     directory.mkdir(parents=True, exist_ok=True)
     if directory != run.path:
         about = {"data": str(folder.root), "split": split or "all"}
         write_json(directory / "evaluation.json", about)
-    metrics = write_evaluation_of(run, directory, chosen, split or "all")
+    metrics = write_evaluation_of(run, directory, chosen, split or "all", leaks)
     write_report(run, directory)
     return metrics
 
@@ -97,12 +106,16 @@ def _directory_for(run: Run, name: str, root: Path) -> Path:
 
 
 def write_evaluation_of(
-    run: Run, directory: Path, folder: ImageFolder, split: str
+    run: Run, directory: Path, folder: ImageFolder, split: str, leaks: Collection[str]
 ) -> Mapping[str, Any]:
-    """Predict all images of `folder` and write what is known of that into `directory`."""
+    """Predict all images of `folder` and write what is known of that into `directory`.
+
+    `leaks` are the paths of images that training has seen.
+    """
     from transfer.serving.predict import Predictor, predict_folder
 
-    return write_evaluation(directory, predict_folder(Predictor(run), folder), split)
+    predictions = predict_folder(Predictor(run), folder)
+    return write_evaluation(directory, predictions, split, leaks)
 
 
 def report(run: RunLike) -> Path:

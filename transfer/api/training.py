@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transfer.api.evaluation import report, write_evaluation_of
@@ -15,8 +15,11 @@ from transfer.evaluation.report import write_evaluation
 from transfer.images.audit import Audit, clean
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
+from transfer.images.groups import check_group_by, group_images
+from transfer.images.leaks import find_leaks, tell_leaks
 from transfer.images.sources import resolve
-from transfer.images.split import assign_splits, write_split
+from transfer.images.split import assign_splits
+from transfer.images.splitfile import Side, match_sides, read_leaks, read_sides, write_split
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
@@ -30,6 +33,7 @@ def finetune(
     *,
     recipe: Recipe | None = None,
     output: str | os.PathLike[str] | None = None,
+    split: str | os.PathLike[str] | None = None,
     **knobs: Any,
 ) -> Run:
     """Train a classifier on a folder of images and evaluate it.
@@ -44,6 +48,7 @@ def finetune(
         recipe: Where to start from; the defaults where not given.
         output: Directory of the run, new or empty; the next free ``runs/<data>-<backbone>-001``
             where not given.
+        split: Another run, or its split.csv: the images that it knows keep their side.
         **knobs: Fields of `Recipe` that differ, for example ``backbone="vgg16"``.
 
     Returns:
@@ -62,18 +67,19 @@ def finetune(
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
     path = None if output is None else check_output(output)
+    sides = None if split is None else read_sides(split)
     root, name = resolve(data, follow_links=recipe.follow_links)
     folder = ImageFolder.index(
         root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
     )
     say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
     folder, audit = clean(folder, recipe.on_bad)
-    folder = assign_splits(folder, audit.sha256, val=recipe.val, seed=recipe.seed)
+    folder, leaks = _divide(folder, audit, recipe, sides)
     _tell_counts(folder, recipe)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
     run = Run.create(path, f"{name}-{backbone.name}", recipe, folder.classes)
     say(f"Writing to {run.path}")
-    write_split(folder, run.path / "split.csv")
+    write_split(folder, run.path / "split.csv", audit.sha256, leaks)
     run.update_info(status="running", **_about(folder, audit, found))
     try:
         _train_and_evaluate(run, folder, recipe, found, audit.sha256)
@@ -95,10 +101,11 @@ def _train_and_evaluate(
     run.update_info(versions=versions())
     predictions = train(run, folder, recipe, found, sha256)
     split = run.info["split"]
+    leaks = read_leaks(run.path)
     if predictions is None:
-        write_evaluation_of(run, run.path, folder.select(split), split)
+        write_evaluation_of(run, run.path, folder.select(split), split, leaks)
     else:
-        write_evaluation(run.path, predictions, split)
+        write_evaluation(run.path, predictions, split, leaks)
     seconds = run.info["seconds"] | {"total": time.monotonic() - started}
     run.update_info(status="done", seconds=seconds)
     report(run)  # last, since it shows what run.json says
@@ -123,9 +130,31 @@ def check_recipe(recipe: Recipe) -> Backbone:
         )
     parse_head(recipe.head)
     parse_augment(recipe.augment)
+    check_group_by(recipe.group_by)
     cache_limit()
     locate(backbone, recipe.weights)
     return backbone
+
+
+def _divide(
+    folder: ImageFolder, audit: Audit, recipe: Recipe, sides: Sequence[Side] | None
+) -> tuple[ImageFolder, Mapping[str, str]]:
+    """Return the folder with every split decided, and what `find_leaks` finds in it."""
+    near = getattr(audit, "groups", audit.sha256)
+    groups = group_images(folder, audit.sha256, near, recipe.group_by)
+    folder = assign_splits(
+        folder,
+        audit.sha256,
+        groups,
+        val=recipe.val,
+        test=recipe.test,
+        seed=recipe.seed,
+        known=None if sides is None else match_sides(sides, folder, audit.sha256),
+        dedupe=recipe.dedupe,
+    )
+    leaks = find_leaks(folder, groups)
+    tell_leaks(folder, leaks)
+    return folder, leaks
 
 
 def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:

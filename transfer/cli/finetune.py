@@ -19,6 +19,9 @@ from transfer.cli.options import given, recipe_options
 @click.option(
     "--recipe", type=click.Path(), help="Start from this recipe.json; options override it."
 )
+@click.option(
+    "--split", type=click.Path(), help="Split as an earlier RUN did, or as a CSV file says."
+)
 @click.option("-o", "--output", type=click.Path(), help="Run directory, new or empty.")
 @click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
 @click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
@@ -27,6 +30,7 @@ from transfer.cli.options import given, recipe_options
 def finetune(
     data: str,
     recipe: str | None,
+    split: str | None,
     output: str | None,
     no_cache: bool,
     strict: bool,
@@ -49,7 +53,11 @@ def finetune(
     knobs = given(options) | ({"on_bad": "fail"} if strict else {})
     with watched(quiet):
         run = api.finetune(
-            data, recipe=None if recipe is None else Recipe.load(recipe), output=output, **knobs
+            data,
+            recipe=None if recipe is None else Recipe.load(recipe),
+            output=output,
+            split=split,
+            **knobs,
         )
     click.echo(json.dumps(_result(run.path, run.info, run.metrics)) if as_json else summary(run))
 
@@ -62,6 +70,7 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
         "accuracy": metrics["accuracy"],
         "accuracy_ci95": metrics["accuracy_ci95"],
         "macro_f1": metrics["macro_f1"],
+        "leaked": metrics.get("leaked"),
         "phase_kept": info["phase_kept"],
         "phases": info["phases"],
         "seconds": info["seconds"]["total"],

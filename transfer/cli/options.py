@@ -42,6 +42,10 @@ HELP = {
     "monitor": 'What "best" means.',
     "balance": "Weights of uneven classes in the loss.",
     "val": "Share held out for validation where no val folder stands.",
+    "test": "Share held out for a test that training never sees.",
+    "group_by": "Never divide images of one patient, burst, video: a regex on the path, or"
+    " FILE.csv:COLUMN.",
+    "dedupe": "Leave near duplicates of val and test images out of train.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
     "on_bad": "Unreadable images: leave out and say so, or stop.",
     "allow_empty": "Accept class folders without images.",

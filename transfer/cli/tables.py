@@ -19,6 +19,17 @@ def describe(metrics: Mapping[str, Any]) -> str:
         f"Accuracy {metrics['accuracy']:.3f} on {metrics['n']:,} {metrics['split']} images"
         f" (95 % interval {low:.3f} to {high:.3f}), macro-F1 {metrics['macro_f1']:.3f}"
     ]
+    leaked = metrics.get("leaked", {})
+    if leaked:
+        lines.append(
+            f"{leaked['images']:,} of them were seen in training, or near duplicates of them"
+        )
+    if leaked.get("n_without"):
+        low, high = leaked["accuracy_without_ci95"]
+        lines.append(
+            f"Accuracy {leaked['accuracy_without']:.3f} on the other {leaked['n_without']:,}"
+            f" (95 % interval {low:.3f} to {high:.3f})"
+        )
     pairs = metrics["most_confused"][:5]
     if pairs:
         lines.append("Most confused:")

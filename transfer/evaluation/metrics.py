@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from transfer.errors import DataError, TransferError
@@ -16,7 +17,9 @@ MOST_CONFUSED = 20
 Z95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
-def compute_metrics(predictions: Predictions, split: str) -> dict[str, Any]:
+def compute_metrics(
+    predictions: Predictions, split: str, leaks: Collection[str] = ()
+) -> dict[str, Any]:
     """Compute every figure of a classifier on one split, ready for JSON.
 
     All numbers are shares in 0..1 except `log_loss` (nats, 0 is best) and counts. What is not
@@ -27,6 +30,7 @@ def compute_metrics(predictions: Predictions, split: str) -> dict[str, Any]:
     Args:
         predictions: n images with probabilities of shape (n, number of classes).
         split: Name of the split, for example ``"val"``; copied into the result.
+        leaks: Paths of images that training has seen, or near duplicates of.
 
     Returns:
         ``split``, ``n``, ``accuracy``, ``accuracy_ci95``, ``majority_accuracy`` (that of always
@@ -34,7 +38,9 @@ def compute_metrics(predictions: Predictions, split: str) -> dict[str, Any]:
         ``top5_accuracy`` (only where there are more than 5 classes), ``log_loss``, ``ece``,
         ``per_class`` (class, precision, recall, f1, support, recall_ci95), ``confusion_matrix``
         (all classes; rows are true, columns predicted) and ``most_confused`` (true, predicted,
-        count, share of the true class's images; the 20 most frequent).
+        count, share of the true class's images; the 20 most frequent). Where some of the images
+        are `leaks`, ``leaked``: their number as ``images``, and of the others ``n_without``,
+        ``accuracy_without`` and ``accuracy_without_ci95`` (None where there are no others).
 
     Raises:
         DataError: There is no image to evaluate.
@@ -74,7 +80,20 @@ def compute_metrics(predictions: Predictions, split: str) -> dict[str, Any]:
     }
     if len(predictions.classes) > TOP_K:
         metrics["top5_accuracy"] = top_k_accuracy(true, probabilities, TOP_K)
+    leaked = np.array([path in leaks for path in predictions.paths])
+    if leaked.any():
+        metrics["leaked"] = _without(leaked, probabilities.argmax(axis=1) == true)
     return metrics
+
+
+def _without(leaked: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    n, good = int((~leaked).sum()), int(right[~leaked].sum())
+    return {
+        "images": int(leaked.sum()),
+        "n_without": n,
+        "accuracy_without": good / n if n else None,
+        "accuracy_without_ci95": list(wilson_interval(good, n)) if n else None,
+    }
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:

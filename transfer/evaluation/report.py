@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ NEEDED = (
 )
 
 
-def write_evaluation(directory: Path, predictions: Predictions, split: str) -> dict[str, Any]:
+def write_evaluation(
+    directory: Path, predictions: Predictions, split: str, leaks: Collection[str] = ()
+) -> dict[str, Any]:
     """Write what is known about predictions: tables, figures and a picture.
 
     The files are predictions.csv, metrics.json, confusion_matrix.csv and confusion_matrix.png.
@@ -36,6 +38,7 @@ def write_evaluation(directory: Path, predictions: Predictions, split: str) -> d
         directory: An existing directory, a run's own or another one.
         predictions: At least one image.
         split: Name of the split, for example ``"val"``.
+        leaks: Paths of images that training has seen, or near duplicates of.
 
     Returns:
         The metrics, as `compute_metrics` returns them.
@@ -45,7 +48,7 @@ def write_evaluation(directory: Path, predictions: Predictions, split: str) -> d
     """
     from transfer.evaluation.plots import plot_confusion_matrix
 
-    metrics = compute_metrics(predictions, split)
+    metrics = compute_metrics(predictions, split, leaks)
     matrix, classes = metrics["confusion_matrix"], predictions.classes
     predictions.write(directory / "predictions.csv")
     write_csv(
