@@ -26,6 +26,7 @@ ALLOWED = {
     "run": {"errors", "recipe", "api"},  # api: Run.predict is short for transfer.predict
     "backbones": {"errors"},
     "blocks": {"errors"},
+    "scratch": set(),
     "download": {"errors", "progress", "run", "backbones"},
     "weights": {"errors", "backbones", "download"},
     "images": BASE | {"download"},

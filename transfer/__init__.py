@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.api import compare, evaluate, finetune, predict, prepare, report
+    from transfer.api import compare, evaluate, finetune, lr_find, predict, prepare, report
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.images.decode import decode
@@ -38,6 +38,7 @@ _HOMES = {
     "finetune": "transfer.api",
     "get_backbone": "transfer.backbones",
     "list_backbones": "transfer.backbones",
+    "lr_find": "transfer.api",
     "predict": "transfer.api",
     "prepare": "transfer.api",
     "register_backbone": "transfer.backbones",
@@ -60,6 +61,7 @@ __all__ = [
     "finetune",
     "get_backbone",
     "list_backbones",
+    "lr_find",
     "predict",
     "prepare",
     "register_backbone",

@@ -5,7 +5,8 @@
     >>> vgg16.image_size, vgg16.feature_dim
     (224, 512)
 
-All of keras.applications stands in one table below; `register_backbone` adds a model of your own.
+All of keras.applications stands in one table below, and a few networks without pretrained weights
+in another; `register_backbone` adds a model of your own.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Backbone:
             where Keras gives no other.
         weights_file: Name of that file in the Keras cache.
         bundled: Name of the weights file that comes with this package.
+        scratch: Whether it is one of `transfer.scratch`: there are no pretrained weights, and all
+            of it is trained.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Backbone:
     weights_md5: str | None = None
     weights_file: str | None = None
     bundled: str | None = None
+    scratch: bool = False
 
     def build(self, image_size: int | None = None) -> keras.Model:
         """Return the network without its top, with random weights.
@@ -442,4 +446,25 @@ _FAMILIES = [
     ),
 ]
 
+_SCRATCH = [  # name, default size, smallest size, parameters, features
+    ("dnn", 32, 8, 393_344, 128),
+    ("lenet5", 32, 16, 61_156, 84),
+    ("simple-cnn", 32, 18, 121_920, 64),
+    ("small-cnn", 180, 8, 3_988_640, 128),
+]
+
 _REGISTRY = {backbone.name: backbone for family in _FAMILIES for backbone in family.backbones()}
+_REGISTRY |= {
+    name: Backbone(
+        name=name,
+        constructor=f"transfer.scratch:{name.replace('-', '_')}",
+        preprocess="transfer.scratch:rescale",
+        family="scratch",
+        image_size=side,
+        min_size=smallest,
+        parameters=parameters,
+        feature_dim=features,
+        scratch=True,
+    )
+    for name, side, smallest, parameters, features in _SCRATCH
+}

@@ -15,10 +15,21 @@ from typing import Any
 
 from transfer.errors import UsageError, did_you_mean
 
-MONITORS = {"val_accuracy": "max", "val_loss": "min", "accuracy": "max", "loss": "min"}
+MONITORS = {
+    "val_accuracy": "max",
+    "val_macro_f1": "max",
+    "val_loss": "min",
+    "accuracy": "max",
+    "loss": "min",
+}
 RESIZES = ("stretch", "crop", "pad")
-BALANCES = ("none", "weights", "sqrt")
+BALANCES = ("none", "weights", "sqrt", "oversample")
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("cosine", "onecycle", "constant")
+MIXES = ("auto", "none", "mixup", "cutmix", "both")
 ON_BAD = ("skip", "fail")
+# Defaults that differ for networks without pretrained weights (`transfer.scratch`).
+FROM_SCRATCH = {"learning_rate": 1e-3, "epochs": 50, "patience": 15}
 ENGINES = ("auto", "keras", "openvino")
 PRECISIONS = ("f32", "bf16")
 
@@ -43,7 +54,17 @@ class Recipe:
         head_epochs: Most epochs of the frozen phase.
         epochs: Most epochs of the fine-tuning phase.
         head_learning_rate: Peak Adam rate of the frozen phase (on standardised features).
-        learning_rate: Peak Adam rate of the fine-tuning phase.
+        learning_rate: Peak rate of the fine-tuning phase.
+        optimizer: What fine-tunes: ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
+        schedule: Course of the rate: ``cosine`` (with warm-up), ``onecycle`` or ``constant``.
+        layer_decay: What the rate is multiplied by from block to block, from the head down.
+        weight_decay: Decoupled weight decay of fine-tuning, times the rate; never of biases and
+            normalisations.
+        label_smoothing: Share of each training target that is spread over all classes.
+        clip_norm: Largest global norm of the gradients; 0 for no limit.
+        mix: Training on mixtures of images: ``mixup``, ``cutmix``, ``both`` by turns at random,
+            ``none``, or ``auto``: both from 20,000 training images.
+        accumulate: Batches after which the weights move once.
         batch_size: Images per step.
         patience: Epochs without a better monitored value after which a phase stops.
         trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
@@ -52,9 +73,13 @@ class Recipe:
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
             it is installed, there is no GPU, and there are enough images.
         precision: ``f32``, or ``bf16`` (OpenVINO only): faster features with fewer digits.
-        monitor: What "best" means: ``val_accuracy``, ``val_loss``, ``accuracy`` or ``loss``. Of
-            epochs with the same value, the one with the lower ``val_loss`` is the better.
-        balance: Class weights in the loss: ``none``, ``weights`` (inverse frequency) or ``sqrt``.
+        monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,
+            ``loss``, or ``auto``: ``val_accuracy``, but ``val_macro_f1`` where the largest class
+            has more than 3 times the training images of the smallest. Of epochs with the same
+            value, the one with the lower ``val_loss`` is the better.
+        balance: What is done for rare classes: ``none``, ``weights`` in the loss (inverse
+            frequency), ``sqrt`` (its square root), or ``oversample``: fine-tuning draws every
+            class equally often (the head, which is not trained on draws, has ``weights``).
         val: Share of the training images held out for validation where no split stands.
         test: Share held out for the test where no test folder stands; 0 for none.
         group_by: Images that belong together (bursts, patients, videos) and are never divided:
@@ -79,12 +104,20 @@ class Recipe:
     epochs: int = 10
     head_learning_rate: float = 1e-3
     learning_rate: float = 1e-4
+    optimizer: str = "adam"
+    schedule: str = "cosine"
+    layer_decay: float = 1.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0
+    mix: str = "auto"
+    accumulate: int = 1
     batch_size: int = 32
     patience: int = 5
     trunk_cache: str = "2GB"
     engine: str = "auto"
     precision: str = "f32"
-    monitor: str = "val_accuracy"
+    monitor: str = "auto"
     balance: str = "none"
     val: float = 0.2
     test: float = 0.0
@@ -99,9 +132,12 @@ class Recipe:
         for field in dataclasses.fields(self):
             self._check_type(field.name, str(field.type))
         for name, choices in (
-            ("monitor", tuple(MONITORS)),
+            ("monitor", ("auto", *MONITORS)),
             ("resize", RESIZES),
             ("balance", BALANCES),
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("mix", MIXES),
             ("on_bad", ON_BAD),
             ("engine", ENGINES),
             ("precision", PRECISIONS),
@@ -119,6 +155,7 @@ class Recipe:
             ("epochs", 1, 100_000),
             ("batch_size", 1, 65_536),
             ("patience", 1, 100_000),
+            ("accumulate", 1, 65_536),
             ("seed", 0, 2**31 - 1),
         ):
             value = getattr(self, name)
@@ -134,6 +171,17 @@ class Recipe:
         for name in ("head_learning_rate", "learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"Expected {name} above 0. Received: {getattr(self, name)}")
+        for name in ("weight_decay", "clip_norm"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"Expected {name} of 0 or more. Received: {getattr(self, name)}")
+        if not 0 < self.layer_decay <= 1:
+            raise UsageError(
+                f"Expected layer_decay above 0 and at most 1. Received: {self.layer_decay}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(
+                f"Expected label_smoothing from 0 to below 1. Received: {self.label_smoothing}"
+            )
 
     def _check_type(self, name: str, annotation: str) -> None:
         value = getattr(self, name)

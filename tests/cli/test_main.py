@@ -334,3 +334,19 @@ def test_leaks_are_told_at_the_end() -> None:
     lines = describe(metrics | {"leaked": {"images": 8, "n_without": 0}})
     assert "8 of them were seen in training" in lines
     assert "other" not in lines
+
+
+def test_lr_find(
+    toy: str, make_folder: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    knobs = ["--backbone", "toy", "--head-epochs", "1", "--views", "0", "--batch-size", "8"]
+    code, out, _ = command("lr-find", make_folder(), *knobs, "-q")
+    assert code == 0
+    assert out.splitlines()[-1] == "Curve: lr-find.png"
+    assert (tmp_path / "lr-find.png").is_file()
+    code, out, _ = command("lr-find", tmp_path / "colours", *knobs, "--json", "-o", "two.png")
+    found = json.loads(out)
+    assert (code, found["curve"]) == (0, "two.png")
+    assert len(found["rates"]) == len(found["losses"]) == len(found["smoothed"])
+    code, _, err = command("lr-find", tmp_path / "colours", *knobs, "--unfreeze", "none")
+    assert (code, "Nothing is fine-tuned" in err) == (2, True)

@@ -8,7 +8,13 @@ import pytest
 from transfer.errors import DataError
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
-from transfer.images.pipeline import image_dataset, naming_bad_files, unwrap
+from transfer.images.pipeline import (
+    balanced_order,
+    image_dataset,
+    naming_bad_files,
+    repetitions,
+    unwrap,
+)
 
 OPTIONS = {"size": 24, "resize": "stretch", "batch_size": 4}
 
@@ -118,3 +124,32 @@ def test_real_photos(flowers):
     assert images.shape == (len(some), 96, 96, 3)
     assert sorted(labels) == sorted(some.labels)
     assert 20 < images.mean() < 235
+
+
+def test_balanced_orders():
+    labels = [0] * 90 + [1] * 7 + [3] * 4
+    epochs = [balanced_order(labels, 5, epoch) for epoch in range(6)]
+    for order in epochs:
+        assert len(order) == 101
+        counts = np.bincount(np.array(labels)[order], minlength=4)
+        assert sorted(counts[[0, 1, 3]]) == [33, 34, 34]
+        images = np.bincount(order, minlength=101)
+        assert images[:90].max() == 1
+        assert set(images[90:97]) <= {4, 5}
+        assert set(images[97:]) <= {8, 9}
+    assert np.array_equal(balanced_order(labels, 5, 3), epochs[3])
+    assert len(set(np.concatenate(epochs)) & set(range(90))) > 75  # other ones in each epoch
+
+
+def test_repetitions():
+    np.testing.assert_array_equal(repetitions(np.array([3, 1, 3, 3, 0, 1])), [0, 0, 1, 2, 0, 1])
+
+
+def test_oversampled_images_come_often_and_each_time_another_way(folder):
+    folder = folder.keep([i in (0, 5, 6, 7, 8, 9, 10) for i in range(len(folder))])
+    options = {**OPTIONS, "augment": "flip,shift=0.3", "oversample": True, "seed": 1}
+    images, labels = everything(image_dataset(folder, **options))
+    assert sorted(np.bincount(labels)) == [3, 4]
+    rare = images[labels == 0]
+    assert len(rare) >= 3
+    assert len({image.tobytes() for image in rare}) == len(rare)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import pytest
 
 from transfer.backbones import get_backbone
 from transfer.features.extract import Features
@@ -15,7 +14,7 @@ from transfer.training.classifier import (
     layers_to_unfreeze,
     unfreeze,
 )
-from transfer.training.finetune import batches_of_activations, warm_cosine
+from transfer.training.finetune import batches_of_activations
 from transfer.training.frozen import choose_cut
 from transfer.training.head import build_head, parse_head
 from transfer.training.train import top_of
@@ -79,8 +78,13 @@ def test_each_image_comes_once_an_epoch_in_one_of_its_views() -> None:
     assert [int(v) for x, _ in batches.val for v in x.numpy().reshape(-1)] == list(range(10))
 
 
-def test_the_rate_rises_and_falls() -> None:
-    rate = warm_cosine(0.1, 100)
-    values = [float(rate(step)) for step in (0, 5, 10, 55, 100)]
-    np.testing.assert_allclose(values, [0.0, 0.05, 0.1, 0.05, 0.0], atol=1e-6)
-    assert float(warm_cosine(0.1, 5)(0)) == pytest.approx(0.1)
+def test_oversampling_draws_every_class_equally_often_and_weighs_none() -> None:
+    labels = np.array([0] * 10 + [1] * 2)
+    train = Features(np.zeros((24, 1)), np.tile(labels, 2), np.zeros((24, 2, 2, 1)), 2)
+    val = Features(np.zeros((2, 1)), np.array([0, 1]), np.zeros((2, 2, 2, 1)), 1)
+    recipe = Recipe(balance="oversample", batch_size=4, epochs=2)
+    batches = batches_of_activations(train, val, [0.6, 3.0], recipe)
+    rows = list(batches.train)
+    assert len(rows) == 2 * batches.steps_per_epoch == 6
+    assert np.bincount(np.concatenate([y for _, y, _ in rows])).tolist() == [12, 12]
+    assert {float(w) for _, _, weights in rows for w in weights} == {1.0}

@@ -12,6 +12,7 @@ from transfer.recipe import Recipe
 from transfer.training import probe
 from transfer.training.history import History
 from transfer.training.logistic import softmax, solve
+from transfer.training.metrics import MacroF1
 from transfer.training.probe import fit_head, standardisation
 
 
@@ -26,7 +27,7 @@ def features(count: int = 60, views: int = 1, seed: int = 0) -> Features:
 
 
 def fit(tmp_path: Path, train: Features, val: Features, **knobs: object):  # type: ignore[no-untyped-def]
-    recipe = Recipe(**knobs)  # type: ignore[arg-type]
+    recipe = Recipe(**{"monitor": "val_accuracy"} | knobs)  # type: ignore[arg-type]
     return fit_head(train, val, [1.0] * 3, recipe, History(tmp_path / "history.csv"))
 
 
@@ -43,6 +44,9 @@ def test_the_solved_head_is_copied_exactly(tmp_path: Path, views: int) -> None:
     found = head.predict(val.vectors, verbose=0)
     np.testing.assert_allclose(found, softmax(expected), atol=1e-4)
     assert figures["val_accuracy"] == np.mean(found.argmax(1) == val.labels)
+    macro_f1 = MacroF1(3)
+    macro_f1.update_state(val.labels, found)
+    assert figures["val_macro_f1"] == pytest.approx(float(macro_f1.result()), abs=1e-6)
     given = found[np.arange(len(val)), val.labels]
     assert figures["val_loss"] == pytest.approx(-np.log(given).mean(), abs=1e-4)
     with (tmp_path / "history.csv").open() as file:

@@ -14,11 +14,9 @@ import pytest
 import transfer
 from transfer.backbones import get_backbone
 from transfer.errors import TransferError, UsageError
-from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 from transfer.run import Run
 from transfer.training.frozen import choose_cut, views_of
-from transfer.training.train import weigh_classes
 
 TOY: dict[str, Any] = {
     "backbone": "toy",
@@ -163,19 +161,60 @@ def test_cuts(toy: str) -> None:
     assert cut("block_2", trunk_cache="0") is None
 
 
-def test_class_weights_even_out(make_folder: Callable[..., Path]) -> None:
-    folder = ImageFolder.index(make_folder(per_class=4))
-    folder = folder.keep([p == "red/0.png" or not p.startswith("red/") for p in folder.paths])
-    assert weigh_classes(folder, "none") == [1.0, 1.0, 1.0]
-    np.testing.assert_allclose(weigh_classes(folder, "weights"), [0.75, 0.75, 3.0])
-    root = np.array(weigh_classes(folder, "sqrt"))
-    np.testing.assert_allclose(root[2] / root[0], 2.0)
-    np.testing.assert_allclose((root * [4, 4, 1]).sum(), 9.0)
-
-
 def test_views_are_made_where_they_help() -> None:
     assert views_of(Recipe(views=3, augment="none"), tuned=True) == 0
     assert views_of(Recipe(views=3, augment="flip"), tuned=False) == 3
     assert views_of(Recipe(), tuned=True) == 2
     assert views_of(Recipe(), tuned=False) == 0
     assert views_of(Recipe(head="avg,8"), tuned=False) == 2
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_every_knob_of_fine_tuning_at_once(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path, optimizer: str
+) -> None:
+    run = finetune(
+        make_folder(),
+        tmp_path / "run",
+        optimizer=optimizer,
+        schedule="onecycle",
+        layer_decay=0.5,
+        weight_decay=0.01,
+        label_smoothing=0.1,
+        clip_norm=1.0,
+        accumulate=2,
+        mix="both",
+        balance="weights",
+        monitor="loss",
+        epochs=4,
+        head_learning_rate=1e-5,  # leaves something to do
+    )
+    assert run.info["phase_kept"] == "finetune"
+    assert what_moved(run) == {"down/kernel", "block_2/kernel"}
+    # no smoothing in what is evaluated
+    assert run.info["phases"]["finetune"]["val_loss"] == pytest.approx(
+        run.metrics["log_loss"], rel=1e-3
+    )
+
+
+@pytest.mark.case("D37")
+@pytest.mark.parametrize("balance", ["none", "weights", "sqrt", "oversample"])
+def test_uneven_classes_are_told_and_monitored_by_macro_f1(
+    toy: str,
+    make_folder: Callable[..., Path],
+    tmp_path: Path,
+    balance: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = make_folder(per_class=17)
+    for i in range(4, 17):
+        (folder / "red" / f"{i}.png").unlink()
+    run = finetune(folder, tmp_path / "run", balance=balance, trunk_cache="0", mix="both")
+    assert "Classes are uneven: 3 to 14 training images. The best epoch is chosen by" in caplog.text
+    assert ("Consider --balance" in caplog.text) is (balance == "none")
+    assert run.info["monitor"] == "val_macro_f1"
+    assert run.recipe.monitor == "auto"
+    kept = run.info["phases"][run.info["phase_kept"]]
+    assert kept["val_macro_f1"] == pytest.approx(run.metrics["macro_f1"], abs=1e-6)
+    with (run.path / "history.csv").open() as file:
+        assert all(0 <= float(row["val_macro_f1"]) <= 1 for row in csv.DictReader(file))

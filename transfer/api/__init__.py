@@ -6,6 +6,16 @@ from transfer.api.comparison import compare
 from transfer.api.data import prepare
 from transfer.api.evaluation import evaluate, report
 from transfer.api.prediction import iterate_predictions, predict
+from transfer.api.rates import lr_find
 from transfer.api.training import finetune
 
-__all__ = ["compare", "evaluate", "finetune", "iterate_predictions", "predict", "prepare", "report"]
+__all__ = [
+    "compare",
+    "evaluate",
+    "finetune",
+    "iterate_predictions",
+    "lr_find",
+    "predict",
+    "prepare",
+    "report",
+]

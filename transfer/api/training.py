@@ -22,8 +22,9 @@ from transfer.images.split import assign_splits
 from transfer.images.splitfile import Side, match_sides, read_leaks, read_sides, write_split
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
-from transfer.recipe import Recipe
+from transfer.recipe import FROM_SCRATCH, Recipe
 from transfer.run import Run, check_output, versions
+from transfer.training.balance import is_uneven
 from transfer.training.head import parse_head
 from transfer.weights import Weights, locate, resolve_weights
 
@@ -112,12 +113,17 @@ def _train_and_evaluate(
 
 
 def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
-    """Return `recipe` (the defaults where None) with some knobs changed.
+    """Return `recipe` (the defaults of the backbone where None) with some knobs changed.
 
     Raises:
-        UsageError: A knob is unknown or ill-typed.
+        UsageError: A knob or the backbone is unknown, or a knob ill-typed.
     """
-    return Recipe.from_dict((recipe or Recipe()).to_dict() | dict(knobs))
+    if recipe is not None:
+        return Recipe.from_dict(recipe.to_dict() | dict(knobs))
+    recipe = Recipe.from_dict(dict(knobs))
+    if get_backbone(recipe.backbone).scratch:
+        return Recipe.from_dict(FROM_SCRATCH | dict(knobs))
+    return recipe
 
 
 def check_recipe(recipe: Recipe) -> Backbone:
@@ -161,11 +167,14 @@ def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
     counts = folder.counts()
     say(", ".join(f"{split} {sum(each.values()):,}" for split, each in counts.items()))
     sizes = [n for n in counts["train"].values() if n]
-    if recipe.balance == "none" and max(sizes) > 3 * min(sizes):
-        warn(
-            f"Classes are uneven: {min(sizes)} to {max(sizes)} training images."
-            " Consider --balance weights, and read macro-F1 rather than accuracy."
-        )
+    if not is_uneven(sizes):
+        return
+    words = [f"Classes are uneven: {min(sizes)} to {max(sizes)} training images."]
+    if recipe.monitor == "auto":
+        words.append("The best epoch is chosen by macro-F1; read it rather than accuracy.")
+    if recipe.balance == "none":
+        words.append("Consider --balance weights.")
+    warn(" ".join(words))
 
 
 def _about(folder: ImageFolder, audit: Audit, found: Weights) -> dict[str, Any]:

@@ -10,8 +10,10 @@ import click
 
 from transfer.errors import UsageError
 
+HEADER = ("BACKBONE", "FAMILY", "SIZE", "MIN", "PARAMS", "FEATURES", "WEIGHTS")
 
-@click.command(short_help="List the pretrained networks, or show the blocks of one.")
+
+@click.command(short_help="List the networks, or show the blocks of one.")
 @click.argument("pattern", default="*")
 @click.option("--image-size", type=int, metavar="NUMBER", help="For which input blocks are shown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -35,20 +37,27 @@ def _list(found: list[Any], as_json: bool) -> str:
 
     if as_json:
         return json.dumps([_record(*each) for each in found], indent=2)
-    rows = [
-        [
-            backbone.name,
-            backbone.family,
-            f"{backbone.image_size}",
-            f"{backbone.min_size}",
-            f"{backbone.parameters / 1e6:.1f} M",
-            f"{backbone.feature_dim}",
-            _place(weights),
-        ]
-        for backbone, weights in found
+    pretrained = [_row(*each) for each in found if not each[0].scratch]
+    scratch = [_row(*each) for each in found if each[0].scratch]
+    groups = []
+    if pretrained:
+        groups.append(table(HEADER, pretrained, right=(2, 3, 4, 5)))
+    if scratch:
+        title = "Trained from scratch, as a yardstick:\n"
+        groups.append(title + table(HEADER, scratch, right=(2, 3, 4, 5)))
+    return "\n\n".join(groups)
+
+
+def _row(backbone: Any, weights: Any) -> list[str]:
+    return [
+        backbone.name,
+        backbone.family,
+        f"{backbone.image_size}",
+        f"{backbone.min_size}",
+        f"{backbone.parameters / 1e6:.1f} M",
+        f"{backbone.feature_dim}",
+        _place(weights),
     ]
-    header = ["BACKBONE", "FAMILY", "SIZE", "MIN", "PARAMS", "FEATURES", "WEIGHTS"]
-    return table(header, rows, right=(2, 3, 4, 5))
 
 
 def _place(weights: Any) -> str:
@@ -87,10 +96,11 @@ def _show(backbone: Any, image_size: int | None, as_json: bool) -> str:
         ]
         for number, block in enumerate(blocks, start=1)
     ]
+    default = "all of them" if backbone.scratch else f"N is {affordable(blocks)}"
     header = ["N", "LAYERS (top block first)", "PARAMS", "OF ALL", "OF THE WORK"]
     return (
         f"{backbone.name} ({backbone.family}): {parameters:,} parameters,"
-        f" {work / 1e9:.2f} G multiply-adds at {side} px, {backbone.feature_dim} features.\n"
-        f"--unfreeze N trains blocks 1 to N; N is {affordable(blocks)} by default.\n\n"
+        f" {work / 1e6:,.1f} M multiply-adds at {side} px, {backbone.feature_dim} features.\n"
+        f"--unfreeze N trains blocks 1 to N; {default} by default.\n\n"
         + table(header, rows, right=(0, 2, 3, 4))
     )

@@ -22,6 +22,7 @@ COMMANDS = (
     "predict",
     "prepare",
     "compare",
+    "lr-find",
     "backbones",
     "weights",
     "cache",
@@ -38,6 +39,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        name = name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"transfer.cli.{name}"), name)
         return command
 

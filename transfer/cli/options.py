@@ -11,10 +11,13 @@ import click
 from transfer.recipe import (
     BALANCES,
     ENGINES,
+    MIXES,
     MONITORS,
     ON_BAD,
+    OPTIMIZERS,
     PRECISIONS,
     RESIZES,
+    SCHEDULES,
     Recipe,
 )
 
@@ -22,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Field of the Recipe -> what --help says of it. Its type and default are those of the field.
 HELP = {
-    "backbone": 'Pretrained network; see "transfer backbones".',
+    "backbone": 'The network; see "transfer backbones".',
     "weights": "auto, bundled, imagenet, none, or a file or folder.",
     "image_size": "Side of the input in pixels.",
     "resize": "How a photo becomes a square.",
@@ -31,16 +34,24 @@ HELP = {
     "views": "Augmented views of each training image.  [default: 2, linear head alone: 0]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Most epochs for the head alone.",
-    "epochs": "Most epochs of fine-tuning.",
+    "epochs": "Most epochs of fine-tuning; 50 for a network from scratch.",
     "head_learning_rate": "Learning rate for the head alone.",
-    "learning_rate": "Learning rate of fine-tuning.",
+    "learning_rate": "Learning rate of fine-tuning; 0.001 for a network from scratch.",
+    "optimizer": "What fine-tunes; sgd has a momentum of 0.9.",
+    "schedule": "Course of the learning rate; cosine has a warm-up.",
+    "layer_decay": "Factor of the learning rate from block to block, from the head down.",
+    "weight_decay": "Decoupled; never of biases and normalisations.",
+    "label_smoothing": "Share of each training target that is spread over all classes.",
+    "clip_norm": "Largest norm of the gradients; 0 for no limit.",
+    "mix": "Mixtures of training images; auto: both from 20,000 images.",
+    "accumulate": "Batches after which the weights move once.",
     "batch_size": "Images per step.",
     "patience": "Epochs without improvement before a phase stops.",
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",
     "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
-    "monitor": 'What "best" means.',
-    "balance": "Weights of uneven classes in the loss.",
+    "monitor": 'What "best" means; auto: accuracy, or macro-F1 where classes are uneven.',
+    "balance": "Rare classes: weights in the loss, their square root, or drawn more often.",
     "val": "Share held out for validation where no val folder stands.",
     "test": "Share held out for a test that training never sees.",
     "group_by": "Never divide images of one patient, burst, video: a regex on the path, or"
@@ -53,8 +64,11 @@ HELP = {
 }
 CHOICES = {
     "resize": RESIZES,
-    "monitor": tuple(MONITORS),
+    "monitor": ("auto", *MONITORS),
     "balance": BALANCES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "mix": MIXES,
     "on_bad": ON_BAD,
     "engine": ENGINES,
     "precision": PRECISIONS,

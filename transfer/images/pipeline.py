@@ -31,6 +31,7 @@ def image_dataset(
     batch_size: int,
     augment: str = "none",
     shuffle: bool = False,
+    oversample: bool = False,
     seed: int = 0,
     epoch: int = 0,
     epochs: int = 1,
@@ -50,6 +51,7 @@ def image_dataset(
         batch_size: Images per batch; the last batch of each epoch holds what is left.
         augment: See `transfer.images.augment.parse_augment`.
         shuffle: Whether each epoch has its own order; otherwise the order of ``folder.paths``.
+        oversample: Whether every class is drawn as often as any other, see `balanced_order`.
         seed: Seed of order and augmentation, 0 or more.
         epoch: Number of the first epoch, 0 or more.
         epochs: How many epochs follow on each other; for ``fit(..., steps_per_epoch=...)``.
@@ -81,8 +83,13 @@ def image_dataset(
         return (image, *(tf.gather(values, row) for values in extras)) if extras else image
 
     def plan(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        order = epoch_order(count, seed, int(number), shuffle)
-        return order, image_seeds(folder.paths, seed, int(number))[order]
+        if oversample:
+            order = balanced_order(folder.labels, seed, int(number))
+        else:
+            order = epoch_order(count, seed, int(number), shuffle)
+        seeds = image_seeds(folder.paths, seed, int(number))[order]
+        seeds[:, 1] += repetitions(order)  # else an image that comes twice looks the same twice
+        return order, seeds
 
     def one_epoch(number: tf.Tensor) -> tf.data.Dataset:
         order, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
@@ -123,6 +130,42 @@ def epoch_order(count: int, seed: int, epoch: int, shuffle: bool = True) -> np.n
     if not shuffle:
         return np.arange(count, dtype=np.int64)
     return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def balanced_order(labels: Sequence[int] | np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Return as many images as there are, with the same number of each class, in random order.
+
+    The images of a rare class come several times, all of them about as often; of a frequent class
+    comes a part, another one in each epoch.
+
+    Args:
+        labels: Class of each image.
+        seed: Seed of the order, 0 or more.
+        epoch: Number of the epoch, 0 or more.
+
+    Returns:
+        int64 array of shape (n,): numbers of images.
+    """
+    labels = np.asarray(labels)
+    rng = np.random.default_rng([seed, epoch])
+    classes = rng.permutation(np.unique(labels))  # which ones get what the division leaves
+    chosen: list[np.ndarray] = []
+    for share in np.array_split(np.arange(len(labels)), len(classes)):
+        members = np.flatnonzero(labels == classes[len(chosen)])
+        rounds = [rng.permutation(members) for _ in range(-(-len(share) // len(members)))]
+        chosen.append(np.concatenate(rounds)[: len(share)])
+    order: np.ndarray = rng.permutation(np.concatenate(chosen)).astype(np.int64)
+    return order
+
+
+def repetitions(order: np.ndarray) -> np.ndarray:
+    """Return for each image of an order how often it came before: int32 array of shape (n,)."""
+    by_image = np.argsort(order, kind="stable")
+    ordered = order[by_image]
+    first = np.searchsorted(ordered, ordered)  # where the image's run begins
+    result = np.empty(len(order), np.int32)
+    result[by_image] = np.arange(len(order)) - first
+    return result
 
 
 def image_seeds(paths: Sequence[str], seed: int, epoch: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import (
     PREFETCH,
+    balanced_order,
     epoch_order,
     image_dataset,
     naming_bad_files,
@@ -25,6 +26,9 @@ from transfer.progress import bar, say
 from transfer.recipe import MONITORS, Recipe
 from transfer.training.checkpoint import BestCheckpoint
 from transfer.training.history import COLUMNS, History
+from transfer.training.metrics import MacroF1
+from transfer.training.optimizers import layer_factors, make_optimizer
+from transfer.training.targets import hard_batches, resolve_mix, soft_batches
 
 
 @dataclass(frozen=True)
@@ -45,23 +49,28 @@ def batches_of_activations(
         train: With activations (views * n, ...).
         val: With activations (m, ...), one view.
         class_weights: Weight in the loss of each class.
-        recipe: Gives seed, batch size and epochs.
+        recipe: Gives balance, seed, batch size and epochs.
     """
     count, size = len(train), recipe.batch_size
-    weights = np.asarray(class_weights, dtype=np.float32)
+    weights = _loss_weights(class_weights, recipe)
 
     def rows(features: Features, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         assert features.activations is not None
         labels = features.labels[chosen]
         return features.activations[chosen].astype(np.float32), labels, weights[labels]
 
+    def order_of(epoch: int) -> np.ndarray:
+        if recipe.balance == "oversample":
+            return balanced_order(train.labels[:count], recipe.seed, epoch)
+        return epoch_order(count, recipe.seed, epoch)
+
     def train_batches():  # type: ignore[no-untyped-def]
         for epoch in range(recipe.epochs):
-            order = epoch_order(count, recipe.seed, epoch)
+            order = order_of(epoch)
             views = np.random.default_rng([recipe.seed, epoch, 1]).integers(train.views, size=count)
             for start in range(0, count, size):
                 images = order[start : start + size]
-                yield rows(train, views[images] * count + images)
+                yield rows(train, views[start : start + size] * count + images)
 
     def val_batches():  # type: ignore[no-untyped-def]
         for start in range(0, len(val), size):
@@ -101,6 +110,7 @@ def batches_of_images(
         class_weights: Weight in the loss of each class.
         recipe: Says how they are resized, augmented, shuffled and batched.
     """
+    weights = _loss_weights(class_weights, recipe)
     read = partial(image_dataset, size=size, resize=recipe.resize, batch_size=recipe.batch_size)
     return Batches(
         read(
@@ -109,10 +119,28 @@ def batches_of_images(
             shuffle=True,
             seed=recipe.seed,
             epochs=recipe.epochs,
-            weights=[class_weights[label] for label in train.labels],
+            oversample=recipe.balance == "oversample",
+            weights=[weights[label] for label in train.labels],
         ),
         read(val),
         -(-len(train) // recipe.batch_size),
+    )
+
+
+def _loss_weights(class_weights: Sequence[float], recipe: Recipe) -> np.ndarray:
+    weights = np.asarray(class_weights, dtype=np.float32)
+    return np.ones_like(weights) if recipe.balance == "oversample" else weights
+
+
+def with_targets(batches: Batches, num_classes: int, recipe: Recipe) -> Batches:
+    """Return batches with targets for the categorical cross-entropy in place of labels."""
+    mix = resolve_mix(recipe, (batches.steps_per_epoch - 1) * recipe.batch_size)
+    if mix != "none":
+        say(f"Training on mixtures of images ({mix}).")
+    return replace(
+        batches,
+        train=soft_batches(batches.train, num_classes, recipe, mix),
+        val=hard_batches(batches.val, num_classes),
     )
 
 
@@ -141,10 +169,13 @@ def fine_tune(
         TransferError: The loss stopped being a finite number.
     """
     steps = batches.steps_per_epoch * recipe.epochs
+    batches = with_targets(batches, model.output_shape[-1], recipe)
+    base = classifier.get_layer(recipe.backbone)
+    factors = layer_factors(model, base, recipe.layer_decay)
     model.compile(  # after unfreezing: what is trainable is settled here
-        optimizer=keras.optimizers.Adam(warm_cosine(recipe.learning_rate, steps)),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        optimizer=make_optimizer(recipe, steps, factors),
+        loss="categorical_crossentropy",
+        metrics=["accuracy", MacroF1(model.output_shape[-1])],
         jit_compile=False,
     )
     mode = MONITORS[recipe.monitor]
@@ -165,7 +196,7 @@ def fine_tune(
                 history.recorder("finetune"),
                 keras.callbacks.LambdaCallback(
                     on_train_batch_end=lambda batch, logs: advance(1),
-                    on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], recipe.epochs)),
+                    on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], recipe)),
                 ),
             ],
         )
@@ -179,17 +210,8 @@ def evaluate(model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
     return {f"val_{name}": float(value) for name, value in figures.items()}
 
 
-def warm_cosine(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return a rate that rises to `peak` over a tenth of the steps and falls to 0 as a cosine."""
-    warm_up = steps // 10
-    if warm_up == 0:
-        return keras.optimizers.schedules.CosineDecay(peak, decay_steps=steps)
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, decay_steps=steps - warm_up, warmup_target=peak, warmup_steps=warm_up
-    )
-
-
-def _line(row: dict[str, Any], epochs: int) -> str:
-    left = row["seconds"] * (epochs - row["epoch"])
-    figures = (f"{name} {row.get(name, float('nan')):.4f}" for name in COLUMNS[2:6])
-    return f"Epoch {row['epoch']:>2}/{epochs}: {', '.join(figures)}; at most {left:.0f} s left"
+def _line(row: dict[str, Any], recipe: Recipe) -> str:
+    left = row["seconds"] * (recipe.epochs - row["epoch"])
+    names = dict.fromkeys([*COLUMNS[2:6], recipe.monitor])
+    figures = ", ".join(f"{name} {row.get(name, float('nan')):.4f}" for name in names)
+    return f"Epoch {row['epoch']:>2}/{recipe.epochs}: {figures}; at most {left:.0f} s left"

@@ -13,7 +13,16 @@ import keras
 from transfer.errors import TransferError
 from transfer.run import write_csv
 
-COLUMNS = ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+COLUMNS = (
+    "phase",
+    "epoch",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "val_macro_f1",
+    "seconds",
+)
 
 
 class History:

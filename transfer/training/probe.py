@@ -28,6 +28,7 @@ from transfer.training.head import (
 )
 from transfer.training.history import History
 from transfer.training.logistic import START, STRENGTHS, cross_validate, softmax, solve
+from transfer.training.metrics import MacroF1
 
 LARGEST = 2e8  # rows x columns x classes that are solved in about a minute on two cores
 BATCH_SIZE = 256  # vectors are small: larger batches than for images
@@ -51,7 +52,7 @@ def fit_head(
         val: Vectors of the validation images. They judge a head and never choose how strongly
             it is regularised.
         class_weights: Weight in the loss of each class.
-        recipe: The knobs.
+        recipe: The knobs; its monitor is not ``auto`` (see `resolve_monitor`).
         history: Where the epochs are recorded, as phase "head"; a solved head counts as one.
 
     Returns:
@@ -102,8 +103,8 @@ def _solve(
     head.get_layer("predictions").set_weights([kernel, bias])
     figures: dict[str, float] = {}
     for prefix, vectors, each in (("", sides[0], train), ("val_", sides[1], val)):
-        given, right = _judge(softmax(vectors @ kernel + bias), each.labels)
-        figures |= {f"{prefix}loss": given, f"{prefix}accuracy": right}
+        found = _judge(softmax(vectors @ kernel + bias), each.labels)
+        figures |= {f"{prefix}{name}": value for name, value in found.items()}
     history.add("head", 1, time.monotonic() - began, figures)
     figures["strength"] = float(strength)
     if chosen is not None:
@@ -111,10 +112,16 @@ def _solve(
     return figures
 
 
-def _judge(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+def _judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    from sklearn.metrics import f1_score
+
     given = probabilities[np.arange(len(labels)), labels]
-    loss = -np.log(np.maximum(given, 1e-7)).mean()
-    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
+    best = probabilities.argmax(axis=1)
+    return {
+        "loss": float(-np.log(np.maximum(given, 1e-7)).mean()),
+        "accuracy": float((best == labels).mean()),
+        "macro_f1": float(f1_score(labels, best, labels=np.unique(labels), average="macro")),
+    }
 
 
 def _train(
@@ -132,7 +139,7 @@ def _train(
     head.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        metrics=["accuracy", MacroF1(len(class_weights))],
         jit_compile=False,
     )
     mode = MONITORS[recipe.monitor]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from transfer.images.folder import ImageFolder
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.run import Predictions, Run
+from transfer.training.balance import resolve_monitor, weigh_classes
 from transfer.training.checkpoint import save_model
 from transfer.training.classifier import (
     build_classifier,
@@ -29,6 +31,7 @@ from transfer.training.classifier import (
     unfreeze,
 )
 from transfer.training.finetune import batches_of_activations, batches_of_images, fine_tune
+from transfer.training.from_scratch import train_from_scratch
 from transfer.training.frozen import (
     choose_cut,
     compute_features,
@@ -64,13 +67,19 @@ def train(
     """
     keras.utils.set_random_seed(recipe.seed)
     sides = folder.select("train"), folder.select("val")
-    class_weights = weigh_classes(sides[0], recipe.balance)
+    counts = np.bincount(sides[0].labels, minlength=len(folder.classes)).tolist()
+    recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
+    class_weights = weigh_classes(counts, recipe.balance)
+    run.update_info(monitor=recipe.monitor, class_weights=class_weights)
     extractor = build_extractor(
         get_backbone(recipe.backbone), parse_head(recipe.head), image_size(recipe), weights
     )
+    history = History(run.path / "history.csv")
+    if get_backbone(recipe.backbone).scratch and weights.origin == "none":
+        train_from_scratch(run, sides, class_weights, extractor, recipe, history)
+        return None
     base = extractor.get_layer(recipe.backbone)
     chosen = layers_to_unfreeze(base, recipe.unfreeze)
-    history = History(run.path / "history.csv")
     with tempfile.TemporaryDirectory(prefix=".activations-", dir=run.path) as scratch:
         cut = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
         started = time.monotonic()
@@ -133,22 +142,6 @@ def top_of(base: keras.Model, cut: str, head: keras.Model, recipe: Recipe) -> ke
     top = split_at(base, cut)[1]
     activations = keras.Input(top.input.shape[1:], name="activations")
     return keras.Model(activations, head(pool(parse_head(recipe.head), top(activations))))
-
-
-def weigh_classes(folder: ImageFolder, balance: str) -> Sequence[float]:
-    """Return the weight of each class in the loss; 1 on average over the images.
-
-    Args:
-        folder: The training images.
-        balance: ``none``, ``weights`` (inverse frequency, as scikit-learn's "balanced") or
-            ``sqrt`` (its square root).
-    """
-    counts = np.bincount(folder.labels, minlength=len(folder.classes)).astype(float)
-    if balance == "none":
-        return [1.0] * len(counts)
-    power = {"weights": 1.0, "sqrt": 0.5}[balance]
-    raw = np.where(counts > 0, 1.0 / np.maximum(counts, 1.0) ** power, 0.0)
-    return list(raw * counts.sum() / (raw * counts).sum())
 
 
 def _finite(figures: dict[str, float]) -> dict[str, float | None]:

@@ -1,0 +1,76 @@
+"""lr_find: which learning rate suits the fine-tuning of a folder of images."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfer.api.training import check_recipe, make_recipe
+from transfer.errors import UsageError
+from transfer.evaluation.rates import plot_rates
+from transfer.images.audit import clean
+from transfer.images.folder import ImageFolder
+from transfer.images.sources import resolve
+from transfer.images.split import assign_splits
+from transfer.progress import say
+from transfer.quiet import import_tensorflow
+from transfer.recipe import Recipe
+from transfer.weights import resolve_weights
+
+if TYPE_CHECKING:
+    from transfer.training.lr_find import RateCurve
+
+
+def lr_find(
+    data: str | os.PathLike[str],
+    *,
+    recipe: Recipe | None = None,
+    output: str | os.PathLike[str] | None = None,
+    **knobs: Any,
+) -> RateCurve:
+    """Raise the learning rate over 100 steps of fine-tuning, and suggest one.
+
+    Args:
+        data: As in `transfer.finetune`.
+        recipe: Where to start from; the defaults where not given.
+        output: PNG file for the curve, replaced where it exists; none where not given.
+        **knobs: Fields of `Recipe` that differ.
+
+    Returns:
+        Rates, losses and the suggestion.
+
+    Raises:
+        UsageError: A knob makes no sense, nothing is fine-tuned, or `output` is no PNG file.
+        DataError: The images cannot be used.
+        WeightsError: The backbone's weights cannot be had.
+
+    Example:
+        >>> rate = transfer.lr_find("data/dogs").suggestion
+        >>> transfer.finetune("data/dogs", learning_rate=rate)
+    """
+    recipe = make_recipe(recipe, knobs)
+    backbone = check_recipe(recipe)
+    path = None if output is None else _check_png(Path(output))
+    root, _ = resolve(data)
+    folder = ImageFolder.index(
+        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
+    )
+    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
+    folder, audit = clean(folder, recipe.on_bad)
+    folder = assign_splits(folder, audit.sha256, val=recipe.val, seed=recipe.seed)
+    weights = resolve_weights(backbone, recipe.weights)
+    import_tensorflow()
+    from transfer.training.lr_find import find_rate
+
+    curve = find_rate(folder, recipe, weights, audit.sha256)
+    if path is not None:
+        plot_rates(dataclasses.asdict(curve), path)
+    return curve
+
+
+def _check_png(path: Path) -> Path:
+    if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"Expected a .png file in a folder that exists. Received: {str(path)!r}")
+    return path

@@ -1,0 +1,64 @@
+"""transfer lr-find DATA: which learning rate suits the fine-tuning."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+import click
+
+from transfer.cli.console import watched
+from transfer.cli.options import given, recipe_options
+
+
+@click.command("lr-find", short_help="Suggest a learning rate for fine-tuning.")
+@click.argument("data")
+@recipe_options
+@click.option(
+    "--recipe", type=click.Path(), help="Start from this recipe.json; options override it."
+)
+@click.option(
+    "-o", "--output", type=click.Path(), default="lr-find.png", help="PNG file for the curve."
+)
+@click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
+def lr_find(
+    data: str,
+    recipe: str | None,
+    output: str,
+    no_cache: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Raise the learning rate from 1e-7 to 1 over 100 steps of fine-tuning on DATA, draw the loss,
+    and suggest the rate at which it falls fastest. Take it as a careful one: the warm-up of a real
+    training often bears more.
+
+    Everything else is as in "transfer finetune" with the same options.
+    """
+    from transfer import api
+    from transfer.recipe import Recipe
+
+    if no_cache:
+        os.environ["TRANSFER_CACHE"] = "0"
+    with watched(quiet):
+        curve = api.lr_find(
+            data,
+            recipe=None if recipe is None else Recipe.load(recipe),
+            output=output,
+            **given(options),
+        )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(curve) | {"curve": output}))
+        return
+    if curve.suggestion is not None:
+        click.echo(f"Suggestion: --learning-rate {curve.suggestion:.2g}")
+    else:
+        click.echo("The loss falls by no more than its noise: there is no rate to suggest.")
+    if curve.limit is not None:
+        click.echo(f"The loss rises from {curve.limit:.2g} on (without warm-up).")
+    click.echo(f"Curve: {output}")

@@ -1,0 +1,42 @@
+"""The curve of a learning rate range test as a PNG file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfer.evaluation.plots import FONT
+from transfer.run import atomic
+
+
+def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
+    """Draw the loss over the learning rate, on a logarithmic axis.
+
+    Args:
+        curve: The fields of a `transfer.training.lr_find.RateCurve`.
+        path: The PNG file to write.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"font.family": [FONT]})
+        figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+        axes = figure.subplots()
+        axes.plot(
+            curve["rates"], curve["losses"], ".", color="#9db4cc", markersize=4, label="each step"
+        )
+        axes.plot(curve["rates"], curve["smoothed"], color="#1f4e79", linewidth=2, label="smoothed")
+        for name, colour in (("suggestion", "#2e7d32"), ("limit", "#b3401f")):
+            if curve[name] is not None:
+                label = f"{name}: {curve[name]:.2g}"
+                axes.axvline(curve[name], color=colour, linestyle="--", label=label)
+        axes.set_xscale("log")
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("training loss")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        with atomic(path) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})

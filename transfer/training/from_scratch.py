@@ -1,0 +1,70 @@
+"""The one phase of a network without pretrained weights: all of it is trained at once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import keras
+
+from transfer.images.folder import ImageFolder
+from transfer.progress import say, warn
+from transfer.recipe import Recipe
+from transfer.run import Run
+from transfer.training.checkpoint import save_model
+from transfer.training.classifier import (
+    build_classifier,
+    image_size,
+    layers_to_unfreeze,
+    unfreeze,
+)
+from transfer.training.finetune import batches_of_images, fine_tune
+from transfer.training.head import build_head, parse_head
+from transfer.training.history import History
+
+
+def train_from_scratch(
+    run: Run,
+    sides: tuple[ImageFolder, ImageFolder],
+    class_weights: Sequence[float],
+    extractor: keras.Model,
+    recipe: Recipe,
+    history: History,
+) -> None:
+    """Train a whole network, and leave it as it was at its best in the run's model.keras.
+
+    A phase with frozen layers would only train a head on the features of random weights.
+
+    Args:
+        run: Where model.keras, history.csv and run.json go.
+        sides: Training and validation images.
+        class_weights: Weight in the loss of each class.
+        extractor: From images to vectors, with random weights.
+        recipe: The knobs.
+        history: Where the epochs are recorded, as phase "finetune".
+
+    Raises:
+        TransferError: The training diverged.
+    """
+    say(f"{recipe.backbone} has no pretrained weights: all of it is trained from scratch.")
+    spec = parse_head(recipe.head)
+    head = build_head(spec, extractor.output_shape[-1], len(class_weights), recipe.seed)
+    classifier = build_classifier(extractor, head)
+    base = extractor.get_layer(recipe.backbone)
+    chosen = layers_to_unfreeze(base, "all" if recipe.unfreeze == "auto" else recipe.unfreeze)
+    unfreeze(classifier, base, chosen)
+    path = run.path / "model.keras"
+    save_model(classifier, path)
+    batches = batches_of_images(*sides, image_size(recipe), class_weights, recipe)
+    started = time.monotonic()
+    best = fine_tune(classifier, classifier, batches, recipe, path, history)
+    seconds = time.monotonic() - started
+    if best:
+        say(f"Best epoch: val_accuracy {best['val_accuracy']:.4f}, val_loss {best['val_loss']:.4f}")
+    else:
+        warn(f"No epoch was better than the untrained network ({recipe.monitor}), which is kept.")
+    figures = {name: value if math.isfinite(value) else None for name, value in best.items()}
+    run.update_info(
+        phase_kept="finetune", phases={"finetune": figures | {"seconds": seconds}}, seconds={}
+    )

@@ -1,0 +1,192 @@
+"""The learning rate range test: a short training whose rate rises until the loss does too."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from transfer.backbones import get_backbone
+from transfer.errors import UsageError
+from transfer.images.folder import ImageFolder
+from transfer.images.pipeline import naming_bad_files
+from transfer.progress import bar
+from transfer.recipe import Recipe
+from transfer.training.balance import weigh_classes
+from transfer.training.classifier import (
+    build_classifier,
+    build_extractor,
+    image_size,
+    layers_to_unfreeze,
+    unfreeze,
+)
+from transfer.training.finetune import (
+    Batches,
+    batches_of_activations,
+    batches_of_images,
+    with_targets,
+)
+from transfer.training.frozen import choose_cut, compute_features, frozen_network, open_cache
+from transfer.training.head import build_head, parse_head
+from transfer.training.history import History
+from transfer.training.optimizers import layer_factors, make_optimizer
+from transfer.training.probe import fit_head
+from transfer.training.train import top_of
+from transfer.weights import Weights
+
+LOWEST, HIGHEST, STEPS = 1e-7, 1.0, 100
+QUIET = 25  # first steps, with rates that change nothing yet: what they show is noise
+KERNEL = np.array([1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1]) / 36.0
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """What each learning rate did.
+
+    Attributes:
+        rates: Learning rate of each step, rising.
+        losses: Training loss of its batch, before the step.
+        smoothed: The same, as a weighted mean of 11 neighbours.
+        suggestion: Where the smoothed loss falls fastest; None where it never falls by more than
+            its noise.
+        limit: From where on it stays above what it was at first; None where it does not.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    suggestion: float | None
+    limit: float | None
+
+
+def find_rate(
+    folder: ImageFolder, recipe: Recipe, weights: Weights, sha256: Mapping[str, str]
+) -> RateCurve:
+    """Raise the rate from 1e-7 to 1 over 100 steps of fine-tuning, and look at the loss.
+
+    L. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3. All is as
+    in `transfer.training.train.train`, from the trained head on; nothing is kept but features.
+
+    Args:
+        folder: All images, each with its split.
+        recipe: The knobs; rate, schedule and epochs do not matter.
+        weights: The backbone's weights, present as a file (or "none").
+        sha256: Path to hex digest of the file, for every image.
+
+    Raises:
+        UsageError: Nothing is to be fine-tuned.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    sides = folder.select("train"), folder.select("val")
+    steps = STEPS * recipe.accumulate
+    recipe = replace(
+        recipe,
+        epochs=math.ceil(steps / math.ceil(len(sides[0]) / recipe.batch_size)),
+        monitor="val_loss",
+    )
+    extractor = build_extractor(
+        get_backbone(recipe.backbone), parse_head(recipe.head), image_size(recipe), weights
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        model, batches = _fine_tuning(extractor, sides, recipe, weights, sha256, Path(scratch))
+        factors = layer_factors(model, extractor.get_layer(recipe.backbone), recipe.layer_decay)
+        optimizer = make_optimizer(recipe, steps, factors)
+        optimizer.learning_rate = rising(LOWEST, HIGHEST, STEPS)
+        model.compile(optimizer, "categorical_crossentropy", jit_compile=False)
+        batches = with_targets(batches, model.output_shape[-1], recipe)
+        with naming_bad_files():
+            rates, losses = _climb(model, batches, steps)
+    return read_curve(rates, losses)
+
+
+def _fine_tuning(
+    extractor: keras.Model,
+    sides: tuple[ImageFolder, ImageFolder],
+    recipe: Recipe,
+    weights: Weights,
+    sha256: Mapping[str, str],
+    scratch: Path,
+) -> tuple[keras.Model, Batches]:
+    """Return the model as fine-tuning takes it up, and the batches that it gets."""
+    base = extractor.get_layer(recipe.backbone)
+    from_scratch = get_backbone(recipe.backbone).scratch and weights.origin == "none"
+    everything = from_scratch and recipe.unfreeze == "auto"
+    chosen = layers_to_unfreeze(base, "all" if everything else recipe.unfreeze)
+    if not chosen:
+        raise UsageError("Nothing is fine-tuned with --unfreeze none. Expected blocks to train.")
+    counts = np.bincount(sides[0].labels, minlength=len(sides[0].classes)).tolist()
+    class_weights = weigh_classes(counts, recipe.balance)
+    if from_scratch:
+        spec = parse_head(recipe.head)
+        head = build_head(spec, extractor.output_shape[-1], len(counts), recipe.seed)
+        cut = None
+    else:
+        cut = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
+        network = frozen_network(extractor, base, cut, recipe)
+        cache = open_cache(network, base, cut, weights, sha256)
+        features = compute_features(network, sides, cache, None if cut is None else scratch)
+        history = History(scratch / "history.csv")
+        head, _ = fit_head(*features, class_weights, recipe, history)
+    classifier = build_classifier(extractor, head)
+    unfreeze(classifier, base, chosen)
+    if cut is None:
+        images = batches_of_images(*sides, image_size(recipe), class_weights, recipe)
+        return classifier, images
+    rows = batches_of_activations(*features, class_weights, recipe)
+    return top_of(base, cut, head, recipe), rows
+
+
+def _climb(model: keras.Model, batches: Batches, steps: int) -> tuple[list[float], list[float]]:
+    """Train until the loss is that of two guesses; return the rate and the loss of each step."""
+    guessing = math.log(model.output_shape[-1])  # the loss of one who knows nothing
+    rates: list[float] = []
+    losses: list[float] = []
+    with bar("Raising the rate", steps) as advance:
+        for inputs, targets, weights in batches.train.take(steps):
+            rate = float(model.optimizer.learning_rate)
+            model.reset_metrics()
+            loss = float(model.train_on_batch(inputs, targets, weights))
+            advance(1)
+            if not math.isfinite(loss):
+                break
+            rates.append(rate)
+            losses.append(loss)
+            if np.mean(losses[-5:]) > 2 * max(guessing, float(np.mean(losses[:QUIET]))):
+                break
+    return rates, losses
+
+
+def rising(low: float, high: float, steps: int) -> keras.optimizers.schedules.ExponentialDecay:
+    """Return a rate that rises by the same factor each step, from `low` to `high` at the last."""
+    return keras.optimizers.schedules.ExponentialDecay(low, steps - 1, high / low)
+
+
+def read_curve(rates: Sequence[float], losses: Sequence[float]) -> RateCurve:
+    """Return the curve, with what can be read from it."""
+    smoothed = smooth(np.asarray(losses, dtype=float))
+    quiet = np.asarray(losses[:QUIET], dtype=float)
+    suggestion = limit = None
+    if len(losses) > QUIET:
+        noise = 4 * quiet.std() * math.sqrt((KERNEL**2).sum())
+        lowest = int(smoothed[: -(len(KERNEL) // 2)].argmin())  # the last have few neighbours
+        if smoothed[lowest] < quiet.mean() - noise:
+            suggestion = rates[int(np.gradient(smoothed)[: lowest + 1].argmin())]
+        below = np.flatnonzero(smoothed <= quiet.mean() + noise)
+        limit = rates[below[-1] + 1] if below[-1] + 1 < len(rates) else None
+    return RateCurve(tuple(rates), tuple(losses), tuple(smoothed.tolist()), suggestion, limit)
+
+
+def smooth(losses: np.ndarray) -> np.ndarray:
+    """Return the mean of each value and its neighbours; unlike that of fastai it does not lag."""
+    half, count = len(KERNEL) // 2, len(losses)
+    total, share = (
+        np.convolve(row, KERNEL)[half : half + count] if count else row
+        for row in (losses, np.ones(count))
+    )
+    smoothed: np.ndarray = total / share
+    return smoothed

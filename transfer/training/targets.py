@@ -1,0 +1,148 @@
+"""What the model is to answer: labels become soft targets, and images mixtures of two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transfer.recipe import Recipe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+ENOUGH_TO_MIX = 20_000  # training images from which "auto" mixes
+_MIXUP_ALPHA, _CUTMIX_ALPHA = 0.2, 1.0  # of the papers, for ImageNet
+
+
+def soft_batches(
+    batches: tf.data.Dataset, num_classes: int, recipe: Recipe, mix: str, first_step: int = 0
+) -> tf.data.Dataset:
+    """Turn batches of labels into batches of targets for the categorical cross-entropy.
+
+    Which images are mixed, and how, depends on the seed and the number of the step alone.
+
+    Args:
+        batches: Of (inputs (b, ...), labels (b,), weights (b,)).
+        num_classes: Number of classes.
+        recipe: Gives the label smoothing and the seed.
+        mix: From `resolve_mix`.
+        first_step: Number of the first batch, counted through all epochs.
+
+    Returns:
+        Dataset of (inputs, float32 targets (b, num_classes), weights), as long as `batches`.
+    """
+    import tensorflow as tf
+
+    def mixed(
+        step: np.ndarray, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng([recipe.seed, int(step), 2])
+        return mix_batch(inputs, targets, weights, mix, rng)
+
+    def soften(
+        step: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        inputs, labels, weights = example
+        targets = tf.one_hot(labels, num_classes)
+        if mix != "none":
+            shapes = [inputs.shape, targets.shape, weights.shape]
+            found = tf.numpy_function(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
+            inputs, targets, weights = map(tf.ensure_shape, found, shapes)
+        smoothing = recipe.label_smoothing
+        return inputs, targets * (1 - smoothing) + smoothing / num_classes, weights
+
+    return batches.enumerate(first_step).map(soften)
+
+
+def hard_batches(batches: tf.data.Dataset, num_classes: int) -> tf.data.Dataset:
+    """Turn batches of (inputs, labels) for validation into (inputs, one-hot targets)."""
+    import tensorflow as tf
+
+    return batches.map(lambda inputs, labels: (inputs, tf.one_hot(labels, num_classes)))
+
+
+def resolve_mix(recipe: Recipe, images: int) -> str:
+    """Return ``none``, ``mixup``, ``cutmix`` or ``both`` for so many training images."""
+    if recipe.mix != "auto":
+        return recipe.mix
+    return "both" if images >= ENOUGH_TO_MIX else "none"
+
+
+def mix_batch(
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    kind: str,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mix each example of a batch with another one of it.
+
+    MixUp (H. Zhang et al., 2018) takes ``share * a + (1 - share) * b``, CutMix (S. Yun et al.,
+    2019) puts a rectangle of b into a; `share` is what is left of a. One share and one rectangle
+    are drawn for the batch. CutMix needs inputs with height and width; where they have none, it
+    is MixUp.
+
+    Args:
+        inputs: float32 array of shape (b, ...).
+        targets: float32 array of shape (b, classes), each row with the sum 1.
+        weights: float32 array of shape (b,), the weight of each example in the loss.
+        kind: ``mixup``, ``cutmix`` or ``both``: one of them, at random.
+        rng: What draws.
+
+    Returns:
+        Inputs, targets and weights of the mixtures, see `mix_targets`.
+    """
+    partners = rng.permutation(len(inputs))
+    cut = kind == "cutmix" or (kind == "both" and rng.random() < 0.5)
+    if not cut or inputs.ndim != 4:
+        share = float(rng.beta(_MIXUP_ALPHA, _MIXUP_ALPHA))
+        inputs = (share * inputs + (1 - share) * inputs[partners]).astype(np.float32)
+    else:
+        height, width = inputs.shape[1:3]
+        rows, columns = draw_rectangle(height, width, rng.beta(_CUTMIX_ALPHA, _CUTMIX_ALPHA), rng)
+        area = (rows.stop - rows.start) * (columns.stop - columns.start)
+        share = 1 - area / (height * width)
+        pasted = inputs[partners][:, rows, columns]
+        inputs = inputs.copy()
+        inputs[:, rows, columns] = pasted
+    return inputs, *mix_targets(targets, weights, partners, share)
+
+
+def mix_targets(
+    targets: np.ndarray, weights: np.ndarray, partners: np.ndarray, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets and weights with which mixtures cost what their parts cost together.
+
+    The cross-entropy H is linear in its target, so that with weights u of a and v of b::
+
+        share * u * H(a) + (1 - share) * v * H(b) = w * H(t)
+        w = share * u + (1 - share) * v,    w * t = share * u * a + (1 - share) * v * b
+
+    Args:
+        targets: float array of shape (b, classes).
+        weights: float array of shape (b,).
+        partners: int array of shape (b,): with which example each one is mixed.
+        share: What each one keeps of itself, 0 to 1.
+    """
+    own, other = share * weights, (1 - share) * weights[partners]
+    total = own + other
+    mixed = own[:, None] * targets + other[:, None] * targets[partners]
+    safe = np.where(total > 0, total, 1.0)  # weights of 0: whatever the target is, it is free
+    return (mixed / safe[:, None]).astype(np.float32), total.astype(np.float32)
+
+
+def draw_rectangle(
+    height: int, width: int, share: float, rng: np.random.Generator
+) -> tuple[slice, slice]:
+    """Return rows and columns of about 1 - `share` of an image, around a point drawn at random.
+
+    What would lie beyond the border is left out, so that the rectangle may be smaller.
+    """
+    scale = (1 - share) ** 0.5
+    slices = []
+    for side in (height, width):
+        centre, length = int(rng.integers(side)), round(side * scale)
+        start = centre - length // 2
+        slices.append(slice(max(start, 0), min(start + length, side)))
+    return slices[0], slices[1]
