@@ -75,7 +75,7 @@ def finetune(
     )
     say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
     folder, audit = clean(folder, recipe.on_bad)
-    folder, leaks = _divide(folder, audit, recipe, sides)
+    folder, leaks = divide(folder, audit, recipe, sides)
     _tell_counts(folder, recipe)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
     run = Run.create(path, f"{name}-{backbone.name}", recipe, folder.classes)
@@ -142,8 +142,8 @@ def check_recipe(recipe: Recipe) -> Backbone:
     return backbone
 
 
-def _divide(
-    folder: ImageFolder, audit: Audit, recipe: Recipe, sides: Sequence[Side] | None
+def divide(
+    folder: ImageFolder, audit: Audit, recipe: Recipe, sides: Sequence[Side] | None = None
 ) -> tuple[ImageFolder, Mapping[str, str]]:
     """Return the folder with every split decided, and what `find_leaks` finds in it."""
     near = getattr(audit, "groups", audit.sha256)
