@@ -33,11 +33,13 @@ FILES = {
     "history.csv",
     "metrics.json",
     "model.keras",
+    "outliers.csv",
     "predictions.csv",
     "recipe.json",
     "report.html",
     "run.json",
     "split.csv",
+    "suspects.csv",
 }
 MakeFolder = Callable[..., Path]
 

@@ -15,7 +15,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.api import compare, evaluate, finetune, lr_find, predict, prepare, report
+    from transfer.api import (
+        compare,
+        evaluate,
+        finetune,
+        lr_find,
+        predict,
+        prepare,
+        preview,
+        report,
+    )
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.images.decode import decode
@@ -41,6 +50,7 @@ _HOMES = {
     "lr_find": "transfer.api",
     "predict": "transfer.api",
     "prepare": "transfer.api",
+    "preview": "transfer.api",
     "register_backbone": "transfer.backbones",
     "report": "transfer.api",
 }
@@ -64,6 +74,7 @@ __all__ = [
     "lr_find",
     "predict",
     "prepare",
+    "preview",
     "register_backbone",
     "report",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transfer.evaluation.plots import _label, plot_confusion_matrix
+from transfer.evaluation.plots import plot_confusion_matrix, readable
 
 NAMES = ["猫科の動物", "שלום", "$x^{2$ \\frac", "n" * 60, "new\nline", "_", "tulips"]
 
@@ -31,7 +31,7 @@ def test_any_number_of_classes(tmp_path: Path, count: int) -> None:
 
 @pytest.mark.case("R03")
 def test_names_that_cannot_be_drawn_become_their_index(tmp_path: Path) -> None:
-    labels = [_label(name, i) for i, name in enumerate(NAMES)]
+    labels = [readable(name, i) for i, name in enumerate(NAMES)]
     assert labels[:3] == ["#0", "#1", NAMES[2]]
     assert labels[3] == "n" * 12 + "…" + "n" * 11
     assert labels[4:] == ["#4", "_", "tulips"]

@@ -6,6 +6,7 @@ from transfer.api.comparison import compare
 from transfer.api.data import prepare
 from transfer.api.evaluation import evaluate, report
 from transfer.api.prediction import iterate_predictions, predict
+from transfer.api.previews import preview
 from transfer.api.rates import lr_find
 from transfer.api.training import finetune
 
@@ -17,5 +18,6 @@ __all__ = [
     "lr_find",
     "predict",
     "prepare",
+    "preview",
     "report",
 ]

@@ -73,6 +73,7 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
         "leaked": metrics.get("leaked"),
         "phase_kept": info["phase_kept"],
         "phases": info["phases"],
+        "suspects": info.get("suspects", {}).get("likely"),
         "seconds": info["seconds"]["total"],
         "report": str(path / "report.html"),
     }
@@ -82,9 +83,11 @@ def summary(run: Any) -> str:
     """Return what is printed at the end: accuracy, the most confused pairs, where the report is."""
     from transfer.cli.tables import describe
 
+    likely = run.info.get("suspects", {}).get("likely")
     return "\n".join(
         [
             describe(run.metrics),
+            *([f"Labels: about {likely:,} look wrong: {run.path / 'suspects.csv'}"] * bool(likely)),
             f"Model:  {run.path / 'model.keras'}",
             f"Report: {run.path / 'report.html'}",
         ]

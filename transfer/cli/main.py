@@ -23,6 +23,7 @@ COMMANDS = (
     "prepare",
     "compare",
     "lr-find",
+    "preview",
     "backbones",
     "weights",
     "cache",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import click
@@ -76,9 +76,9 @@ CHOICES = {
 TYPES = {"str": str, "int": int, "int | None": int, "float": float}
 
 
-def recipe_options(command: F) -> F:
+def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:
     """Add one option per field of the Recipe; those that were not given arrive as None."""
-    for field in reversed(dataclasses.fields(Recipe)):
+    for field in reversed([each for each in dataclasses.fields(Recipe) if each.name in names]):
         name = "--" + field.name.replace("_", "-")
         plain = field.default is None or field.default is False
         default = "" if plain else f"  [default: {field.default}]"

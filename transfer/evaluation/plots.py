@@ -47,7 +47,7 @@ def plot_confusion_matrix(
         matplotlib.rcParams.update({"font.family": [FONT], "text.parse_math": False})
         figure = Figure(figsize=(2 * side + 1, side + 0.6), dpi=120, layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        labels = [_label(name, index) for index, name in enumerate(classes)]
+        labels = [readable(name, index) for index, name in enumerate(classes)]
         _draw(left, counts, counts.max(initial=1), [[f"{c}" for c in row] for row in counts])
         _draw(right, shares, 1.0, [[_percent(s) for s in row] for row in shares])
         for axes, title in ((left, "Images"), (right, "Per cent of the true class")):
@@ -109,7 +109,8 @@ def _label_axes(axes: Axes, labels: list[str]) -> None:
     axes.grid(which="minor", color="#e4e9ee", linewidth=0.8 if count <= NUMBERS_UP_TO else 0.25)
 
 
-def _label(name: str, index: int) -> str:
+def readable(name: str, index: int) -> str:
+    """Return `name` as `FONT` can draw it: shortened, or ``#index`` where it lacks the glyphs."""
     if not _drawable(name):
         return f"#{index}"
     if len(name) <= LONGEST_LABEL:

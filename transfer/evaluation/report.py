@@ -132,6 +132,7 @@ def _context(
 ) -> dict[str, Any]:
     from transfer.evaluation import gallery, sections
     from transfer.evaluation.curves import learning_curves
+    from transfer.evaluation.doubts import read_doubts
 
     info = _read_json(run, run.path, "run.json") if (run.path / "run.json").is_file() else {}
     own = directory.resolve() == run.path.resolve()
@@ -154,12 +155,19 @@ def _context(
         "matrix": sections.matrix_rows(metrics["confusion_matrix"], predictions.classes),
         "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
         "worst": gallery.worst_mistakes(predictions, thumbnail),
+        "doubts": read_doubts(run, _likely(info), thumbnail) if own else None,
         "panels": learning_curves(history),
         "history": history,
         "counts": sections.count_table(info.get("counts") or {}, predictions.classes),
         "recipe": sections.redact(run.recipe.to_dict(), root),
         "info": sections.redact(info, root),
     }
+
+
+def _likely(info: Mapping[str, Any]) -> int:
+    about = info.get("suspects")
+    number = about.get("likely") if isinstance(about, dict) else None
+    return number if isinstance(number, int) else 0
 
 
 def _render(context: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ from transfer.training.frozen import (
 from transfer.training.head import parse_head, pool
 from transfer.training.history import History
 from transfer.training.probe import fit_head
+from transfer.training.suspects import write_suspects
 from transfer.weights import Weights
 
 
@@ -96,6 +97,7 @@ def train(
         save_model(classifier, run.path / "model.keras")
         say(f"Head trained: {_figures(figures)}")
         run.update_info(phase_kept="head", phases=phases, seconds={"features": computed - started})
+        write_suspects(run, sides, features, base.output.shape[-1], sha256)
         if not chosen:
             return predict_frozen(run, folder, network, cache, features[1], head)
         unfreeze(classifier, base, chosen)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from transfer.errors import RunError
+from transfer.evaluation.doubts import MOST, read_doubts
+from transfer.evaluation.report import write_report
+from transfer.run import Run, write_csv
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def doubt(run: Run, count: int = 30, stem: str = "photo") -> None:
+    listed = [[f"a/{stem}{i}.jpg", "a", "b", i / 100] for i in range(count)]
+    write_csv(run.path / "suspects.csv", ["path", "given", "suggested", "score"], listed)
+    far = [[f"a/{stem}{i}.jpg", "a", 0.5 - i / 100] for i in range(count - 2, count + 5)]
+    write_csv(run.path / "outliers.csv", ["path", "label", "distance"], far)
+
+
+def test_the_first_of_each_kind_and_no_suspect_twice(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    assert read_doubts(run, 0, lambda path: None) is None
+    doubt(run)
+    found = read_doubts(run, 7, lambda path: f"data:{path}")
+    assert found is not None
+    assert (found.likely, found.listed, len(found.suspects)) == (7, 30, MOST)
+    assert found.suspects[3].image == "data:a/photo3.jpg"
+    assert (found.suspects[3].given, found.suspects[3].suggested) == ("a", "b")
+    assert [each.path for each in found.outliers] == [f"a/photo{i}.jpg" for i in range(30, 35)]
+
+
+@pytest.mark.case("R01")
+def test_hostile_names_stay_text(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    doubt(run, stem=HOSTILE)
+    write_csv(
+        run.path / "suspects.csv",
+        ["path", "given", "suggested", "score"],
+        [["../../secret.png", HOSTILE, '" onmouseover="alert(1)', 0.1]],
+    )
+    run.update_info(suspects={"likely": HOSTILE})
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "Labels that look wrong" in page
+    assert "Unlike their class" in page
+    assert "<img src=x" not in page
+    assert '" onmouseover' not in page
+    assert "not shown: <bdi>secret.png</bdi>" in page
+
+
+@pytest.mark.case("R06")
+def test_the_page_says_how_many_and_is_the_same_again(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]), images=True)
+    run.update_info(suspects={"likely": 1, "images": 20})
+    doubt(run)
+    first = write_report(run).read_text(encoding="utf-8")
+    assert "About 1 label of the training and validation images looks wrong" in first
+    assert "All 30 candidates" in first
+    assert write_report(run).read_text(encoding="utf-8") == first
+
+
+def test_a_damaged_list_is_named(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    doubt(run)
+    (run.path / "outliers.csv").write_text("path,label\nx,y\n")
+    with pytest.raises(RunError, match=r"outliers\.csv cannot be read"):
+        write_report(run)

@@ -1,0 +1,108 @@
+"""preview: images as the model will see them, before anything is trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transfer.api.training import make_recipe
+from transfer.backbones import get_backbone
+from transfer.errors import UsageError
+from transfer.evaluation.grid import Row, draw_grid
+from transfer.evaluation.plots import readable
+from transfer.images.augment import parse_augment
+from transfer.images.folder import ImageFolder
+from transfer.images.preview import preview_images
+from transfer.images.sources import resolve
+from transfer.progress import say, warn
+from transfer.quiet import import_tensorflow
+from transfer.recipe import Recipe
+
+MOST_CLASSES = 40  # rows of the grid
+MOST_IMAGES = 12  # per class
+VIEWS = 3
+
+
+def preview(
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str] = "preview.png",
+    *,
+    count: int = 2,
+    **knobs: Any,
+) -> Path:
+    """Draw some training images of each class as the model will see them.
+
+    Beside each stand three augmented versions, the first of those that a training with the same
+    seed will see. A class whose name the font cannot draw stands as ``#3``, its place among the
+    sorted names.
+
+    Args:
+        data: What `finetune` takes.
+        output: The PNG file to write; an earlier one is replaced.
+        count: Images per class, 1 to 12.
+        **knobs: Fields of `Recipe` that differ: ``augment``, ``resize``, ``image_size``,
+            ``backbone``, ``seed``.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UsageError: A knob has a value that makes no sense.
+        DataError: The images cannot be used.
+
+    Example:
+        >>> preview("data/dogs", "grid.png", augment="strong")
+        PosixPath('grid.png')
+    """
+    path = Path(output).expanduser()
+    if path.suffix.lower() != ".png" or path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"Expected a .png file in an existing folder. Received: {str(path)!r}")
+    if not 1 <= count <= MOST_IMAGES:
+        raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
+    recipe = make_recipe(None, knobs)
+    size = recipe.image_size or get_backbone(recipe.backbone).image_size
+    if parse_augment(recipe.augment).keys() - {"fill"}:
+        import_tensorflow()
+    folder = ImageFolder.index(
+        resolve(data)[0], allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
+    )
+    if "train" in folder.splits:
+        folder = folder.select("train")
+    totals = np.bincount(folder.labels, minlength=len(folder.classes))
+    found = preview_images(
+        folder.keep([label < MOST_CLASSES for label in folder.labels]),
+        count=count,
+        views=VIEWS,
+        size=size,
+        resize=recipe.resize,
+        augment=recipe.augment,
+        seed=recipe.seed,
+    )
+    labels = np.array(found.folder.labels)
+    rows = [
+        Row(name, i, _count(int(totals[i])), found.pictures[labels == i])
+        for i, name in enumerate(folder.classes[:MOST_CLASSES])
+    ]
+    more = len(folder.classes) - len(rows)
+    footer = f"{more} more classes are not shown." if more > 0 else ""
+    if more > 0:
+        warn(f"The first {len(rows)} of {len(folder.classes)} classes are shown.")
+    draw_grid(rows, _title(recipe, size), footer, path)
+    for row in rows:
+        if readable(row.name, row.index) == f"#{row.index}":
+            say(f"#{row.index} is {row.name}")
+    return path
+
+
+def _count(images: int) -> str:
+    return f"{images:,} image{'' if images == 1 else 's'}"
+
+
+def _title(recipe: Recipe, size: int) -> str:
+    seen = f"{recipe.backbone}: {size} x {size} pixels, {recipe.resize}"
+    if not parse_augment(recipe.augment).keys() - {"fill"}:
+        return f"{seen}, nothing augmented"
+    return f"{seen}; each image, then {VIEWS} times augmented: {recipe.augment}"

@@ -1,0 +1,31 @@
+"""transfer preview DATA: images as the model will see them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from transfer.cli.console import watched
+from transfer.cli.options import given, recipe_options
+
+KNOBS = ("augment", "resize", "image_size", "backbone", "seed")
+
+
+@click.command(short_help="Draw images as the model will see them, and augmented.")
+@click.argument("data")
+@partial(recipe_options, names=KNOBS)
+@click.option("--count", default=2, show_default=True, metavar="N", help="Images of each class.")
+@click.option(
+    "-o", "--output", default="preview.png", show_default=True, help="The PNG file to write."
+)
+def preview(data: str, count: int, output: str, **options: Any) -> None:
+    """Draw a grid of images of each class of DATA at the model's size, and beside each some
+    augmented versions as training will see them. Prints the path of the picture.
+    """
+    from transfer import api
+
+    with watched():
+        path = api.preview(data, output, count=count, **given(options))
+    click.echo(str(path))
