@@ -102,6 +102,7 @@ def command(*arguments: str) -> str:
         command("--help"),
         command("backbones"),
         command("weights"),
+        command("check", "sample:shapes"),
         command("cache"),
         command("report", "nowhere"),
         command("prepare", "nowhere.zip", "nothing"),

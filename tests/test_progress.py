@@ -38,6 +38,13 @@ def test_what_a_notebook_sees(setup: str, expected: str) -> None:
     assert done.stdout == ""
 
 
+def test_hushed_lines_are_not_said() -> None:
+    code = "from transfer.progress import hushed, say, warn\n"
+    code += "with hushed():\n    say('one')\n    warn('two')\nsay('three')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "three\n"
+
+
 def test_bars_are_drawn_by_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[tuple[str, int, int]] = []
 

@@ -15,16 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.api import (
-        compare,
-        evaluate,
-        finetune,
-        lr_find,
-        predict,
-        prepare,
-        preview,
-        report,
-    )
+    from transfer.api import check, compare, evaluate, finetune, lr_find, predict, prepare, preview, report
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.images.decode import decode
@@ -41,6 +32,7 @@ _HOMES = {
     "TransferError": "transfer.errors",
     "UsageError": "transfer.errors",
     "WeightsError": "transfer.errors",
+    "check": "transfer.api",
     "compare": "transfer.api",
     "decode": "transfer.images.decode",
     "evaluate": "transfer.api",
@@ -65,6 +57,7 @@ __all__ = [
     "TransferError",
     "UsageError",
     "WeightsError",
+    "check",
     "compare",
     "decode",
     "evaluate",

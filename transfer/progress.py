@@ -27,13 +27,23 @@ def say(message: str) -> None:
     """Tell the user what happens next or what came out of it."""
     if logger.hasHandlers():
         logger.info(message)
-    elif logger.level <= logging.INFO:
+    elif logger.level <= logging.INFO and not logger.disabled:
         print(message, file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
     """Tell the user about something that they may want to change."""
     logger.warning(message)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Say nothing while the block runs: its caller tells the same in another form."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 @contextmanager

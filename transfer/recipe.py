@@ -28,6 +28,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "onecycle", "constant")
 MIXES = ("auto", "none", "mixup", "cutmix", "both")
 ON_BAD = ("skip", "fail")
+CHECKS = ("quick", "full")
 # Defaults that differ for networks without pretrained weights (`transfer.scratch`).
 FROM_SCRATCH = {"learning_rate": 1e-3, "epochs": 50, "patience": 15}
 ENGINES = ("auto", "keras", "openvino")
@@ -88,6 +89,8 @@ class Recipe:
             splits.
         seed: Seed of split, shuffling, augmentation and initial weights.
         on_bad: What to do with unreadable images: ``skip`` (and say so) or ``fail``.
+        check: How images are looked at before training: ``quick``, or ``full`` (every file anew,
+            at full resolution); see `transfer.check`.
         allow_empty: Accept a class folder without images.
         follow_links: Follow symbolic links that lead out of the folder.
     """
@@ -125,6 +128,7 @@ class Recipe:
     dedupe: bool = False
     seed: int = 0
     on_bad: str = "skip"
+    check: str = "quick"
     allow_empty: bool = False
     follow_links: bool = False
 
@@ -139,6 +143,7 @@ class Recipe:
             ("schedule", SCHEDULES),
             ("mix", MIXES),
             ("on_bad", ON_BAD),
+            ("check", CHECKS),
             ("engine", ENGINES),
             ("precision", PRECISIONS),
         ):

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +25,21 @@ def draw(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
 @pytest.fixture
 def picture() -> Callable[..., Image.Image]:
     return draw
+
+
+def scene(seed: int, width: int = 240, height: int = 180) -> Image.Image:
+    """Return a picture with as much detail as a photo."""
+    rng = np.random.default_rng(seed)
+    total = np.full((height, width), 128.0)
+    for cells in (3, 6, 12, 24, 48):
+        coarse = rng.normal(0, 90 / cells**0.5, (cells, cells)).astype(np.float32)
+        total += Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    return Image.fromarray(total.clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+@pytest.fixture
+def photo() -> Callable[..., Image.Image]:
+    return scene
 
 
 @pytest.fixture
@@ -51,6 +71,37 @@ def tree(tmp_path: Path) -> Callable[..., Path]:
 def said(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     caplog.set_level("INFO", logger="transfer")
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Callable[[str], str]]:
+    """Run code in a process that is not root, in a folder that it may enter."""
+    home = Path(tempfile.mkdtemp())
+    home.chmod(0o755)
+
+    def run(code: str) -> str:
+        drop = "import os\nif os.geteuid() == 0:\n"
+        drop += "    try: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        drop += "    except OSError: raise SystemExit(77)\n"
+        imports = "from transfer.images.audit import audit\n"
+        imports += "from transfer.images.folder import ImageFolder\n"
+        done = subprocess.run(
+            [sys.executable, "-c", imports + drop + code],
+            env=os.environ | {"TRANSFER_CACHE": "0", "HERE": str(home)},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode == 77:
+            pytest.skip("this process may not become another user")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    run.home = home
+    yield run
+    for folder in home.rglob("*"):
+        if folder.is_dir():
+            folder.chmod(0o755)
+    shutil.rmtree(home)
 
 
 @pytest.fixture

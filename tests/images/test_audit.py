@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from transfer.errors import DataError
 from transfer.images.audit import audit, clean
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
+from transfer.images.look import Look
 
 
 @pytest.fixture
@@ -86,6 +90,8 @@ def test_other_notes(audited, encoded):
     reason, result = audited(encoded(Image.new("RGB", (1, 5000)), "PNG", exif=exif))
     assert reason is None
     assert result.notes == {
+        "blank or nearly so": 1,
+        "one side more than 5 times as long as the other": 1,
         "tiny (under 32 px)": 1,
         "turned upright by EXIF": 1,
         "wrong extension, read by content": 1,
@@ -109,13 +115,45 @@ def test_dangling_link_is_bad(tree):
 
 
 @pytest.mark.case("D34")
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_file_is_bad(tree):
-    root = tree({"a": 1, "b": 1})
+def test_unreadable_file_is_bad(tree, unprivileged):
+    root = shutil.copytree(tree({"a": 1, "b": 1}), unprivileged.home / "data")
     (root / "a" / "0.jpg").chmod(0)
-    assert audit(ImageFolder.index(root)).bad == (
-        ("a/0.jpg", "cannot be read: Permission denied."),
+    said = unprivileged("print(audit(ImageFolder.index(os.environ['HERE'] + '/data')).bad)")
+    assert said == "(('a/0.jpg', 'cannot be read: Permission denied.'),)"
+
+
+@pytest.mark.case("D33")
+def test_pipe_that_takes_the_place_of_an_image_does_not_block(tree):
+    root = tree({"a": 1, "b": 1})
+    folder = ImageFolder.index(root)
+    (root / "a" / "0.jpg").unlink()
+    os.mkfifo(root / "a" / "0.jpg")
+    assert audit(folder).bad == (("a/0.jpg", "is no regular file."),)
+
+
+@pytest.mark.case("D42")
+def test_image_that_is_deleted_before_it_is_read(tree):
+    root = tree({"a": 1, "b": 1})
+    folder = ImageFolder.index(root)
+    (root / "a" / "0.jpg").unlink()
+    assert audit(folder).bad == (("a/0.jpg", "is missing."),)
+
+
+@pytest.mark.case("D15")
+def test_bomb_needs_no_memory(tree):
+    root = tree({"a": 1, "b": 1})
+    Image.new("1", (20_000, 20_000)).save(root / "a" / "bomb.png")
+    assert (root / "a" / "bomb.png").stat().st_size < 60_000
+    code = "from resource import RUSAGE_SELF, getrusage; import sys\n"
+    code += "from transfer.images.audit import audit; from transfer.images.folder import *\n"
+    code += "folder = ImageFolder.index(sys.argv[1]); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
+    code += "print(audit(folder).bad[0][1]); print(getrusage(RUSAGE_SELF).ru_maxrss - before)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, root], capture_output=True, text=True, check=True
     )
+    reason, kilobytes = done.stdout.splitlines()
+    assert reason.startswith("is too large: 20000 x 20000 pixels")
+    assert int(kilobytes) < 100_000
 
 
 @pytest.mark.case("D01")
@@ -146,6 +184,57 @@ def test_same_bytes_in_two_classes(tree, said):
     assert "'a/0.jpg' = 'b/copy.jpg'" in said()
     with pytest.raises(DataError, match="two classes with the same bytes"):
         clean(folder, on_bad="fail")
+
+
+@pytest.fixture
+def photos(tmp_path, photo):
+    """Two splits of two classes, with a photo in train/a that stands elsewhere too."""
+
+    def write(path, edit=lambda image: image, **options):
+        for number, name in enumerate(("train/a/1", "train/b/1", "val/a/1", "val/b/1")):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            photo(number).save(tmp_path / f"{name}.jpg")
+        edit(photo(0)).save(tmp_path / path, **options)
+        return ImageFolder.index(tmp_path)
+
+    return write
+
+
+@pytest.mark.case("D36")
+@pytest.mark.parametrize(
+    ("edit", "options"),
+    [
+        (lambda image: image, {"quality": 30}),
+        (lambda image: image.resize((216, 162)), {"quality": 90}),
+        (ImageOps.mirror, {}),
+        (lambda image: image.convert("L"), {}),
+    ],
+)
+def test_near_duplicates_have_one_key(photos, edit, options):
+    folder = photos("val/a/x.jpg", edit, **options)
+    _, result = clean(folder)
+    assert result.groups["val/a/x.jpg"] == result.groups["train/a/1.jpg"]
+    both = (result.sha256["val/a/x.jpg"], result.sha256["train/a/1.jpg"])
+    assert both[0] != both[1]
+    assert result.groups["val/a/x.jpg"] == min(both)
+    assert len(set(result.groups.values())) == 4
+    assert result.groups["val/b/1.jpg"] == result.sha256["val/b/1.jpg"]
+
+
+def test_near_duplicates_in_two_classes_are_named(photos, said):
+    clean(photos("train/b/x.jpg", quality=30))
+    assert "two classes, nearly the same: 'train/a/1.jpg' = 'train/b/x.jpg'" in said()
+
+
+def test_full_check_believes_nothing(tree, monkeypatch):
+    root = tree({"a": 1, "b": 1})
+    for path in root.rglob("*.jpg"):
+        os.utime(path, (1, 1))
+    folder = ImageFolder.index(root)
+    before = audit(folder)
+    monkeypatch.setattr("transfer.images.audit.look_at", lambda file, full: Look(f"full={full}"))
+    assert audit(folder) == before
+    assert audit(folder, "full").bad == (("a/0.jpg", "full=True"), ("b/0.jpg", "full=True"))
 
 
 def test_what_passes_the_audit_can_be_decoded(tree, encoded, picture):

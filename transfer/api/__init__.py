@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transfer.api.comparison import compare
 from transfer.api.data import prepare
+from transfer.api.data_check import check
 from transfer.api.evaluation import evaluate, report
 from transfer.api.prediction import iterate_predictions, predict
 from transfer.api.previews import preview
@@ -11,6 +12,7 @@ from transfer.api.rates import lr_find
 from transfer.api.training import finetune
 
 __all__ = [
+    "check",
     "compare",
     "evaluate",
     "finetune",

@@ -89,7 +89,9 @@ def compare(
         raise UsageError("Expected at least one backbone to compare. Received none.")
     networks = [(recipe, check_recipe(recipe)) for recipe in recipes.values()]
     root, _ = resolve(data)
-    folder, audit = clean(ImageFolder.index(root, follow_links=base.follow_links), base.on_bad)
+    folder, audit = clean(
+        ImageFolder.index(root, follow_links=base.follow_links), base.on_bad, base.check
+    )
     folder = folder.keep([split != "test" for split in folder.splits])
     found = [(recipe, each, resolve_weights(each, recipe.weights)) for recipe, each in networks]
     import_tensorflow()
@@ -98,7 +100,7 @@ def compare(
     results: list[tuple[Recipe, Backbone, Measured]] = []
     for recipe, backbone, weights in found:
         say(f"{backbone.name}: {len(folder):,} images of {len(folder.classes)} classes")
-        measured = measure(folder, recipe, weights, audit.sha256, audit.sha256)
+        measured = measure(folder, recipe, weights, audit.sha256, audit.groups)
         results.append((recipe, backbone, measured))
     records = _judge(results)
     if picture is not None:

@@ -57,7 +57,7 @@ def lr_find(
         root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
     )
     say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
-    folder, audit = clean(folder, recipe.on_bad)
+    folder, audit = clean(folder, recipe.on_bad, recipe.check)
     folder, _ = divide(folder, audit, recipe)
     weights = resolve_weights(backbone, recipe.weights)
     import_tensorflow()

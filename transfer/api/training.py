@@ -74,7 +74,7 @@ def finetune(
         root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
     )
     say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
-    folder, audit = clean(folder, recipe.on_bad)
+    folder, audit = clean(folder, recipe.on_bad, recipe.check)
     folder, leaks = divide(folder, audit, recipe, sides)
     _tell_counts(folder, recipe)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
@@ -146,8 +146,7 @@ def divide(
     folder: ImageFolder, audit: Audit, recipe: Recipe, sides: Sequence[Side] | None = None
 ) -> tuple[ImageFolder, Mapping[str, str]]:
     """Return the folder with every split decided, and what `find_leaks` finds in it."""
-    near = getattr(audit, "groups", audit.sha256)
-    groups = group_images(folder, audit.sha256, near, recipe.group_by)
+    groups = group_images(folder, audit.sha256, audit.groups, recipe.group_by)
     folder = assign_splits(
         folder,
         audit.sha256,

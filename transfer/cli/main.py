@@ -16,6 +16,7 @@ from transfer import __version__
 from transfer.errors import TransferError
 
 COMMANDS = (
+    "check",
     "finetune",
     "evaluate",
     "report",

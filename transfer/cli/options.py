@@ -10,6 +10,7 @@ import click
 
 from transfer.recipe import (
     BALANCES,
+    CHECKS,
     ENGINES,
     MIXES,
     MONITORS,
@@ -59,6 +60,7 @@ HELP = {
     "dedupe": "Leave near duplicates of val and test images out of train.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
     "on_bad": "Unreadable images: leave out and say so, or stop.",
+    "check": "How images are looked at first; full decodes every file anew.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
 }
@@ -70,6 +72,7 @@ CHOICES = {
     "schedule": SCHEDULES,
     "mix": MIXES,
     "on_bad": ON_BAD,
+    "check": CHECKS,
     "engine": ENGINES,
     "precision": PRECISIONS,
 }

@@ -6,9 +6,8 @@ import codecs
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -58,6 +57,8 @@ class Header:
         height: Stored height in pixels.
         animated: Whether there is more than one frame; the first one is used.
         exif_orientation: 1 (upright) to 8.
+        mode: Pillow's word for the stored colours, such as ``RGB``, ``L``, ``P``, ``CMYK``.
+        transparent: Whether there is transparency.
     """
 
     format: str
@@ -65,6 +66,8 @@ class Header:
     height: int
     animated: bool
     exif_orientation: int
+    mode: str
+    transparent: bool
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -81,25 +84,29 @@ def header_of(image: ImageFile) -> Header:
         height=image.height,
         animated=bool(getattr(image, "is_animated", False)),
         exif_orientation=orientation(image),
+        mode=image.mode,
+        transparent=image.has_transparency_data,
     )
 
 
 @contextmanager
-def open_image(path: str | os.PathLike[str], data: bytes | None = None) -> Iterator[ImageFile]:
+def open_image(
+    path: str | os.PathLike[str], stream: IO[bytes] | None = None
+) -> Iterator[ImageFile]:
     """Open a picture for the block; any fault in it, also of decoding, becomes a DataError.
 
     Args:
         path: The file; names it in messages.
-        data: Its bytes, where they have been read before.
+        stream: The file where it is open already; it is read from its start and left open.
 
     Raises:
         DataError: The file is missing, empty, unreadable, cut off, too large or no picture.
     """
     name = os.fspath(path)
     try:
-        if data is None and Path(path).is_fifo():
+        if stream is None and Path(path).is_fifo():
             raise _NotAnImage("is a pipe, which could block. Expected a file.")
-        with Path(path).open("rb") if data is None else BytesIO(data) as file:
+        with Path(path).open("rb") if stream is None else nullcontext(stream) as file:
             image = _recognise(file)
             check_size(image, repr(name))
             yield image
@@ -134,6 +141,7 @@ class _NotAnImage(Exception):
 
 
 def _recognise(file: IO[bytes]) -> ImageFile:
+    file.seek(0)
     head = file.read(256)
     file.seek(0)
     if not head:

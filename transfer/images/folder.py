@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,7 @@ class ImageFolder:
         path: str | os.PathLike[str],
         *,
         allow_empty: bool = False,
+        allow_single: bool = False,
         follow_links: bool = False,
         classes: Sequence[str] | None = None,
     ) -> ImageFolder:
@@ -57,6 +59,7 @@ class ImageFolder:
             path: The folder.
             allow_empty: Accept class folders without images, and classes that only some of
                 the split folders have.
+            allow_single: Accept a single class, which cannot be trained on.
             follow_links: Follow symbolic links that lead out of the folder.
             classes: Classes of a model in their order; folders are mapped to them by name.
                 None takes the classes from the folders.
@@ -82,7 +85,7 @@ class ImageFolder:
             scanner.skipped["loose file at the top"] = loose
         given = classes is not None
         if classes is None:
-            _check_classes(root, folders, loose, allow_empty)
+            _check_classes(root, folders, loose, allow_empty, allow_single)
             classes = sorted({name for names in folders.values() for name in names})
             _warn_of_twins(classes)
         index = _assemble(root, tuple(classes), tops, scanner)
@@ -159,7 +162,11 @@ def _split_folders(scanner: Scanner) -> dict[str, str] | None:
 
 
 def _check_classes(
-    root: Path, folders: Mapping[str, Sequence[str]], loose: int, allow_empty: bool
+    root: Path,
+    folders: Mapping[str, Sequence[str]],
+    loose: int,
+    allow_empty: bool,
+    allow_single: bool,
 ) -> None:
     everything = sorted({name for names in folders.values() for name in names})
     if not everything:
@@ -175,7 +182,7 @@ def _check_classes(
             f"The split folders of {str(root)!r} differ in their classes: {'; '.join(differences)}."
             " Give each the same class folders, or allow it with --allow-empty."
         )
-    if len(everything) == 1:
+    if len(everything) == 1 and not allow_single:
         inner = root / next(iter(folders)) / everything[0]
         nested = any(item.is_dir() and not item.name.startswith(".") for item in inner.iterdir())
         hint = f" Did you mean {str(inner)!r}?" if nested else ""
@@ -185,15 +192,19 @@ def _check_classes(
         )
 
 
-def _warn_of_twins(classes: Sequence[str]) -> None:
+def confusable(classes: Sequence[str]) -> list[list[str]]:
+    """Return the groups of class names that differ in case, spaces or Unicode form alone."""
     groups: dict[str, list[str]] = {}
     for name in classes:
-        key = unicodedata.normalize("NFKC", name).casefold().strip()
+        key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
         groups.setdefault(key, []).append(name)
-    for names in groups.values():
-        if len(names) > 1:
-            shown = ", ".join(ascii(name) for name in names)
-            warn(f"The classes {shown} are easily confused. Merge the folders if they are one.")
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _warn_of_twins(classes: Sequence[str]) -> None:
+    for names in confusable(classes):
+        shown = ", ".join(ascii(name) for name in names)
+        warn(f"The classes {shown} are easily confused. Merge the folders if they are one.")
 
 
 def _assemble(

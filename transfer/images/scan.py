@@ -41,6 +41,19 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in _IGNORED
 
 
+def not_utf8(root: Path) -> list[str]:
+    """Return the paths below a folder that are not UTF-8, with the bytes in question escaped."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                path = Path(folder, name).relative_to(root)
+                found.append(os.fsencode(path).decode("utf-8", "backslashreplace"))
+    return sorted(found)
+
+
 class Scanner:
     """Collects the images below the folders that it is told to enter, each real file once.
 

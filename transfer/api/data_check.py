@@ -1,0 +1,133 @@
+"""check: what is wrong with a folder of images, before anything is trained on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transfer.errors import UsageError, did_you_mean
+from transfer.images.audit import audit
+from transfer.images.findings import SEVERITIES, Finding, find
+from transfer.images.fixes import Fix, fixes
+from transfer.images.folder import ImageFolder
+from transfer.images.scan import NOT_UTF8, not_utf8
+from transfer.images.sources import resolve
+from transfer.progress import hushed
+from transfer.recipe import CHECKS
+from transfer.run import write_csv
+
+__all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
+
+_HEADER = ("path", "reason", "suggestion")
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What `check` found.
+
+    Attributes:
+        data: The folder.
+        check: ``"quick"`` or ``"full"``.
+        counts: Images per split (``""`` where none stands) and class, unusable ones included.
+        usable: Number of images that can be used.
+        findings: All that was found, the worst first.
+        fixes: (path, reason, suggestion) of every file about which something should be done.
+    """
+
+    data: Path
+    check: str
+    counts: Mapping[str, Mapping[str, int]]
+    usable: int
+    findings: tuple[Finding, ...]
+    fixes: tuple[Fix, ...]
+
+    @property
+    def images(self) -> int:
+        """Number of images, unusable ones included."""
+        return sum(sum(sizes.values()) for sizes in self.counts.values())
+
+    def refused(self, strict: bool = False) -> tuple[Finding, ...]:
+        """Return for what `finetune` would refuse the images (`strict`: with on_bad="fail")."""
+        severities = ("error", "problem") if strict else ("error",)
+        return tuple(each for each in self.findings if each.severity in severities)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the fixes as what JSON takes."""
+        return {
+            "data": str(self.data),
+            "check": self.check,
+            "images": self.images,
+            "usable": self.usable,
+            "counts": {split or "all": dict(sizes) for split, sizes in self.counts.items()},
+            "findings": [each.to_dict() for each in self.findings],
+        }
+
+    def write_fixes(self, path: str | os.PathLike[str]) -> None:
+        """Write the fixes as CSV (path, reason, suggestion). See `check_fix_list`."""
+        write_csv(check_fix_list(path), _HEADER, self.fixes)
+
+
+def check(
+    data: str | os.PathLike[str], *, check: str = "quick", follow_links: bool = False
+) -> Checkup:
+    """Look for all that is wrong with a folder of images. No file is changed.
+
+    Args:
+        data: As for `transfer.finetune`.
+        check: ``"quick"`` hashes and decodes every file (JPEG files at a fraction of their
+            size, which finds those that are cut off or damaged too), and takes what is known of
+            files that did not change since an earlier look. ``"full"`` reads all files anew and
+            decodes them at full resolution.
+        follow_links: Follow symbolic links that lead out of the folder.
+
+    Raises:
+        DataError: There is no folder of class folders.
+        UsageError: `check` is neither.
+
+    Example:
+        >>> for finding in check("data/dogs").findings:
+        ...     print(finding.title)
+    """
+    if check not in CHECKS:
+        near = did_you_mean(check, CHECKS)
+        raise UsageError(f"Unknown check {check!r}.{near} Expected quick or full.")
+    root, _ = resolve(data)
+    with hushed():
+        folder = ImageFolder.index(
+            root, allow_empty=True, allow_single=True, follow_links=follow_links
+        )
+    found = audit(folder, check)
+    nameless = not_utf8(folder.root) if NOT_UTF8 in folder.skipped else []
+    findings = find(folder, found, nameless)
+    splits = dict(zip(folder.paths, folder.splits, strict=True))
+    return Checkup(
+        folder.root,
+        check,
+        folder.counts(),
+        len(found.sha256),
+        tuple(findings),
+        tuple(fixes(findings, splits)),
+    )
+
+
+def check_fix_list(path: str | os.PathLike[str]) -> Path:
+    """Return a path for a list of fixes. Raises UsageError where something else stands there."""
+    path = Path(path).expanduser()
+    ours = ",".join(_HEADER).encode()
+    try:
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                free = file.read(len(ours)) == ours
+        else:
+            free = not path.exists() and path.parent.is_dir()
+    except OSError:
+        free = False
+    if not free:
+        raise UsageError(
+            "Expected a new file in an existing folder, or an earlier list, as --fix-list."
+            f" Received: {str(path)!r}"
+        )
+    return path

@@ -1,0 +1,103 @@
+"""transfer check DATA: what is wrong with a folder of images."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from transfer.cli.console import watched
+from transfer.errors import DataError
+
+if TYPE_CHECKING:
+    from transfer.api.data_check import Checkup, Finding
+
+_SHOWN = 5
+_MEMBERS = 4
+_JOINED = {"copies": " = ", "near": " ~ ", "confusable": " and "}
+
+
+@click.command(short_help="Look for all that is wrong with a folder of images.")
+@click.argument("data")
+@click.option(
+    "--check",
+    metavar="quick|full",
+    default="quick",
+    help="full reads all files anew, at full resolution.  [default: quick]",
+)
+@click.option("--fix-list", type=click.Path(), metavar="FILE", help="Write what to do as CSV.")
+@click.option(
+    "--on-bad",
+    type=click.Choice(["skip", "fail"]),
+    default="skip",
+    help="fail is the same as --strict.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Exit with 2 also for unusable files and copies in two classes."
+)
+@click.option("--follow-links", is_flag=True, help="Follow links that lead out of the folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON on stdout.")
+def check(
+    data: str,
+    check: str,
+    fix_list: str | None,
+    on_bad: str,
+    strict: bool,
+    follow_links: bool,
+    as_json: bool,
+) -> None:
+    """Look for all that is wrong with DATA (as for finetune): unusable, odd and blank images,
+    copies and near duplicates, classes without images, and more. No file is changed.
+
+    The exit code is 2 where training would be refused: for what is an error, and with --strict
+    (or --on-bad fail, the same) for problems too.
+    """
+    from transfer import api
+    from transfer.api.data_check import SEVERITIES, check_fix_list
+
+    if fix_list is not None:
+        check_fix_list(fix_list)
+    with watched():
+        result = api.check(data, check=check, follow_links=follow_links)
+    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else _report(result, SEVERITIES))
+    if fix_list is not None:
+        result.write_fixes(fix_list)
+    if refused := result.refused(strict or on_bad == "fail"):
+        raise DataError(f"Training is refused: {'; '.join(each.title for each in refused)}.")
+
+
+def _report(result: Checkup, severities: dict[str, str]) -> str:
+    return "\n".join([_summary(result), *_sections(result, severities)])
+
+
+def _summary(result: Checkup) -> str:
+    sizes = {split: sum(each.values()) for split, each in result.counts.items()}
+    names = {name for each in result.counts.values() for name in each}
+    parts = ", ".join(f"{split} {size:,}" for split, size in sizes.items() if split)
+    return (
+        f"{result.data}: {result.images:,} images of {len(names)} classes"
+        f"{f' ({parts})' * bool(parts)}, {result.usable:,} of them usable"
+    )
+
+
+def _sections(result: Checkup, severities: dict[str, str]) -> Iterator[str]:
+    for severity, findings in itertools.groupby(result.findings, lambda each: each.severity):
+        yield f"\n{severity.upper()} ({severities[severity]})"
+        for finding in findings:
+            yield f"  {finding.title}. {finding.advice}"
+            yield from (f"      {_line(finding, item)}" for item in finding.items[:_SHOWN])
+            if len(finding.items) > _SHOWN:
+                yield f"      and {len(finding.items) - _SHOWN:,} more"
+    if not result.findings:
+        yield "Nothing is wrong with them."
+    elif any(len(each.items) > _SHOWN for each in result.findings):
+        yield "\nAll of them: --json, or --fix-list FILE for what to do about which file."
+
+
+def _line(finding: Finding, item: tuple[str, ...]) -> str:
+    shown = [each if each.isprintable() else repr(each) for each in item[:_MEMBERS]]
+    more = f" and {len(item) - _MEMBERS} more" * (len(item) > _MEMBERS)
+    return _JOINED.get(finding.kind.split("-")[0], ": ").join(shown) + more
