@@ -15,7 +15,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.api import check, compare, evaluate, finetune, lr_find, predict, prepare, preview, report
+    from transfer.api import (
+        check,
+        compare,
+        evaluate,
+        finetune,
+        lr_find,
+        predict,
+        prepare,
+        preview,
+        report,
+    )
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.images.decode import decode
