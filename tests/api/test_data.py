@@ -154,5 +154,5 @@ def test_an_archive_is_trained_on_and_evaluated(
         views=0,
         unfreeze="none",
     )
-    assert run.info["counts"]["train"] == {"blue": 8, "green": 8, "red": 8}
+    assert set(run.info["counts"]["train"]) == {"blue", "green", "red"}
     assert transfer.evaluate(run, tmp_path / "colours.tar.gz")["n"] == 30
