@@ -6,17 +6,15 @@ seconds, without a learning rate, epochs or early stopping.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 FOLDS = 5
-# C of one row, times the number of rows: what suits n photos suits n photos and their views.
+# scikit-learn's C times the number of rows: what suits n photos suits n photos and their views.
 STRENGTHS = 10.0 ** np.arange(-2.0, 4.1, 0.5)
 START = 7  # the middle: 30
 ABSENT = -20.0  # logit of a class that has no image
@@ -27,7 +25,7 @@ class CrossValidated:
     """What cross-validation found out.
 
     Attributes:
-        strength: The best C of scikit-learn's LogisticRegression, times the number of rows.
+        strength: The best of `STRENGTHS`: the larger, the less regularised.
         probabilities: float32 array of shape (n, classes): for each row, by a model that has not
             seen it.
         loss: Mean of -log p of the given label.
@@ -68,7 +66,7 @@ def cross_validate(
     folds = list(_folds(labels, groups, seed))
     if not folds:
         return None
-    models = [_model() for _ in folds]
+    solutions: list[np.ndarray | None] = [None] * len(folds)
     tried: dict[int, CrossValidated] = {}
 
     def loss_at(place: int) -> float:
@@ -77,11 +75,13 @@ def cross_validate(
         if place not in tried:
             strength = float(STRENGTHS[place])
             found = np.empty((len(labels), classes), np.float32)
-            for model, (seen, held) in zip(models, folds, strict=True):
-                _fit(model, vectors[seen], labels[seen], _part(weights, seen), strength)
-                found[held] = softmax(
-                    vectors[held] @ _kernel(model, classes) + _bias(model, classes)
+            for number, (seen, held) in enumerate(folds):
+                part = None if weights is None else weights[seen]
+                solution = _minimise(
+                    vectors[seen], labels[seen], classes, strength, part, 1e-3, solutions[number]
                 )
+                solutions[number] = solution
+                found[held] = softmax(vectors[held] @ solution[:-1] + solution[-1])
             tried[place] = _judge(strength, found, labels, weights)
         return tried[place].loss
 
@@ -101,16 +101,58 @@ def solve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the kernel (d, classes) and bias (classes,) of the best linear head, float32.
 
+    They minimise the weighted sum over the rows of -log p of the given label, plus the sum of the
+    kernel's squares times n / (2 strength).
+
     Args:
         vectors: float32 array of shape (n, d), standardised.
-        labels: int64 array of shape (n,), 0..classes-1, of at least two classes.
+        labels: int64 array of shape (n,), 0..classes-1.
         classes: Number of classes. The bias of a class without rows is far below the others.
         strength: See `CrossValidated`.
         weights: Weight in the loss of each row, or None for 1.
     """
-    model = _model(tolerance=1e-4)
-    _fit(model, vectors, labels, weights, strength)
-    return _kernel(model, classes), _bias(model, classes)
+    solution = _minimise(vectors, labels, classes, strength, weights, 1e-4, None)
+    return solution[:-1], solution[-1]
+
+
+def _minimise(
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    strength: float,
+    weights: np.ndarray | None,
+    tolerance: float,
+    start: np.ndarray | None,
+) -> np.ndarray:
+    """Return kernel and, as its last row, bias: float32 array of shape (d + 1, classes).
+
+    Means over the rows are minimised, so that one tolerance (of the gradient's largest entry)
+    suits any number of them.
+    """
+    count, width = vectors.shape
+    targets = np.eye(classes, dtype=np.float32)[labels]
+    share = (np.ones(count) if weights is None else weights).astype(np.float32) / count
+    absent = targets.sum(axis=0) == 0
+    if start is None:
+        start = np.zeros((width + 1, classes), np.float32)
+        start[-1, absent] = ABSENT
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        solution = flat.reshape(width + 1, classes).astype(np.float32)
+        kernel = solution[:-1]
+        probabilities = softmax(vectors @ kernel + solution[-1])
+        given = np.maximum(np.einsum("ij,ij->i", probabilities, targets), 1e-30)
+        value = -(share * np.log(given)).sum(dtype=np.float64)
+        value += (kernel**2).sum(dtype=np.float64) / (2 * strength)
+        error = (probabilities - targets) * share[:, None]
+        gradient = np.empty_like(solution)
+        gradient[:-1] = vectors.T @ error + kernel / np.float32(strength)
+        gradient[-1] = np.where(absent, 0, error.sum(axis=0))
+        return value, gradient.ravel().astype(np.float64)
+
+    options = {"gtol": tolerance, "ftol": 1e-7, "maxiter": 500}
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x.reshape(width + 1, classes), np.float32)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -133,42 +175,6 @@ def _folds(
         return iter(())
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     return iter(kind(count, shuffle=True, random_state=seed).split(labels, labels, groups))
-
-
-def _model(tolerance: float = 1e-3) -> LogisticRegression:
-    return LogisticRegression(tol=tolerance, max_iter=500, warm_start=True)
-
-
-def _fit(
-    model: LogisticRegression,
-    vectors: np.ndarray,
-    labels: np.ndarray,
-    weights: np.ndarray | None,
-    strength: float,
-) -> None:
-    model.set_params(C=strength / len(labels))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # near the minimum is good enough
-        model.fit(vectors, labels, weights)
-
-
-def _part(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if weights is None else weights[rows]
-
-
-def _kernel(model: LogisticRegression, classes: int) -> np.ndarray:
-    kernel = np.zeros((model.coef_.shape[1], classes), np.float32)
-    rows = model.coef_
-    kernel[:, model.classes_] = (np.concatenate([-rows, rows]) / 2 if len(rows) == 1 else rows).T
-    return kernel
-
-
-def _bias(model: LogisticRegression, classes: int) -> np.ndarray:
-    bias = np.full(classes, ABSENT, np.float32)
-    values = model.intercept_
-    two = len(values) == 1  # scikit-learn's binary model has one logit: that of the second class
-    bias[model.classes_] = np.concatenate([-values, values]) / 2 if two else values
-    return bias
 
 
 def _judge(
