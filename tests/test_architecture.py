@@ -16,14 +16,16 @@ ROOT = Path(transfer.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Room -> rooms that it may import, beside itself.
-BASE = {"errors", "progress", "recipe", "run", "quiet", "cachedir"}
+BASE = {"errors", "progress", "recipe", "run", "lock", "signals", "quiet", "cachedir"}
 ALLOWED = {
     "errors": set(),
-    "progress": set(),
+    "signals": set(),
+    "progress": {"signals"},
     "quiet": set(),
     "recipe": {"errors"},
     "cachedir": {"errors", "recipe"},
-    "run": {"errors", "recipe", "api"},  # api: Run.predict is short for transfer.predict
+    "lock": {"errors"},
+    "run": {"errors", "recipe", "lock", "api"},  # api: Run.predict is short for transfer.predict
     "backbones": {"errors"},
     "blocks": {"errors"},
     "scratch": set(),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         prepare,
         preview,
         report,
+        resume,
     )
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
@@ -55,6 +56,7 @@ _HOMES = {
     "preview": "transfer.api",
     "register_backbone": "transfer.backbones",
     "report": "transfer.api",
+    "resume": "transfer.api",
 }
 
 __version__ = "0.1.0"
@@ -80,6 +82,7 @@ __all__ = [
     "preview",
     "register_backbone",
     "report",
+    "resume",
 ]
 
 

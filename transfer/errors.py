@@ -43,6 +43,21 @@ class WeightsError(TransferError):
     """Pretrained weights are missing, unreachable or do not fit."""
 
 
+def out_of_memory(error: BaseException) -> TransferError | None:
+    """Return the advice for an error that means that memory ran out, None for another one.
+
+    TensorFlow has a class of its own for it, and wraps what happens in its threads into others.
+    """
+    text = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)])
+    words = ("MemoryError", "ResourceExhausted", "bad_alloc", "OOM when allocating")
+    if not any(word in text for word in words):
+        return None
+    return TransferError(
+        "Out of memory. Try a smaller --batch-size or --image-size, or fewer --views; what was"
+        " saved before is unharmed."
+    )
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'vgg16'?"`` for a near miss of one of `known`, else ``""``."""
     close = difflib.get_close_matches(word, list(known), n=5)

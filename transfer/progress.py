@@ -11,8 +11,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
+
+from transfer import signals
 
 logger = logging.getLogger("transfer")
 
@@ -49,11 +51,13 @@ def hushed() -> Iterator[None]:
 @contextmanager
 def bar(label: str, total: int) -> Iterator[Advance]:
     """Show a bar named `label` while the block runs; the block calls ``advance(steps)``."""
-    if _drawer is None:
-        yield lambda steps: None
-    else:
-        with _drawer(label, total) as advance:
-            yield advance
+    with nullcontext(lambda steps: None) if _drawer is None else _drawer(label, total) as draw:
+
+        def advance(steps: int) -> None:
+            signals.check()
+            draw(steps)
+
+        yield advance
 
 
 def track(items: Iterable[T], label: str, total: int) -> Iterator[T]:

@@ -88,6 +88,8 @@ class Recipe:
         dedupe: Leave near duplicates of val and test images out of train where folders give the
             splits.
         seed: Seed of split, shuffling, augmentation and initial weights.
+        deterministic: Have TensorFlow use operations alone that give the same bits every time, for
+            the rest of the process. Slower, and other numbers than without.
         on_bad: What to do with unreadable images: ``skip`` (and say so) or ``fail``.
         check: How images are looked at before training: ``quick``, or ``full`` (every file anew,
             at full resolution); see `transfer.check`.
@@ -127,6 +129,7 @@ class Recipe:
     group_by: str = "none"
     dedupe: bool = False
     seed: int = 0
+    deterministic: bool = False
     on_bad: str = "skip"
     check: str = "quick"
     allow_empty: bool = False

@@ -6,16 +6,16 @@ import csv
 import io
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.errors import RunError
+from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,8 +41,18 @@ def atomic(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+        _sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_directory(path: Path) -> None:
+    with suppress(OSError):  # not every file system can
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -250,44 +260,6 @@ RunLike = Run | str | os.PathLike[str]
 def as_run(run: RunLike) -> Run:
     """Return a Run for a run or its path."""
     return run if isinstance(run, Run) else Run(run)
-
-
-def check_output(output: str | os.PathLike[str]) -> Path:
-    """Return the path of a new run directory. Raises RunError where something is in it."""
-    path = Path(output).expanduser()
-    try:
-        if path.exists() and any(path.iterdir()):
-            raise RunError(f"{path} is not empty. Choose another --output; nothing was changed.")
-    except OSError as error:
-        raise _not_writable(path, error) from error
-    return path
-
-
-def make_run_directory(path: Path | None, name: str) -> Path:
-    """Make and return a directory for a run. Raises RunError where that is not possible."""
-    try:
-        if path is not None:
-            path = check_output(path)
-            path.mkdir(parents=True, exist_ok=True)
-            return path
-        parent = Path("runs")
-        parent.mkdir(exist_ok=True)
-        stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
-        for number in range(1, 100_000):
-            try:
-                (parent / f"{stem}-{number:03d}").mkdir()
-            except FileExistsError:
-                continue
-            return parent / f"{stem}-{number:03d}"
-        raise RunError(f"No free name for {stem} under runs/. Choose one with --output.")
-    except OSError as error:
-        raise _not_writable(path or Path("runs"), error) from error
-
-
-def _not_writable(path: Path, error: OSError) -> RunError:
-    return RunError(
-        f"Cannot write a run to {path}: {error.strerror}. Choose another place with --output."
-    )
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from transfer.api.evaluation import evaluate, report
 from transfer.api.prediction import iterate_predictions, predict
 from transfer.api.previews import preview
 from transfer.api.rates import lr_find
+from transfer.api.resuming import resume
 from transfer.api.training import finetune
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "prepare",
     "preview",
     "report",
+    "resume",
 ]

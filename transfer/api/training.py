@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from transfer.api.evaluation import report, write_evaluation_of
 from transfer.backbones import Backbone, get_backbone
 from transfer.cachedir import cache_limit
-from transfer.errors import UsageError
+from transfer.errors import UsageError, out_of_memory
 from transfer.evaluation.report import write_evaluation
 from transfer.images.audit import Audit, clean
 from transfer.images.augment import parse_augment
@@ -20,12 +22,14 @@ from transfer.images.leaks import find_leaks, tell_leaks
 from transfer.images.sources import resolve
 from transfer.images.split import assign_splits
 from transfer.images.splitfile import Side, match_sides, read_leaks, read_sides, write_split
+from transfer.lock import check_output, locked, make_run_directory
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
 from transfer.recipe import FROM_SCRATCH, Recipe
-from transfer.run import Run, check_output, versions
+from transfer.run import Run, versions
 from transfer.training.balance import is_uneven
 from transfer.training.head import parse_head
+from transfer.training.state import State, clear_state, out_of_disk
 from transfer.weights import Weights, locate, resolve_weights
 
 
@@ -78,29 +82,54 @@ def finetune(
     folder, leaks = divide(folder, audit, recipe, sides)
     _tell_counts(folder, recipe)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
-    run = Run.create(path, f"{name}-{backbone.name}", recipe, folder.classes)
-    say(f"Writing to {run.path}")
-    write_split(folder, run.path / "split.csv", audit.sha256, leaks)
-    run.update_info(status="running", **_about(folder, audit, found))
-    try:
-        _train_and_evaluate(run, folder, recipe, found, audit.sha256)
-    except BaseException as error:
-        status = "failed" if isinstance(error, Exception) else "interrupted"
-        reason = str(error) if isinstance(error, Exception) else type(error).__name__
-        run.update_info(status=status, error=reason)
-        raise
+    directory = make_run_directory(path, f"{name}-{backbone.name}")
+    with locked(directory):
+        run = Run.create(directory, name, recipe, folder.classes)
+        say(f"Writing to {run.path}")
+        write_split(folder, run.path / "split.csv", audit.sha256, leaks)
+        run.update_info(**_about(folder, audit, found))
+        carry_out(run, folder, found, audit.sha256)
     return run
 
 
+def carry_out(
+    run: Run,
+    folder: ImageFolder,
+    found: Weights,
+    sha256: Mapping[str, str],
+    saved: State | None = None,
+) -> None:
+    """Train and evaluate, from a saved state where there is one; run.json tells how it ended."""
+    run.update_info(status="running", error=None)
+    try:
+        _train_and_evaluate(run, folder, run.recipe, found, sha256, saved)
+    except BaseException as error:
+        status = "failed" if isinstance(error, Exception) else "interrupted"
+        told = out_of_memory(error) or out_of_disk(run.path, error)
+        reason = str(told or error) if isinstance(error, Exception) else type(error).__name__
+        with suppress(OSError):  # a full disk is what may have happened
+            run.update_info(status=status, error=reason)
+        if status == "interrupted":
+            say(f"To go on: transfer finetune --resume {run.path}")
+        if told is not None:
+            raise told from error
+        raise
+
+
 def _train_and_evaluate(
-    run: Run, folder: ImageFolder, recipe: Recipe, found: Weights, sha256: Mapping[str, str]
+    run: Run,
+    folder: ImageFolder,
+    recipe: Recipe,
+    found: Weights,
+    sha256: Mapping[str, str],
+    saved: State | None,
 ) -> None:
     started = time.monotonic()
     import_tensorflow()
     from transfer.training.train import train
 
     run.update_info(versions=versions())
-    predictions = train(run, folder, recipe, found, sha256)
+    predictions = train(run, folder, recipe, found, sha256, identity(run), saved)
     split = run.info["split"]
     leaks = read_leaks(run.path)
     if predictions is None:
@@ -110,6 +139,14 @@ def _train_and_evaluate(
     seconds = run.info["seconds"] | {"total": time.monotonic() - started}
     run.update_info(status="done", seconds=seconds)
     report(run)  # last, since it shows what run.json says
+    clear_state(run.path)
+
+
+def identity(run: Run) -> dict[str, Any]:
+    """Return what must not change while a run is interrupted: recipe, images, weights."""
+    split = hashlib.sha256((run.path / "split.csv").read_bytes()).hexdigest()
+    weights = run.info["weights"]["sha256"]
+    return {"recipe": run.recipe.to_dict(), "split.csv": split, "weights": weights}
 
 
 def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:

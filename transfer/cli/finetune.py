@@ -14,7 +14,7 @@ from transfer.cli.options import given, recipe_options
 
 
 @click.command(short_help="Train a classifier on a folder of images.")
-@click.argument("data")
+@click.argument("data", required=False)
 @recipe_options
 @click.option(
     "--recipe", type=click.Path(), help="Start from this recipe.json; options override it."
@@ -23,15 +23,17 @@ from transfer.cli.options import given, recipe_options
     "--split", type=click.Path(), help="Split as an earlier RUN did, or as a CSV file says."
 )
 @click.option("-o", "--output", type=click.Path(), help="Run directory, new or empty.")
+@click.option("--resume", metavar="RUN", help="Finish this interrupted run, with its own recipe.")
 @click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
 @click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
 def finetune(
-    data: str,
+    data: str | None,
     recipe: str | None,
     split: str | None,
     output: str | None,
+    resume: str | None,
     no_cache: bool,
     strict: bool,
     as_json: bool,
@@ -44,6 +46,9 @@ def finetune(
 
     The backbone runs once over the images and the head is trained on its features. Then the top
     of the backbone is fine-tuned. The better of the two on the validation images is kept.
+
+    Ctrl-C stops it after the current step (twice: at once); --resume RUN goes on from the last
+    finished epoch, and needs neither DATA nor other options.
     """
     from transfer import api
     from transfer.recipe import Recipe
@@ -52,14 +57,21 @@ def finetune(
         os.environ["TRANSFER_CACHE"] = "0"
     knobs = given(options) | ({"on_bad": "fail"} if strict else {})
     with watched(quiet):
-        run = api.finetune(
-            data,
-            recipe=None if recipe is None else Recipe.load(recipe),
-            output=output,
-            split=split,
-            **knobs,
-        )
+        if resume is not None:
+            _refuse_beside_resume(output=output, recipe=recipe, split=split)
+            run = api.resume(resume, data, **knobs)
+        elif data is None:
+            raise click.MissingParameter(param_type="argument", param_hint="DATA")
+        else:
+            start = None if recipe is None else Recipe.load(recipe)
+            run = api.finetune(data, recipe=start, output=output, split=split, **knobs)
     click.echo(json.dumps(_result(run.path, run.info, run.metrics)) if as_json else summary(run))
+
+
+def _refuse_beside_resume(**options: str | None) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise click.UsageError(f"--{name} makes no sense beside --resume: leave one out.")
 
 
 def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:

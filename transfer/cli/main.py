@@ -5,15 +5,13 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from transfer import __version__
-from transfer.errors import TransferError
+from transfer import __version__, signals
+from transfer.errors import TransferError, out_of_memory
 
 COMMANDS = (
     "check",
@@ -69,13 +67,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit: 0 well, 1 a fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("TRANSFER_DEBUG"))
-    signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")  # file names may hold any character
     try:
-        transfer.main([a for a in arguments if a != "--debug"], "transfer", standalone_mode=False)
-        sys.stdout.flush()
+        with signals.handled():
+            words = [a for a in arguments if a != "--debug"]
+            transfer.main(words, "transfer", standalone_mode=False)
+            sys.stdout.flush()
         code = 0
     except BrokenPipeError:
         _drop_output()
@@ -100,10 +99,10 @@ def _explain(error: BaseException) -> int:
             return int(error.code or 0)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
-        case MemoryError():
-            return _say("Error: out of memory. Try a smaller --batch-size or --image-size.", 1)
         case OSError() if error.filename is not None or error.errno is not None:
             return _say(f"Error: {error}. Nothing of an earlier run was changed.", 1)
+    if (told := out_of_memory(error)) is not None:
+        return _say(f"Error: {told}", told.exit_code)
     line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return _say(f"Error: {line} (run again with --debug for the traceback)", 1)
 
@@ -116,7 +115,3 @@ def _say(message: str, code: int) -> int:
 def _drop_output() -> None:
     """Lead stdout nowhere: its reader, such as `head`, has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""ModelCheckpoint(save_best_only) that neither a kill nor a NaN can spoil."""
+"""Callbacks that neither a kill nor a NaN can spoil: the best model, patience, what to resume."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
+from transfer.errors import RunError, UsageError, did_you_mean
 from transfer.run import atomic
+from transfer.training.history import History
+from transfer.training.state import State, roomy, save_state
 
 
 class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
@@ -16,9 +20,9 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
 
     Keras' ModelCheckpoint opens the old file for writing before the new one is complete, takes a
     NaN of the first epoch for the best value ever, and saves every epoch when the monitored name
-    does not exist. Here the new file is put in place only when it is whole; values that are not
-    finite or not there never count as an improvement; and of two epochs with the same value the
-    one with the lower val_loss is kept.
+    does not exist. Here the new file is put in place only when it is whole; an epoch with a figure
+    that is not finite is never the best; a name that does not exist is refused at the first step;
+    and of two epochs with the same value the one with the lower val_loss is kept.
 
     Args:
         filepath: A ``.keras`` file, or ``.weights.h5`` to save the weights alone.
@@ -48,9 +52,17 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         self.best_epoch: int | None = None
         self.best_logs: dict[str, float] = {}
 
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 0 and self.monitor.removeprefix("val_") not in (logs or {}):
+            known = [prefix + name for prefix in ("", "val_") for name in logs or {}]
+            raise UsageError(
+                f"Unknown monitor {self.monitor!r}.{did_you_mean(self.monitor, known)}"
+                f" This model has: {', '.join(known)}."
+            )
+
     def _should_save_model(self, epoch: int, batch: Any, logs: Any, filepath: str) -> bool:
         value = (logs or {}).get(self.monitor)
-        if value is None or not math.isfinite(value):
+        if value is None or not all(map(math.isfinite, logs.values())):
             return False
         if value == self.best and self.best_logs:  # as good: the surer one wins
             return bool(logs.get("val_loss", 0.0) < self.best_logs.get("val_loss", 0.0))
@@ -64,9 +76,90 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         save_model(model, Path(self.filepath), weights_only=self.save_weights_only)
 
 
+class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """EarlyStopping to which a NaN is the worst of all values and not, as the first, the best."""
+
+    def get_monitor_value(self, logs: Any) -> Any:
+        value = super().get_monitor_value(logs)
+        if value is None or math.isfinite(value):
+            return value
+        return math.inf if self.mode == "min" else -math.inf
+
+
+class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Save the state of a fit before its first epoch and after each, and take a saved one up.
+
+    It goes behind the callbacks whose values it saves. A fit that takes a state up goes on as if
+    it had never been stopped, given the same batches and ``initial_epoch=saved.epoch``.
+
+    Args:
+        directory: The run's.
+        best: Knows the best value.
+        patience: Knows how long there was no better one.
+        history: The epochs so far.
+        about: JSON that is saved with it, to be compared by whoever resumes.
+        saved: From where to go on; None at the start.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        best: BestCheckpoint,
+        patience: Patience,
+        history: History,
+        about: dict[str, Any],
+        saved: State | None,
+    ) -> None:
+        super().__init__()
+        self.directory, self.about, self.saved = directory, about, saved
+        self.best, self.patience, self.history = best, patience, history
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.model.optimizer.build(self.model.trainable_variables)
+        if self.saved is None:
+            self._save(0)
+        else:
+            self._restore(self.saved)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if math.isfinite((logs or {}).get("loss", 0.0)):
+            self._save(epoch + 1)
+
+    def _variables(self) -> list[keras.Variable]:
+        # with the states of Dropout's random numbers, which model.weights leaves out
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _save(self, epoch: int) -> None:
+        progress = {
+            "stopped": self.model.stop_training,
+            "best": {key: getattr(self.best, key) for key in ("best", "best_epoch", "best_logs")},
+            "patience": {key: getattr(self.patience, key) for key in ("best", "wait")},
+            "history": self.history.rows,
+        }
+        arrays = [np.asarray(variable) for variable in self._variables()]
+        save_state(self.directory, epoch, self.about | progress, arrays)
+
+    def _restore(self, saved: State) -> None:
+        variables, arrays = self._variables(), saved.arrays()
+        if [tuple(v.shape) for v in variables] != [array.shape for array in arrays]:
+            raise RunError(
+                f"{saved.file} holds the state of another model. Train anew with: transfer"
+                f" finetune DATA --recipe {self.directory / 'recipe.json'}"
+            )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        for callback, name in ((self.best, "best"), (self.patience, "patience")):
+            for key, value in saved.progress[name].items():
+                setattr(callback, key, value)
+
+
 def save_model(model: keras.Model, path: Path, weights_only: bool = False) -> None:
-    """Write `model` to `path` (``.keras``, or ``.weights.h5``), whole or not at all."""
-    with atomic(path) as temporary:
+    """Write `model` to `path` (``.keras``, or ``.weights.h5``), whole or not at all.
+
+    Raises:
+        TransferError: The disk is full.
+    """
+    with roomy(path, 4 * model.count_params()), atomic(path) as temporary:
         if weights_only:
             model.save_weights(temporary, overwrite=True)
         else:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from transfer import signals
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import (
@@ -22,12 +23,13 @@ from transfer.images.pipeline import (
     naming_bad_files,
     without_autotune,
 )
-from transfer.progress import bar, say
+from transfer.progress import Advance, bar, say
 from transfer.recipe import MONITORS, Recipe
-from transfer.training.checkpoint import BestCheckpoint
-from transfer.training.history import COLUMNS, History
+from transfer.training.checkpoint import BestCheckpoint, Patience, StateKeeper
+from transfer.training.history import COLUMNS, History, check_loss
 from transfer.training.metrics import MacroF1
 from transfer.training.optimizers import layer_factors, make_optimizer
+from transfer.training.state import State
 from transfer.training.targets import hard_batches, resolve_mix, soft_batches
 
 
@@ -41,7 +43,11 @@ class Batches:
 
 
 def batches_of_activations(
-    train: Features, val: Features, class_weights: Sequence[float], recipe: Recipe
+    train: Features,
+    val: Features,
+    class_weights: Sequence[float],
+    recipe: Recipe,
+    first_epoch: int = 0,
 ) -> Batches:
     """Make batches of what the frozen trunk computed before, one of its views per image and epoch.
 
@@ -50,6 +56,7 @@ def batches_of_activations(
         val: With activations (m, ...), one view.
         class_weights: Weight in the loss of each class.
         recipe: Gives balance, seed, batch size and epochs.
+        first_epoch: Epochs that a training which is taken up again has behind it.
     """
     count, size = len(train), recipe.batch_size
     weights = _loss_weights(class_weights, recipe)
@@ -65,7 +72,7 @@ def batches_of_activations(
         return epoch_order(count, recipe.seed, epoch)
 
     def train_batches():  # type: ignore[no-untyped-def]
-        for epoch in range(recipe.epochs):
+        for epoch in range(first_epoch, recipe.epochs):
             order = order_of(epoch)
             views = np.random.default_rng([recipe.seed, epoch, 1]).integers(train.views, size=count)
             for start in range(0, count, size):
@@ -84,7 +91,7 @@ def batches_of_activations(
     )
     steps = -(-count // size)
     return Batches(
-        _dataset(train_batches, signature, steps * recipe.epochs),
+        _dataset(train_batches, signature, steps * (recipe.epochs - first_epoch)),
         _dataset(val_batches, signature[:2], -(-len(val) // size)),
         steps,
     )
@@ -99,7 +106,12 @@ def _dataset(
 
 
 def batches_of_images(
-    train: ImageFolder, val: ImageFolder, size: int, class_weights: Sequence[float], recipe: Recipe
+    train: ImageFolder,
+    val: ImageFolder,
+    size: int,
+    class_weights: Sequence[float],
+    recipe: Recipe,
+    first_epoch: int = 0,
 ) -> Batches:
     """Make batches of the images themselves, augmented anew in each epoch.
 
@@ -109,6 +121,7 @@ def batches_of_images(
         size: Side of the images in pixels.
         class_weights: Weight in the loss of each class.
         recipe: Says how they are resized, augmented, shuffled and batched.
+        first_epoch: Epochs that a training which is taken up again has behind it.
     """
     weights = _loss_weights(class_weights, recipe)
     read = partial(image_dataset, size=size, resize=recipe.resize, batch_size=recipe.batch_size)
@@ -118,7 +131,8 @@ def batches_of_images(
             augment=recipe.augment,
             shuffle=True,
             seed=recipe.seed,
-            epochs=recipe.epochs,
+            epoch=first_epoch,
+            epochs=recipe.epochs - first_epoch,
             oversample=recipe.balance == "oversample",
             weights=[weights[label] for label in train.labels],
         ),
@@ -132,14 +146,18 @@ def _loss_weights(class_weights: Sequence[float], recipe: Recipe) -> np.ndarray:
     return np.ones_like(weights) if recipe.balance == "oversample" else weights
 
 
-def with_targets(batches: Batches, num_classes: int, recipe: Recipe) -> Batches:
+def with_targets(
+    batches: Batches, num_classes: int, recipe: Recipe, first_epoch: int = 0
+) -> Batches:
     """Return batches with targets for the categorical cross-entropy in place of labels."""
     mix = resolve_mix(recipe, (batches.steps_per_epoch - 1) * recipe.batch_size)
     if mix != "none":
         say(f"Training on mixtures of images ({mix}).")
     return replace(
         batches,
-        train=soft_batches(batches.train, num_classes, recipe, mix),
+        train=soft_batches(
+            batches.train, num_classes, recipe, mix, first_epoch * batches.steps_per_epoch
+        ),
         val=hard_batches(batches.val, num_classes),
     )
 
@@ -151,16 +169,23 @@ def fine_tune(
     recipe: Recipe,
     path: Path,
     history: History,
+    about: dict[str, Any],
+    saved: State | None = None,
 ) -> dict[str, float]:
     """Train what is trainable in `model`, and write the classifier to `path` where it got better.
+
+    The state is saved beside it before the first epoch and after each: a training that was
+    stopped does the epoch anew that it was in, and all else only once.
 
     Args:
         model: The classifier, or the part of it above a cut that shares its layers.
         classifier: What is saved.
         batches: Inputs of `model`.
         recipe: The knobs.
-        path: model.keras, which holds the classifier as it is now.
+        path: model.keras, which holds the classifier as it is now, or the best since.
         history: Where the epochs are recorded, as phase "finetune".
+        about: JSON that is saved with the state.
+        saved: The state to go on from, where there is one; `batches` begin at its epoch.
 
     Returns:
         Figures of the best epoch; empty where none was better than the classifier as it was.
@@ -168,8 +193,11 @@ def fine_tune(
     Raises:
         TransferError: The loss stopped being a finite number.
     """
+    if saved is not None and (saved.progress["stopped"] or saved.epoch == recipe.epochs):
+        return dict(saved.progress["best"]["best_logs"])
+    first_epoch = saved.epoch if saved else 0
     steps = batches.steps_per_epoch * recipe.epochs
-    batches = with_targets(batches, model.output_shape[-1], recipe)
+    batches = with_targets(batches, model.output_shape[-1], recipe, first_epoch)
     base = classifier.get_layer(recipe.backbone)
     factors = layer_factors(model, base, recipe.layer_decay)
     model.compile(  # after unfreezing: what is trainable is settled here
@@ -180,28 +208,41 @@ def fine_tune(
     )
     mode = MONITORS[recipe.monitor]
     with naming_bad_files(), bar("Fine-tuning", steps) as advance:
-        before = evaluate(model, batches.val)
+        advance(first_epoch * batches.steps_per_epoch)
+        before = evaluate(model, batches.val) if saved is None else {}
         best = BestCheckpoint(path, recipe.monitor, mode, before.get(recipe.monitor), classifier)
-        model.fit(
-            batches.train,
-            steps_per_epoch=batches.steps_per_epoch,
-            epochs=recipe.epochs,
-            validation_data=batches.val,
-            shuffle=False,  # the dataset does it
-            verbose=0,
-            callbacks=[
-                keras.callbacks.TerminateOnNaN(),
-                best,
-                keras.callbacks.EarlyStopping(recipe.monitor, mode=mode, patience=recipe.patience),
-                history.recorder("finetune"),
-                keras.callbacks.LambdaCallback(
-                    on_train_batch_end=lambda batch, logs: advance(1),
-                    on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], recipe)),
-                ),
-            ],
-        )
-    history.require_finite("finetune", recipe.learning_rate, "--learning-rate")
+        patience = Patience(recipe.monitor, mode=mode, patience=recipe.patience)
+        with signals.patiently():
+            model.fit(
+                batches.train,
+                steps_per_epoch=batches.steps_per_epoch,
+                initial_epoch=first_epoch,
+                epochs=recipe.epochs,
+                validation_data=batches.val,
+                shuffle=False,  # the dataset does it
+                verbose=0,
+                callbacks=[
+                    best,
+                    patience,
+                    history.recorder("finetune"),
+                    StateKeeper(path.parent, best, patience, history, about, saved),
+                    _watcher(recipe, history, advance),
+                ],
+            )
     return best.best_logs
+
+
+def _watcher(recipe: Recipe, history: History, advance: Advance) -> keras.callbacks.Callback:
+    def step_done(batch: int, logs: dict[str, float]) -> None:
+        epoch = len([row for row in history.rows if row["phase"] == "finetune"]) + 1
+        check_loss(logs["loss"], "finetune", epoch, recipe.learning_rate, "--learning-rate")
+        advance(1)
+
+    return keras.callbacks.LambdaCallback(
+        on_train_batch_end=step_done,
+        on_test_batch_end=lambda batch, logs: signals.check(),
+        on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], recipe)),
+    )
 
 
 def evaluate(model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:

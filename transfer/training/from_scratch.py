@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -22,6 +22,7 @@ from transfer.training.classifier import (
 from transfer.training.finetune import batches_of_images, fine_tune
 from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
+from transfer.training.state import State
 
 
 def train_from_scratch(
@@ -31,6 +32,8 @@ def train_from_scratch(
     extractor: keras.Model,
     recipe: Recipe,
     history: History,
+    about: dict[str, Any],
+    saved: State | None = None,
 ) -> None:
     """Train a whole network, and leave it as it was at its best in the run's model.keras.
 
@@ -43,6 +46,8 @@ def train_from_scratch(
         extractor: From images to vectors, with random weights.
         recipe: The knobs.
         history: Where the epochs are recorded, as phase "finetune".
+        about: JSON that is saved with the state of the training.
+        saved: The state to go on from, where the training is taken up again.
 
     Raises:
         TransferError: The training diverged.
@@ -55,16 +60,15 @@ def train_from_scratch(
     chosen = layers_to_unfreeze(base, "all" if recipe.unfreeze == "auto" else recipe.unfreeze)
     unfreeze(classifier, base, chosen)
     path = run.path / "model.keras"
-    save_model(classifier, path)
-    batches = batches_of_images(*sides, image_size(recipe), class_weights, recipe)
-    started = time.monotonic()
-    best = fine_tune(classifier, classifier, batches, recipe, path, history)
-    seconds = time.monotonic() - started
+    if saved is None:
+        save_model(classifier, path)
+    size, first_epoch = image_size(recipe), saved.epoch if saved else 0
+    batches = batches_of_images(*sides, size, class_weights, recipe, first_epoch)
+    best = fine_tune(classifier, classifier, batches, recipe, path, history, about, saved)
     if best:
         say(f"Best epoch: val_accuracy {best['val_accuracy']:.4f}, val_loss {best['val_loss']:.4f}")
     else:
         warn(f"No epoch was better than the untrained network ({recipe.monitor}), which is kept.")
     figures = {name: value if math.isfinite(value) else None for name, value in best.items()}
-    run.update_info(
-        phase_kept="finetune", phases={"finetune": figures | {"seconds": seconds}}, seconds={}
-    )
+    phase = figures | {"seconds": history.seconds("finetune")}
+    run.update_info(phase_kept="finetune", phases={"finetune": phase}, seconds={})

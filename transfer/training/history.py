@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ class History:
 
     Args:
         path: Where history.csv goes; it is complete after every epoch.
+        rows: The epochs of a training that is taken up again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rows: Iterable[dict[str, Any]] = ()) -> None:
         self.path = path
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = list(rows)
 
     def recorder(self, phase: str) -> keras.callbacks.Callback:
         """Return the Keras callback that records the epochs of one phase."""
@@ -54,14 +55,31 @@ class History:
         self.rows.append({"phase": phase, "epoch": epoch, "seconds": seconds, **logs})
         write_csv(self.path, COLUMNS, [_cells(row) for row in self.rows])
 
+    def seconds(self, phase: str) -> float:
+        """Return how long the epochs of a phase took."""
+        return float(sum(row["seconds"] for row in self.rows if row["phase"] == phase))
+
     def require_finite(self, phase: str, rate: float, option: str) -> None:
         """Raise TransferError where the phase's training loss ended as NaN or infinite."""
         rows = [row for row in self.rows if row["phase"] == phase]
-        if not rows or math.isfinite(rows[-1].get("loss", 0.0)):
-            return
+        if rows:
+            check_loss(rows[-1].get("loss", 0.0), phase, rows[-1]["epoch"], rate, option)
+
+
+def check_loss(loss: float, phase: str, epoch: int, rate: float, option: str) -> None:
+    """Raise TransferError where a training loss is NaN or infinite.
+
+    Args:
+        loss: Mean over the steps of the epoch so far.
+        phase: Name of the phase.
+        epoch: Its number, from 1.
+        rate: The learning rate.
+        option: What sets it.
+    """
+    if not math.isfinite(loss):
         raise TransferError(
-            f"Training diverged in epoch {rows[-1]['epoch']} of phase {phase!r}: the loss is"
-            f" {rows[-1]['loss']}. Lower the rate with {option} (it was {rate:g})."
+            f"Training diverged in epoch {epoch} of phase {phase!r}: the loss is {loss}."
+            f" Lower the rate with {option} (it was {rate:g})."
         )
 
 

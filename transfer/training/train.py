@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from transfer.backbones import get_backbone
 from transfer.blocks import split_at
@@ -39,15 +40,22 @@ from transfer.training.frozen import (
     open_cache,
     tell_features,
 )
-from transfer.training.head import parse_head, pool
+from transfer.training.head import build_head, parse_head, pool
 from transfer.training.history import History
 from transfer.training.probe import fit_head
+from transfer.training.state import State
 from transfer.training.suspects import write_suspects
 from transfer.weights import Weights
 
 
 def train(
-    run: Run, folder: ImageFolder, recipe: Recipe, weights: Weights, sha256: Mapping[str, str]
+    run: Run,
+    folder: ImageFolder,
+    recipe: Recipe,
+    weights: Weights,
+    sha256: Mapping[str, str],
+    about: dict[str, Any],
+    saved: State | None = None,
 ) -> Predictions | None:
     """Train a classifier and leave the better of its two phases in the run's model.keras.
 
@@ -57,6 +65,8 @@ def train(
         recipe: The knobs.
         weights: The backbone's weights, present as a file (or "none").
         sha256: Path to hex digest of the file, for every image: what features are found by.
+        about: JSON that is saved with the state of the training.
+        saved: The state to go on from, where the training is taken up again.
 
     Returns:
         Predictions for the split that the run is evaluated on, where the features tell them as
@@ -67,6 +77,8 @@ def train(
         TransferError: The training diverged.
     """
     keras.utils.set_random_seed(recipe.seed)
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
     sides = folder.select("train"), folder.select("val")
     counts = np.bincount(sides[0].labels, minlength=len(folder.classes)).tolist()
     recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
@@ -75,9 +87,9 @@ def train(
     extractor = build_extractor(
         get_backbone(recipe.backbone), parse_head(recipe.head), image_size(recipe), weights
     )
-    history = History(run.path / "history.csv")
+    history = History(run.path / "history.csv", saved.progress["history"] if saved else ())
     if get_backbone(recipe.backbone).scratch and weights.origin == "none":
-        train_from_scratch(run, sides, class_weights, extractor, recipe, history)
+        train_from_scratch(run, sides, class_weights, extractor, recipe, history, about, saved)
         return None
     base = extractor.get_layer(recipe.backbone)
     chosen = layers_to_unfreeze(base, recipe.unfreeze)
@@ -87,36 +99,56 @@ def train(
         network = frozen_network(extractor, base, cut, recipe)
         cache = open_cache(network, base, cut, weights, sha256)
         features = compute_features(network, sides, cache, None if cut is None else Path(scratch))
+        seconds = time.monotonic() - started
         run.update_info(features=tell_features(features, network, cache))
-        computed = time.monotonic()
-        head, figures = fit_head(*features, class_weights, recipe, history)
-        phases: dict[str, Any] = {
-            "head": _finite(figures) | {"seconds": time.monotonic() - computed}
-        }
+        if saved is None:
+            head = _train_head(run, features, class_weights, recipe, history)
+        else:
+            vectors, classes = extractor.output.shape[-1], len(class_weights)
+            head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
         classifier = build_classifier(extractor, head)
-        save_model(classifier, run.path / "model.keras")
-        say(f"Head trained: {_figures(figures)}")
-        run.update_info(phase_kept="head", phases=phases, seconds={"features": computed - started})
-        write_suspects(run, sides, features, base.output.shape[-1], sha256)
+        if saved is None:
+            save_model(classifier, run.path / "model.keras")
+            run.update_info(phase_kept="head", seconds={"features": seconds})
+            write_suspects(run, sides, features, base.output.shape[-1], sha256)
         if not chosen:
             return predict_frozen(run, folder, network, cache, features[1], head)
         unfreeze(classifier, base, chosen)
+        first_epoch = saved.epoch if saved else 0
         if cut is None:
-            model = classifier
-            batches = batches_of_images(*sides, image_size(recipe), class_weights, recipe)
+            model, size = classifier, image_size(recipe)
+            batches = batches_of_images(*sides, size, class_weights, recipe, first_epoch)
         else:
             model = top_of(base, cut, head, recipe)
-            batches = batches_of_activations(*features, class_weights, recipe)
-        started = time.monotonic()
-        best = fine_tune(model, classifier, batches, recipe, run.path / "model.keras", history)
-    phases["finetune"] = _finite(best) | {"seconds": time.monotonic() - started}
-    kept = "finetune" if best else "head"
-    run.update_info(phase_kept=kept, phases=phases)
+            batches = batches_of_activations(*features, class_weights, recipe, first_epoch)
+        path = run.path / "model.keras"
+        best = fine_tune(model, classifier, batches, recipe, path, history, about, saved)
+    _tell_what_is_kept(run, recipe, best, history.seconds("finetune"))
+    return None
+
+
+def _train_head(
+    run: Run,
+    features: tuple[Features, Features],
+    class_weights: Sequence[float],
+    recipe: Recipe,
+    history: History,
+) -> keras.Sequential:
+    started = time.monotonic()
+    head, figures = fit_head(*features, class_weights, recipe, history)
+    say(f"Head trained: {_figures(figures)}")
+    phase = _finite(figures) | {"seconds": time.monotonic() - started}
+    run.update_info(phases={"head": phase})
+    return head
+
+
+def _tell_what_is_kept(run: Run, recipe: Recipe, best: dict[str, float], seconds: float) -> None:
+    phases = run.info["phases"] | {"finetune": _finite(best) | {"seconds": seconds}}
+    run.update_info(phase_kept="finetune" if best else "head", phases=phases)
     if best:
         say(f"Fine-tuning was better and is kept: {_figures(best)}")
     else:
         say(f"Fine-tuning was no better ({recipe.monitor}): the model of the frozen phase is kept.")
-    return None
 
 
 def predict_frozen(

@@ -1,0 +1,220 @@
+"""Runs that were really killed, and taken up again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import transfer
+from transfer.errors import DataError, RunError, UsageError
+from transfer.run import Run, read_csv
+from transfer.training.state import load_state
+
+MakeFolder = Callable[..., Path]
+Start = Callable[..., Any]
+DETERMINISTIC = {"deterministic": True}
+
+
+def outcome(path: Path) -> dict[str, object]:
+    """Return all that two runs of the same recipe must have in common, bit by bit."""
+    weights = keras.models.load_model(path / "model.keras", compile=False).weights
+    history = [{**row, "seconds": ""} for row in read_csv(path / "history.csv")]
+    return {
+        "weights": [np.asarray(weight).tobytes() for weight in weights],
+        "history": history,
+        "predictions": (path / "predictions.csv").read_bytes(),
+        "kept": Run(path).info["phase_kept"],
+    }
+
+
+@pytest.fixture
+def half(stopped: Path, toy: str, tmp_path: Path) -> Path:
+    """A copy of the stopped run."""
+    return Path(shutil.copytree(stopped / "run", tmp_path / "run"))
+
+
+@pytest.fixture(autouse=True)
+def all_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="transfer")
+
+
+@pytest.mark.case("T05")
+def test_ctrl_c_leaves_all_that_is_needed(stopped: Path, half: Path) -> None:
+    said = (stopped / "said").read_text()
+    assert f"To go on: transfer finetune --resume {stopped / 'run'}" in said
+    assert "Traceback" not in said
+    assert Run(half).info["status"] == "interrupted"
+    assert keras.models.load_model(half / "model.keras", compile=False)
+    saved = load_state(half)
+    assert saved is not None
+    assert saved.epoch == len(saved.progress["history"]) - 2 >= 3
+    assert not list(half.glob(".*"))
+    assert not (half / "lock.json").exists()
+
+
+@pytest.mark.case("T11")
+@pytest.mark.case("T13")
+@pytest.mark.case("T19")
+def test_patience_goes_on_from_the_older_state_where_the_newer_is_spoiled(
+    half: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved = load_state(half)
+    assert saved is not None
+    saved.file.write_bytes(saved.file.read_bytes()[:1000])
+    model = (half / "model.keras").read_bytes()
+    run = transfer.resume(half)
+    assert f"going on from the other, saved after epoch {saved.epoch - 1}" in caplog.text
+    assert f"Going on after epoch {saved.epoch - 1} of at most 500" in caplog.text
+    rows = [row for row in read_csv(half / "history.csv") if row["phase"] == "finetune"]
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 82))  # the first and 80 no better
+    assert run.info["status"] == "done"
+    assert run.info["phase_kept"] == "head"
+    assert (half / "model.keras").read_bytes() == model  # nothing worse was put in its place
+    assert not list(half.glob("state*"))
+    files = {file.name: file.stat().st_mtime_ns for file in half.iterdir()}
+    transfer.resume(half)
+    assert "is finished: there is nothing to resume" in caplog.text
+    assert {file.name: file.stat().st_mtime_ns for file in half.iterdir()} == files
+
+
+@pytest.mark.case("T13")
+def test_no_valid_state_is_no_silent_restart(
+    half: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (half / "state-1.npz").write_bytes(b"")
+    (half / "state-2.json").write_bytes(b"{")
+    files = {file.name: file.read_bytes() for file in half.iterdir()}
+    with pytest.raises(RunError, match=r"state-1\.npz is damaged.*Train anew with"):
+        transfer.resume(half)
+    assert {file.name: file.read_bytes() for file in half.iterdir()} == files
+    for file in half.glob("state*"):
+        file.unlink()
+    monkeypatch.setattr("transfer.api.resuming.carry_out", lambda *arguments: None)
+    transfer.resume(half)
+    assert "No state was saved before the interruption: the training starts over" in caplog.text
+
+
+@pytest.mark.case("T12")
+@pytest.mark.parametrize(
+    ("name", "change", "hint"),
+    [
+        ("recipe.json", ('"backbone": "toy"', '"backbone": "vgg16"'), "backbone was 'toy'"),
+        (
+            "recipe.json",
+            ('"image_size": null', '"image_size": 64'),
+            "image_size was None",
+        ),
+        ("classes.json", ("red", "rouge"), "cannot be read as a split of these classes"),
+        ("split.csv", (",val,", ",test,"), "split.csv"),
+    ],
+)
+def test_a_run_that_was_changed_is_refused(
+    half: Path, name: str, change: tuple[str, str], hint: str
+) -> None:
+    file = half / name
+    assert change[0] in file.read_text()
+    file.write_text(file.read_text().replace(*change))
+    files = {file.name: file.read_bytes() for file in half.iterdir()}
+    with pytest.raises(RunError, match=hint) as caught:
+        transfer.resume(half)
+    assert caught.value.exit_code == 2
+    assert {file.name: file.read_bytes() for file in half.iterdir()} == files
+
+
+@pytest.mark.case("T12")
+def test_changed_photos_are_refused_and_moved_ones_found(
+    stopped: Path, half: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = Path(shutil.copytree(stopped / "photos", tmp_path / "moved"))
+    (moved / "red" / "0.png").unlink()
+    shutil.copy(moved / "red" / "1.png", moved / "blue" / "2.png")
+    words = r"2 of its 30 images in .*moved.*blue/2\.png \(has changed\), red/0\.png \(is missing\)"
+    with pytest.raises(DataError, match=words) as caught:
+        transfer.resume(half, moved)
+    assert caught.value.exit_code == 2
+    with pytest.raises(DataError, match=r"not in .*nowhere.*transfer finetune DATA --resume"):
+        transfer.resume(half, tmp_path / "nowhere")
+    monkeypatch.setattr("transfer.api.resuming.carry_out", lambda *arguments: None)
+    shutil.rmtree(moved)
+    shutil.copytree(stopped / "photos", moved)
+    assert transfer.resume(half, moved).info["data"] == str(moved)
+
+
+@pytest.mark.case("T12")
+def test_other_options_are_refused(half: Path) -> None:
+    with pytest.raises(UsageError, match=r"--backbone is 'toy' there, not 'vgg16'; --epochs"):
+        transfer.resume(half, backbone="vgg16", epochs=3, batch_size=8)
+
+
+@pytest.mark.case("T14")
+def test_a_run_in_use_is_refused(half: Path) -> None:
+    lock = {"pid": 1, "host": "elsewhere", "since": "yesterday"}
+    (half / "lock.json").write_text(json.dumps(lock))
+    with pytest.raises(RunError, match="process 1 on elsewhere"):
+        transfer.resume(half)
+    with pytest.raises(RunError, match="process 1 on elsewhere"):
+        transfer.finetune("sample:shapes", output=half)
+
+
+def kill_until_done(start: Start, folder: Path, path: Path, kills: int, seed: int) -> int:
+    """Train with kills at random moments of fine-tuning; return how many there were."""
+    rng = np.random.default_rng(seed)
+    toy = start("finetune", folder, "-o", path, knobs=DETERMINISTIC)
+    done = 0
+    while done < kills and toy.wait_for("Going on after" if done else "Head trained"):
+        time.sleep(rng.uniform(0, 3))
+        if toy.end(signal.SIGKILL) != -signal.SIGKILL:
+            break
+        done += 1
+        assert keras.models.load_model(path / "model.keras", compile=False)
+        toy = start("finetune", "--resume", path)
+    assert toy.end() == 0, toy.said
+    return done
+
+
+@pytest.mark.case("T01")
+@pytest.mark.case("T18")
+def test_killed_and_resumed_is_as_if_never_killed(
+    start: Start, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    folder = make_folder(per_class=8)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    toy = start("finetune", folder, "-o", whole, knobs=DETERMINISTIC)
+    assert toy.end() == 0, toy.said
+    toy = start("finetune", folder, "-o", killed, knobs=DETERMINISTIC)
+    assert toy.wait_for("Epoch 4/")
+    assert toy.end(signal.SIGKILL) == -signal.SIGKILL
+    assert (killed / "lock.json").exists()
+    (killed / ".tmpx-model.keras").write_text("what a kill leaves")
+    toy = start("finetune", "--resume", killed)
+    assert toy.end() == 0, toy.said
+    assert "Going on after epoch" in toy.said
+    assert outcome(killed) == outcome(whole)
+    assert {item.name for item in killed.iterdir()} == {item.name for item in whole.iterdir()}
+    assert Run(killed).info["resumed"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.case("T01")
+def test_twenty_kills_at_random_moments(
+    start: Start, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    folder = make_folder(per_class=8)
+    toy = start("finetune", folder, "-o", tmp_path / "whole", knobs=DETERMINISTIC)
+    assert toy.end() == 0, toy.said
+    kills, number = 0, 0
+    while kills < 20:
+        path = tmp_path / str(number)
+        kills += kill_until_done(start, folder, path, min(7, 20 - kills), seed=number)
+        assert outcome(path) == outcome(tmp_path / "whole")
+        number += 1
+    assert number <= 10  # or hardly any was killed in time
