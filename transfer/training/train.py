@@ -101,11 +101,11 @@ def train(
         features = compute_features(network, sides, cache, None if cut is None else Path(scratch))
         seconds = time.monotonic() - started
         run.update_info(features=tell_features(features, network, cache))
-        if saved is None:
-            head = _train_head(run, features, class_weights, recipe, history)
-        else:
-            vectors, classes = extractor.output.shape[-1], len(class_weights)
-            head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+        vectors, classes = extractor.output.shape[-1], len(class_weights)
+        head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+        if saved is None:  # a copy: the trained one is compiled, and saved with its metrics
+            trained = _train_head(run, features, class_weights, recipe, history)
+            head.set_weights(trained.get_weights())
         classifier = build_classifier(extractor, head)
         if saved is None:
             save_model(classifier, run.path / "model.keras")
