@@ -91,6 +91,8 @@ def test_the_command(
 def test_bad_words_are_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'vgg16'"):
         transfer.compare(tmp_path, ["vgg61"])
+    with pytest.raises(UsageError, match="lenet5 has no pretrained weights"):
+        transfer.compare(tmp_path, ["vgg16", "lenet5"])
     with pytest.raises(UsageError, match="at least one backbone"):
         transfer.compare(tmp_path, [])
     with pytest.raises(UsageError, match="at least 32"):

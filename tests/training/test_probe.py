@@ -13,7 +13,8 @@ from transfer.training import probe
 from transfer.training.history import History
 from transfer.training.logistic import softmax, solve
 from transfer.training.metrics import MacroF1
-from transfer.training.probe import fit_head, standardisation
+from transfer.training.probe import fit_head
+from transfer.training.scaling import standardisation
 
 
 def features(count: int = 60, views: int = 1, seed: int = 0) -> Features:
@@ -35,7 +36,7 @@ def fit(tmp_path: Path, train: Features, val: Features, **knobs: object):  # typ
 def test_the_solved_head_is_copied_exactly(tmp_path: Path, views: int) -> None:
     train, val = features(views=views), features(seed=1)
     head, figures = fit(tmp_path, train, val)
-    mean, scale = standardisation(train.vectors, True)
+    mean, scale = standardisation(train.vectors)
     kernel, bias = solve((train.vectors - mean) / scale, train.labels, 3, figures["strength"])
     expected = ((val.vectors - mean) / scale) @ kernel + bias
     dense = head.get_layer("predictions")

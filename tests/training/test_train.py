@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,3 +223,18 @@ def test_uneven_classes_are_told_and_monitored_by_macro_f1(
     assert kept["val_macro_f1"] == pytest.approx(run.metrics["macro_f1"], abs=1e-6)
     with (run.path / "history.csv").open() as file:
         assert all(0 <= float(row["val_macro_f1"]) <= 1 for row in csv.DictReader(file))
+
+
+def test_a_model_that_was_trained_whole_loads_without_this_package(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    whole = {"trunk_cache": "0", "monitor": "loss", "unfreeze": "1"}
+    runs = [
+        finetune(make_folder(), tmp_path / "cut", **whole),
+        finetune(tmp_path / "colours", tmp_path / "dnn", backbone="dnn", weights="auto"),
+    ]
+    assert [run.info["phase_kept"] for run in runs] == ["finetune"] * 2
+    code = "import sys, keras\nfor path in sys.argv[1:]: keras.models.load_model(path)\n"
+    code += "assert 'transfer' not in sys.modules"
+    paths = [str(run.path / "model.keras") for run in runs]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, *paths], check=True)

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer.api.training import check_recipe, make_recipe
+from transfer.api.training import check_recipe, make_recipe, read_images
 from transfer.backbones import Backbone, list_backbones
 from transfer.errors import UsageError
 from transfer.evaluation.comparison import plot_comparison
 from transfer.evaluation.metrics import wilson_interval
-from transfer.images.audit import clean
-from transfer.images.folder import ImageFolder
-from transfer.images.sources import resolve
 from transfer.progress import say
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
@@ -88,10 +85,13 @@ def compare(
     if not recipes:
         raise UsageError("Expected at least one backbone to compare. Received none.")
     networks = [(recipe, check_recipe(recipe)) for recipe in recipes.values()]
-    root, _ = resolve(data)
-    folder, audit = clean(
-        ImageFolder.index(root, follow_links=base.follow_links), base.on_bad, base.check
-    )
+    for _, each in networks:
+        if each.scratch:
+            raise UsageError(
+                f"{each.name} has no pretrained weights, so that its frozen features say nothing."
+                f" Train it: transfer finetune DATA --backbone {each.name}"
+            )
+    _, folder, audit = read_images(data, base)
     folder = folder.keep([split != "test" for split in folder.splits])
     found = [(recipe, each, resolve_weights(each, recipe.weights)) for recipe, each in networks]
     import_tensorflow()
@@ -99,7 +99,7 @@ def compare(
 
     results: list[tuple[Recipe, Backbone, Measured]] = []
     for recipe, backbone, weights in found:
-        say(f"{backbone.name}: {len(folder):,} images of {len(folder.classes)} classes")
+        say(f"{backbone.name}:")
         measured = measure(folder, recipe, weights, audit.sha256, audit.groups)
         results.append((recipe, backbone, measured))
     records = _judge(results)

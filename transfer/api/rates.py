@@ -7,13 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.api.training import check_recipe, divide, make_recipe
+from transfer.api.training import check_recipe, divide, make_recipe, read_images
 from transfer.errors import UsageError
 from transfer.evaluation.rates import plot_rates
-from transfer.images.audit import clean
-from transfer.images.folder import ImageFolder
-from transfer.images.sources import resolve
-from transfer.progress import say
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
 from transfer.weights import resolve_weights
@@ -52,12 +48,7 @@ def lr_find(
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
     path = None if output is None else _check_png(Path(output))
-    root, _ = resolve(data, follow_links=recipe.follow_links)
-    folder = ImageFolder.index(
-        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
-    )
-    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
-    folder, audit = clean(folder, recipe.on_bad, recipe.check)
+    _, folder, audit = read_images(data, recipe)
     folder, _ = divide(folder, audit, recipe)
     weights = resolve_weights(backbone, recipe.weights)
     import_tensorflow()

@@ -73,12 +73,7 @@ def finetune(
     backbone = check_recipe(recipe)
     path = None if output is None else check_output(output)
     sides = None if split is None else read_sides(split)
-    root, name = resolve(data, follow_links=recipe.follow_links)
-    folder = ImageFolder.index(
-        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
-    )
-    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
-    folder, audit = clean(folder, recipe.on_bad, recipe.check)
+    name, folder, audit = read_images(data, recipe)
     folder, leaks = divide(folder, audit, recipe, sides)
     _tell_counts(folder, recipe)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
@@ -90,6 +85,16 @@ def finetune(
         run.update_info(**_about(folder, audit, found))
         carry_out(run, folder, found, audit.sha256)
     return run
+
+
+def read_images(data: str | os.PathLike[str], recipe: Recipe) -> tuple[str, ImageFolder, Audit]:
+    """Return a short name of the data, its usable images, and what a look at all of them found."""
+    root, name = resolve(data, follow_links=recipe.follow_links)
+    folder = ImageFolder.index(
+        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
+    )
+    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
+    return name, *clean(folder, recipe.on_bad, recipe.check)
 
 
 def carry_out(

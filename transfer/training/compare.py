@@ -20,7 +20,8 @@ from transfer.training.classifier import build_extractor, image_size
 from transfer.training.frozen import frozen_network, open_cache
 from transfer.training.head import parse_head
 from transfer.training.logistic import cross_validate
-from transfer.training.probe import LARGEST, standardise
+from transfer.training.probe import LARGEST
+from transfer.training.scaling import standardise
 from transfer.weights import Weights
 
 TIMED = 1.0  # seconds, at least, over which the speed is measured

@@ -29,6 +29,7 @@ from transfer.training.head import (
 from transfer.training.history import History
 from transfer.training.logistic import START, STRENGTHS, cross_validate, softmax, solve
 from transfer.training.metrics import MacroF1
+from transfer.training.scaling import standardisation
 
 LARGEST = 4e8  # rows x columns x classes that are solved in about a minute on two cores
 BATCH_SIZE = 256  # vectors are small: larger batches than for images
@@ -68,14 +69,16 @@ def fit_head(
         )
     spec = parse_head(recipe.head)
     head = build_head(spec, train.vectors.shape[1], len(class_weights), recipe.seed)
-    mean, scale = standardisation(train.vectors, takes_scaled_features(spec))
+    scaled = takes_scaled_features(spec)
+    mean, scale = standardisation(train.vectors) if scaled else (np.float32(0), np.float32(1))
     sides = (train.vectors - mean) / scale, (val.vectors - mean) / scale
     solvable = is_linear(spec) and train.vectors.size * len(class_weights) <= LARGEST
     if solvable and len(set(train.labels)) > 1:
         figures = _solve(head, sides, train, val, class_weights, recipe, history)
     else:
         figures = _train(head, sides, train, val, class_weights, recipe, history)
-    absorb_scaling(head, mean, scale)
+    if scaled:
+        absorb_scaling(head, mean, scale)
     return head, figures
 
 
@@ -169,21 +172,3 @@ def _train(
         history.require_finite("head", recipe.head_learning_rate, "--head-learning-rate")
         head.load_weights(best.filepath)
     return best.best_logs
-
-
-def standardisation(vectors: np.ndarray, wanted: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation of each column, float32 (d,); 0 and 1 where not wanted.
-
-    A hundredth of the mean variance is added to each, so that a feature that is nearly always 0
-    in training cannot outweigh the others on the one photo that wakes it.
-    """
-    if not wanted:
-        return np.zeros(vectors.shape[1], np.float32), np.ones(vectors.shape[1], np.float32)
-    variance = vectors.var(axis=0)
-    return vectors.mean(axis=0), np.sqrt(variance + 0.01 * variance.mean() + 1e-12)
-
-
-def standardise(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors (n, d) with their own mean and deviation taken out."""
-    mean, scale = standardisation(vectors, True)
-    return np.asarray((vectors - mean) / scale)

@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.run import Run, write_csv
+from transfer.training.scaling import standardise
 
 FOLDS = 5
 RIDGE = 0.3  # of the mean variance, added to each; .2 to 1 find about as many planted errors
@@ -215,13 +216,6 @@ def outliers(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarr
             likeness[part[:, None] == compared] = -2.0  # itself
             scores[part] = 1 - np.partition(likeness, -count, axis=1)[:, -count:].mean(axis=1)
     return scores
-
-
-def standardise(vectors: np.ndarray) -> np.ndarray:
-    """Return columns with mean 0 and about deviation 1; those that hardly vary stay small."""
-    variance = vectors.var(axis=0)
-    scale = np.sqrt(variance + 0.01 * variance.mean() + 1e-12)
-    return np.asarray((vectors - vectors.mean(axis=0)) / scale, np.float32)
 
 
 def write_suspects(

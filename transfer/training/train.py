@@ -116,7 +116,8 @@ def train(
         unfreeze(classifier, base, chosen)
         first_epoch = saved.epoch if saved else 0
         if cut is None:
-            model, size = classifier, image_size(recipe)
+            # A model of its own: what is compiled would be saved with its metrics.
+            model, size = keras.Model(classifier.input, classifier.output), image_size(recipe)
             batches = batches_of_images(*sides, size, class_weights, recipe, first_epoch)
         else:
             model = top_of(base, cut, head, recipe)
