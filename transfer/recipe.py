@@ -72,7 +72,7 @@ class Recipe:
             image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,
             the whole network runs in every step.
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
-            it is installed, there is no GPU, and there are enough images.
+            it is installed and there is no GPU.
         precision: ``f32``, or ``bf16`` (OpenVINO only): faster features with fewer digits.
         monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,
             ``loss``, or ``auto``: ``val_accuracy``, but ``val_macro_f1`` where the largest class

@@ -63,7 +63,7 @@ def tutorial(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
     rows = [("`--unfreeze none`, the first run", cold, accuracy(scratch / "cold"))]
     other = ["--unfreeze", "none", "--head", "avg,64", "--views", "0"]
     warm = finetune(data, scratch / "warm", *other)
-    rows.append(("`--unfreeze none --head avg,64`, the next", warm, accuracy(scratch / "warm")))
+    rows.append((f"`{' '.join(other)}`, the next", warm, accuracy(scratch / "warm")))
     tuned = finetune(data, scratch / "tuned")
     rows.append(("defaults: the top blocks fine-tuned", tuned, accuracy(scratch / "tuned")))
     (weights,) = options.weights.glob("mobilenetv2_notop*")
@@ -79,11 +79,9 @@ def tutorial(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
         ratios = f"{frozen / seconds:.1f} x / {whole / seconds:.1f} x"
         yield f"| `transfer finetune`, {name} | {seconds:.1f} | {right:.3f} | {ratios} |"
     changed = scratch / "changed"
-    shutil.copytree(data, changed, copy_function=os.link)
+    shutil.copytree(data, changed)
     photo = next((changed / "train").rglob("*.jpg"))
-    content = photo.read_bytes()
-    photo.unlink()
-    photo.write_bytes(content + b"\0")
+    photo.write_bytes(photo.read_bytes() + b"\0")
     finetune(changed, scratch / "again", "--unfreeze", "none")
     computed = json.loads((scratch / "again" / "run.json").read_text())["features"]["computed"]
     yield ""
