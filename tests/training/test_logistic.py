@@ -46,7 +46,7 @@ def test_the_strength_is_the_best_of_all_that_could_be_tried() -> None:
     vectors, labels = blobs(spread=3.0)
     found = cross_validate(vectors, labels, 3)
     assert found is not None
-    folds = list(logistic._folds(labels, None, 0))
+    folds = logistic._folds(labels, None, 0)
 
     def loss(strength: float) -> float:
         total = 0.0

@@ -6,14 +6,13 @@ seconds, without a learning rate, epochs or early stopping.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-FOLDS = 5
+from transfer.training.folds import FOLDS, deal
+
 # scikit-learn's C times the number of rows: what suits n photos suits n photos and their views.
 STRENGTHS = 10.0 ** np.arange(-2.0, 4.1, 0.5)
 START = 7  # the middle: 30
@@ -63,7 +62,7 @@ def cross_validate(
     Returns:
         The result, or None where a class has a single row (or group), so that there are no folds.
     """
-    folds = list(_folds(labels, groups, seed))
+    folds = _folds(labels, groups, seed)
     if not folds:
         return None
     solutions: list[np.ndarray | None] = [None] * len(folds)
@@ -163,18 +162,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def _folds(
     labels: np.ndarray, groups: np.ndarray | None, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    if groups is not None and len(np.unique(groups)) == len(groups):
-        groups = None  # the same, and faster
-    sizes = [
-        np.count_nonzero(labels == label) if groups is None else len(set(groups[labels == label]))
-        for label in np.unique(labels)
-    ]
-    count = min(FOLDS, *sizes)
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    own = np.arange(len(labels)) if groups is None else groups
+    count = min(FOLDS, *(len(np.unique(own[labels == label])) for label in np.unique(labels)))
     if count < 2:
-        return iter(())
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    return iter(kind(count, shuffle=True, random_state=seed).split(labels, labels, groups))
+        return []
+    fold = deal(labels, own, count, seed)
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(count)]
 
 
 def _judge(

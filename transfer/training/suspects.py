@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
-
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.run import Run, write_csv
+from transfer.training.folds import FOLDS, deal
 from transfer.training.scaling import standardise
 
-FOLDS = 5
 RIDGE = 0.3  # of the mean variance, added to each; .2 to 1 find about as many planted errors
 ABSENT = -1e4  # logit of a class that a fold lacks
 VOTERS = 10  # nearest images that vote on a label
@@ -112,8 +110,9 @@ def judge_out_of_fold(
     rows = np.flatnonzero(np.isin(labels, known))
     x, y = standardise(vectors[rows]), np.searchsorted(known, labels[rows])
     scores = np.empty((len(rows), len(known)), np.float32)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for seen, held in splitter.split(x, y, own[rows]):
+    fold = deal(y, own[rows], folds, seed)
+    for number in range(folds):
+        seen, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         present = np.unique(y[seen])
         means = np.stack([x[seen[y[seen] == label]].mean(axis=0) for label in present])
         centred = x[seen] - means[np.searchsorted(present, y[seen])]
