@@ -524,3 +524,11 @@ def test_a_network_is_known_again_by_its_layers(toy: str) -> None:
     assert fingerprint(one) == fingerprint(two)
     two.get_layer("out_relu").max_value = 6.0
     assert fingerprint(one) != fingerprint(two)
+
+
+def test_compare_keeps_its_features_under_their_own_name(
+    small: str, weights: list[Path], make_folder: Callable[..., Path]
+) -> None:
+    folder, knobs = make_folder(per_class=3), {"weights": str(weights[0]), "engine": "keras"}
+    transfer.compare(folder, [small], head="max", **knobs)
+    assert {each.about["what"] for each in stored_spaces()} == {"vectors (avg)"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -64,8 +64,9 @@ def measure(
     Raises:
         DataError: A class has fewer than two images.
     """
+    recipe = replace(recipe, head="linear")  # by its pooling the cache knows the vectors
     backbone = get_backbone(recipe.backbone)
-    extractor = build_extractor(backbone, parse_head("linear"), image_size(recipe), weights)
+    extractor = build_extractor(backbone, parse_head(recipe.head), image_size(recipe), weights)
     base = extractor.get_layer(recipe.backbone)
     network = frozen_network(extractor, base, None, recipe)
     cache = open_cache(network, base, None, weights, sha256)
