@@ -550,3 +550,21 @@ def test_a_cut_is_known_again_whatever_keras_calls_it(
     (name, first), (other_name, second) = build(), build()
     assert name != other_name  # Keras numbers what it makes
     assert first == second
+
+
+def test_other_preprocessing_behind_the_same_name_is_noticed(
+    small: str, weights: list[Path], folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "small_network:build", "small_network:scale"
+    register_backbone(small, code[0], preprocess=code[1], image_size=32, overwrite=True)
+
+    def space(factor: float) -> Path:
+        monkeypatch.setattr("small_network.scale", lambda x: x * factor, raising=False)
+        base = get_backbone(small).build()
+        network = FrozenNetwork(base, Recipe(backbone=small, engine="keras"))
+        cache = open_cache(network, base, None, Weights("file", weights[0]), audit(folder).sha256)
+        assert cache is not None
+        return cache.view(folder, 0, Recipe())._spaces[0].path
+
+    assert space(0.5) == space(0.5)
+    assert space(0.5) != space(0.25)

@@ -121,13 +121,14 @@ def open_cache(
     named = not (callable(backbone.constructor) or callable(backbone.preprocess))
     if weights.sha256 is None or not named or cache_limit() == 0:
         return None
+    images = keras.Input(base.input.shape[1:])
     outputs = [f"vectors ({parse_head(recipe.head).pooling})"]
     about = {
         "backbone": backbone.name,
         "family": backbone.family,
         "constructor": backbone.constructor,
         "preprocess": backbone.preprocess,
-        "graph": fingerprint(base),
+        "graph": fingerprint(keras.Model(images, base(backbone.apply_preprocess(images)))),
         "weights": weights.sha256,
         "image_size": image_size(recipe),
         "resize": recipe.resize,
@@ -149,7 +150,7 @@ def _place(base: keras.Model, cut: str) -> str:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """Return a hash of a model's layers and their options, without the weights.
+    """Return a hash of a model's layers and operations with their options, without the weights.
 
     It notices that the code behind an import string has changed. Numbers at the end of names are
     left out: they say how many layers of a kind this process has made before.
