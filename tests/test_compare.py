@@ -117,3 +117,8 @@ def test_the_picture_of_one_backbone(tmp_path: Path) -> None:
     record = {"backbone": "toy", "accuracy": 1.0, "low": 0.9, "high": 1.0, "images": 5}
     plot_comparison([record | {"images_per_second": 3.0, "unbeaten": True}], tmp_path / "c.png")
     assert (tmp_path / "c.png").stat().st_size > 1000
+
+
+def test_a_name_may_be_in_capitals(toy: str, make_folder: Callable[..., Path]) -> None:
+    (found,) = transfer.compare(make_folder(per_class=5), [toy.upper(), toy], weights="none")
+    assert found.backbone == toy

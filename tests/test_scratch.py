@@ -51,6 +51,7 @@ def test_its_own_defaults() -> None:
     recipe = make_recipe(None, {"backbone": "LeNet5", "epochs": 7})
     assert (recipe.learning_rate, recipe.epochs) == (FROM_SCRATCH["learning_rate"], 7)
     assert make_recipe(None, {}) == Recipe()
+    assert recipe.backbone == make_recipe(Recipe(backbone="LENET5"), {}).backbone == "lenet5"
     given = Recipe(backbone="lenet5")
     assert make_recipe(given, {}) == given
 

@@ -81,7 +81,8 @@ def compare(
     """
     base = make_recipe(None, knobs)
     names = list(backbones) if backbones is not None else _at_hand(base)
-    recipes = {name: make_recipe(base, {"backbone": name}) for name in names}
+    wanted = [make_recipe(base, {"backbone": name}) for name in names]
+    recipes = {recipe.backbone: recipe for recipe in wanted}
     if not recipes:
         raise UsageError("Expected at least one backbone to compare. Received none.")
     networks = [(recipe, check_recipe(recipe)) for recipe in recipes.values()]

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from transfer.api.evaluation import report, write_evaluation_of
@@ -160,12 +161,11 @@ def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
     Raises:
         UsageError: A knob or the backbone is unknown, or a knob ill-typed.
     """
-    if recipe is not None:
-        return Recipe.from_dict(recipe.to_dict() | dict(knobs))
-    recipe = Recipe.from_dict(dict(knobs))
-    if get_backbone(recipe.backbone).scratch:
-        return Recipe.from_dict(FROM_SCRATCH | dict(knobs))
-    return recipe
+    made = Recipe.from_dict((recipe.to_dict() if recipe else {}) | dict(knobs))
+    backbone = get_backbone(made.backbone)
+    if backbone.scratch and recipe is None:
+        made = Recipe.from_dict(FROM_SCRATCH | dict(knobs))
+    return replace(made, backbone=backbone.name)  # VGG16 is called vgg16 from here on
 
 
 def check_recipe(recipe: Recipe) -> Backbone:
