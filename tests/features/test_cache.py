@@ -242,6 +242,23 @@ def test_a_shard_that_another_process_removes_is_no_damage(
     assert not caplog.text
 
 
+@pytest.mark.parametrize("error", [PermissionError(13, "denied"), OSError(24, "many"), MemoryError()])
+def test_a_shard_that_cannot_be_read_now_is_no_damage(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    space = Space(features_dir(), {"number": 1})
+    space.append(keys("a"), np.ones((1, 4), np.float32), np.array([0]))
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np.lib.format, "open_memmap", fail)
+        assert rows_of(space) == {}
+    assert rows_of(space) == {"a" * 64: [1.0] * 4}
+    assert not caplog.text
+
+
 def test_what_a_damaged_shard_held_is_computed_anew(
     extractor: keras.Model, folder: ImageFolder, counter: Counter
 ) -> None:
@@ -293,7 +310,7 @@ def rows_of(space: Space) -> dict[str, list[float]]:
 
 def fill(cache: FeatureCache, number: int, count: int) -> Space:
     space = Space(cache.root, {"number": number})
-    cache._in_use.add(space.path)
+    cache.in_use.add(space.path)
     names = [f"{number}-{i}" for i in range(count)]
     cache.write(space, names, np.ones((count, 250), np.float32), np.arange(count))
     return space

@@ -16,7 +16,7 @@ import numpy as np
 
 from transfer.cachedir import cache_limit
 from transfer.features.converted import place_for
-from transfer.features.shards import CHUNK, Rows, Space, features_dir, remove, stored_spaces
+from transfer.features.shards import CHUNK, Rows, Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.folder import ImageFolder
 from transfer.progress import warn
@@ -43,7 +43,7 @@ class FeatureCache:
         self.sha256 = sha256
         self._network = {"format": FORMAT, **network}
         self._outputs = outputs
-        self._in_use: set[Path] = set()
+        self.in_use: set[Path] = set()
         self._closed = False
 
     def view(self, folder: ImageFolder, number: int, recipe: Recipe) -> CachedView:
@@ -57,14 +57,14 @@ class FeatureCache:
             pairs = zip(keys, folder.paths, strict=True)
             keys = [hashlib.sha256(f"{key}:{path}".encode()).hexdigest() for key, path in pairs]
         spaces = [Space(self.root, self._network | {"what": w} | about) for w in self._outputs]
-        self._in_use.update(space.path for space in spaces)
+        self.in_use.update(space.path for space in spaces)
         return CachedView(self, folder, keys, spaces)
 
     def converted(self) -> Path | None:
         """Return the file that holds, or may hold, the network as OpenVINO has it."""
         path = place_for(self._network | {"outputs": list(self._outputs)})
         if path is not None:
-            self._in_use.add(path.parent)
+            self.in_use.add(path.parent)
         return path
 
     def write(self, space: Space, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
@@ -73,7 +73,7 @@ class FeatureCache:
             return
         needed = len(keys) * (array[:1].nbytes + KEY_BYTES)
         try:
-            if self._make_room(needed):
+            if make_room(needed, self.in_use):
                 space.append(keys, array, rows)
             else:
                 self._close(f"they need more than {self.limit / 1e9:g} GB (raise TRANSFER_CACHE)")
@@ -85,20 +85,6 @@ class FeatureCache:
     def _close(self, reason: str) -> None:
         self._closed = True
         warn(f"Not all features are kept for later runs: {reason}. This run is not affected.")
-
-    def _make_room(self, needed: int) -> bool:
-        """Throw out the spaces that were not used for longest; return whether that sufficed."""
-        if needed > self.limit:
-            return False
-        stored = stored_spaces()
-        free = self.limit - sum(each.size for each in stored)
-        for each in stored:
-            if free >= needed:
-                break
-            if each.path not in self._in_use:
-                remove(each.path)
-                free += each.size
-        return free >= needed
 
 
 class CachedView:

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.cachedir import cache_limit
-from transfer.features.shards import Space, features_dir
+from transfer.features.shards import Space, features_dir, make_room
 from transfer.progress import warn
 from transfer.run import atomic
 
@@ -47,13 +47,18 @@ def place_for(about: Mapping[str, Any]) -> Path | None:
     return space.path / "network.xml"
 
 
-def convert(make_model: Callable[[], keras.Model], kept: Path | None = None) -> Any:
+def convert(
+    make_model: Callable[[], keras.Model],
+    kept: Path | None = None,
+    in_use: Iterable[Path] = (),
+) -> Any:
     """Return a model in inference mode as an ``openvino.Model``.
 
     Args:
         make_model: Makes the model, which takes float32 images (b, h, w, 3), RGB 0..255, and has
             one output or several. Not called where `kept` holds the converted one.
-        kept: File (``.xml``) where the converted model is found, or else put.
+        kept: File (``.xml``) where the converted model is found, or else put, if it fits in.
+        in_use: Spaces of the cache that do not make room for it.
     """
     network = None if kept is None else _read(kept)
     if network is None:
@@ -69,7 +74,7 @@ def convert(make_model: Callable[[], keras.Model], kept: Path | None = None) -> 
         results = [network.output(each.name).get_node() for each in graph.outputs]
         network = openvino.Model(results, network.get_parameters())
         if kept is not None:
-            _write(network, kept)
+            _write(network, kept, in_use)
     return network
 
 
@@ -92,10 +97,13 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _write(network: Any, path: Path) -> None:
-    """Keep a converted network; the .xml comes last and makes the .bin valid."""
-    with suppress(OSError), tempfile.TemporaryDirectory() as folder:
-        import_openvino().save_model(network, Path(folder) / path.name, compress_to_fp16=False)
-        for name in (path.with_suffix(".bin").name, path.name):
-            with atomic(path.with_name(name)) as temporary:
-                shutil.copyfile(Path(folder) / name, temporary)
+def _write(network: Any, path: Path, in_use: Iterable[Path]) -> None:
+    """Keep a converted network where there is room; the .xml comes last and makes the .bin valid."""
+    with suppress(OSError, RuntimeError), tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / path.name
+        import_openvino().save_model(network, saved, compress_to_fp16=False)
+        files = (saved.with_suffix(".bin"), saved)
+        if make_room(sum(file.stat().st_size for file in files), {path.parent, *in_use}):
+            for file in files:
+                with atomic(path.with_name(file.name)) as temporary:
+                    shutil.copyfile(file, temporary)

@@ -86,7 +86,8 @@ class FrozenNetwork:
     def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> Engine:
         if self.engine_name == "keras":
             return keras_engine(model)
-        network = convert(lambda: model, None if cache is None else cache.converted())
+        kept, in_use = (None, ()) if cache is None else (cache.converted(), cache.in_use)
+        network = convert(lambda: model, kept, in_use)
         return openvino_engine(network, self.recipe.batch_size, self.recipe.precision)
 
 

@@ -27,7 +27,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from transfer.cachedir import cache_dir
+from transfer.cachedir import cache_dir, cache_limit
 from transfer.progress import warn
 from transfer.run import atomic, write_json, write_text
 
@@ -66,7 +66,7 @@ class Space:
                 array = np.lib.format.open_memmap(file.with_suffix(".npy"), mode="r")
                 if array.shape != (len(keys), *shape) or array.dtype != dtype:
                     raise ValueError(f"it holds {array.dtype} of shape {array.shape}")
-            except FileNotFoundError:  # another process has just removed it
+            except (OSError, MemoryError):  # removed just now, or there for another time
                 continue
             except Exception as error:  # whatever a damaged file makes NumPy raise
                 warn(f"{file} is damaged, is removed and computed anew: {error}")
@@ -174,6 +174,30 @@ def remove(path: Path) -> None:
     with suppress(OSError):
         path.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)
+
+
+def make_room(needed: int, in_use: Container[Path]) -> bool:
+    """Throw out the spaces that were not used for longest until so many bytes fit in.
+
+    Args:
+        needed: Bytes that are to be written.
+        in_use: Folders of spaces that stay.
+
+    Returns:
+        Whether that sufficed. Nothing goes for what would not fit into an empty cache.
+    """
+    limit = cache_limit()
+    if needed > limit:
+        return False
+    stored = stored_spaces()
+    free = limit - sum(each.size for each in stored)
+    for each in stored:
+        if free >= needed:
+            break
+        if each.path not in in_use:
+            remove(each.path)
+            free += each.size
+    return free >= needed
 
 
 def _remove_orphans(path: Path) -> None:

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import time
+from importlib.util import find_spec
+
+import keras
+import numpy as np
+import pytest
+
+from transfer.backbones import get_backbone
+from transfer.features.converted import convert, import_openvino, place_for
+from transfer.features.shards import Space, features_dir, stored_spaces
+
+if find_spec("openvino") is None:
+    pytest.skip("OpenVINO is not installed", allow_module_level=True)
+
+
+@pytest.fixture
+def model(toy: str) -> keras.Model:
+    return get_backbone(toy).build()
+
+
+def an_older_space() -> Space:
+    space = Space(features_dir(), {"number": 1})
+    space.append(["a" * 64], np.ones((1, 2_500), np.float32), np.array([0]))
+    os.utime(space.path / "space.json", (time.time() - 90,) * 2)
+    return space
+
+
+def test_a_converted_network_is_kept_and_read_without_the_model(model: keras.Model) -> None:
+    kept = place_for({"network": "toy"})
+    convert(lambda: model, kept)
+    found = convert(lambda: pytest.fail("converted again"), kept)
+    assert list(found.outputs[0].partial_shape)[-1].get_length() == 16
+
+
+def test_it_counts_against_the_size_of_the_cache(
+    model: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, kept = an_older_space(), place_for({"network": "toy"})
+    assert kept is not None
+    monkeypatch.setenv("TRANSFER_CACHE", "5KB")
+    assert convert(lambda: model, kept) is not None
+    assert not kept.exists()
+    assert older.path.exists()  # it does not go for what would not fit all the same
+    convert(lambda: model, kept)
+    size = 1_000 + sum(4 * weight.size for weight in model.weights)
+    monkeypatch.setenv("TRANSFER_CACHE", "60KB")
+    convert(lambda: model, kept, [older.path])
+    assert older.path.exists()
+    monkeypatch.setenv("TRANSFER_CACHE", "50KB")
+    kept.unlink(missing_ok=True)
+    convert(lambda: model, kept)
+    assert kept.exists()
+    assert not older.path.exists()
+    assert size <= sum(each.size for each in stored_spaces()) <= 50_000
+
+
+def test_a_network_that_cannot_be_written_serves_all_the_same(
+    model: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise RuntimeError("Could not open the file")
+
+    monkeypatch.setattr(import_openvino(), "save_model", full)
+    kept = place_for({"network": "toy"})
+    assert convert(lambda: model, kept) is not None
+    assert kept is not None
+    assert not kept.exists()
