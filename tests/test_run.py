@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from transfer.errors import RunError
 from transfer.recipe import Recipe
-from transfer.run import Predictions, Run, atomic, read_csv, write_csv, write_json
+from transfer.run import Predictions, Run, atomic, read_csv, write_csv, write_json, write_text
 
 
 def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
@@ -118,3 +119,15 @@ def test_damaged_predictions_say_how_to_make_them_anew(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("path,true\nx")
     with pytest.raises(RunError, match="Make it anew with: transfer evaluate RUN"):
         Predictions.read(tmp_path / "p.csv", ["a", "b"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")
+def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # and not a device: root could do harm to it
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(tmp_path / "pipe", "some text")
+        assert os.read(reader, 100) == b"some text"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()

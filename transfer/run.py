@@ -28,8 +28,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; put it in place, whole, when the block ends well.
 
-    An error or a kill inside the block leaves an earlier file at `path` as it was.
+    An error or a kill inside the block leaves an earlier file at `path` as it was. A pipe or a
+    device, in whose place nothing can be put, is given itself.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        yield path
+        return
     handle, name = tempfile.mkstemp(prefix=".tmp", suffix=f"-{path.name}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

@@ -136,3 +136,28 @@ def test_unsupported_kinds_in_folders_are_said(
     assert len(run.predict(folder)) == 3
     assert "Left out 1 file(s)" in caplog.text
     assert "unsupported .heic" in caplog.text
+
+
+def test_a_bad_folder_does_not_end_the_stream(
+    run: Run, make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from transfer.images.scan import Scanner
+
+    folder, entries = make_folder(per_class=1), Scanner.entries
+    (tmp_path / "nothing").mkdir()
+
+    def locked_green(scanner: Scanner, name: str) -> tuple[list[str], list[str], list[str]]:
+        if name == "green":
+            raise DataError("Cannot list the folder 'green'")
+        return entries(scanner, name)
+
+    monkeypatch.setattr(Scanner, "entries", locked_green)
+    bad: list[str] = []
+    found = transfer.api.prediction.iterate_predictions(
+        run, [tmp_path / "nothing", folder], lambda error: bad.append(str(error)[:24])
+    )
+    names = [str(Path(each.path).relative_to(folder)) for each in found]
+    assert names == ["blue/0.png", "red/0.png"]
+    assert bad == [f"No images in '{tmp_path}"[:24], "Cannot list the folder '"]
+    with pytest.raises(DataError, match="Cannot list"):
+        run.predict(folder)

@@ -45,8 +45,8 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e4e9ee", linewidth=0.8)
         axes.set_axisbelow(True)
-        with atomic(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
+        with atomic(path) as temporary, temporary.open("wb") as file:
+            figure.savefig(file, format="png", metadata={"Software": None})
 
 
 def _speed(record: Mapping[str, Any]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transfer.errors import DataError
@@ -182,25 +182,44 @@ class Scanner:
         return True
 
 
-def walk_images(root: Path) -> Iterator[Path]:
+def walk_images(
+    root: Path, on_bad: Callable[[DataError], None] | None = None
+) -> Iterator[Path]:
     """Yield the images below a folder as they are found: no list of them is ever held.
 
     In each folder its files come first, then its subfolders, both sorted. Links are followed, each
     real folder once.
 
+    Args:
+        root: The folder.
+        on_bad: Called with the error of each folder that cannot be listed, and where there is no
+            image; where None, it is raised.
+
     Raises:
-        DataError: There is none, or a folder cannot be listed.
+        DataError: There is none, or a folder cannot be listed, and `on_bad` is None.
     """
     scanner = Scanner(root, follow_links=True)
     unsupported: Counter[str] = Counter()
     entered: set[str] = set()
+    told = False
+
+    def tell(error: DataError) -> None:
+        nonlocal told
+        if on_bad is None:
+            raise error
+        on_bad(error)
+        told = True
 
     def walk(folder: Path) -> Iterator[Path]:
         real = os.path.realpath(root / folder)
         if real in entered:
             return
         entered.add(real)
-        folders, files, links = scanner.entries(str(folder))
+        try:
+            folders, files, links = scanner.entries(str(folder))
+        except DataError as error:
+            tell(error)
+            return
         linked = {name for name in links if (root / folder / name).is_dir()}
         for name in sorted({*files, *links} - linked):
             suffix = Path(name).suffix.lower()
@@ -217,5 +236,5 @@ def walk_images(root: Path) -> Iterator[Path]:
         yield path
     for suffix, count in unsupported.items():
         warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
-    if not found:
-        raise DataError(f"No images in {str(root)!r}. Expected jpg, png, gif, bmp or webp files.")
+    if not found and not told:
+        tell(DataError(f"No images in {str(root)!r}. Expected jpg, png, gif, bmp or webp files."))

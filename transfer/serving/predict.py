@@ -185,26 +185,29 @@ def predict(
         predictor: The model.
         sources: One picture or several: files, folders, PIL images or uint8 arrays (h, w, 3).
             Taken one by one: a stream of any length will do.
-        on_bad: Called with the error of each unreadable picture; where None, it is raised.
+        on_bad: Called with the error of each unreadable picture, and of each folder that
+            cannot be listed or holds no picture; where None, it is raised.
 
     Raises:
-        DataError: A file is missing or unreadable, or a folder holds no picture.
+        DataError: There is such a one, and `on_bad` is None.
     """
-    for name, row in predictor.probabilities(_expand(sources), on_bad):
+    for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
         label = predictor.classes[int(row.argmax())]
         yield Prediction(name, label, probabilities[label], probabilities)
 
 
-def _expand(sources: Source | Iterable[Source]) -> Iterator[tuple[str, Source]]:
+def _expand(
+    sources: Source | Iterable[Source], on_bad: OnBad | None
+) -> Iterator[tuple[str, Source]]:
     several = [sources] if _is_one(sources) else sources
     for number, source in enumerate(cast("Iterable[Source]", several)):
         if not isinstance(source, (str, os.PathLike)):
             yield f"#{number}", source
         elif not os.fspath(source):
             raise DataError("Expected the path of a picture. Received an empty one.")
-        elif Path(source).is_dir():
-            yield from ((str(file), file) for file in walk_images(Path(source)))
+        elif os.path.isdir(source):
+            yield from ((str(file), file) for file in walk_images(Path(source), on_bad))
         else:
             yield str(source), source
 
