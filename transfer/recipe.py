@@ -66,7 +66,7 @@ class Recipe:
         mix: Training on mixtures of images: ``mixup``, ``cutmix``, ``both`` by turns at random,
             ``none``, or ``auto``: both from 20,000 training images.
         accumulate: Batches after which the weights move once.
-        batch_size: Images per step.
+        batch_size: Images per step of fine-tuning.
         patience: Epochs without a better monitored value after which a phase stops.
         trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
             image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,

@@ -275,6 +275,7 @@ def test_shards_are_written_as_the_images_are_computed(
     extractor: keras.Model, folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(extracting, "SHARD", 4)
+    monkeypatch.setattr(extracting, "BATCH_SIZE", 4)
     monkeypatch.setattr(shards, "CHUNK", 3)
     before = run_toy(extractor, folder)
     assert len(list(features_dir().glob("*/*.keys"))) == 3 * 3

@@ -9,6 +9,8 @@ import pytest
 
 from transfer.backbones import get_backbone
 from transfer.errors import DataError
+from transfer.features import extract as extracting
+from transfer.features.engines import BATCH_SIZE, Batch, Engine, keras_engine
 from transfer.features.extract import FrozenNetwork, extract
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
@@ -70,3 +72,22 @@ def test_a_file_that_vanished_is_named(extractor: keras.Model, folder: ImageFold
     folder.file(folder.paths[4]).unlink()
     with pytest.raises(DataError, match=folder.paths[4]):
         extract(network(extractor), folder)
+
+
+def test_the_batches_are_not_those_of_the_training(
+    extractor: keras.Model, folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def engine_of(model: keras.Model) -> Engine:
+        def run(images: Batch) -> list[np.ndarray]:
+            sizes.append(len(images))
+            return engine(images)
+
+        engine = keras_engine(model)
+        return run
+
+    monkeypatch.setattr(extracting, "keras_engine", engine_of)
+    recipe = Recipe(backbone="toy", batch_size=4096, engine="keras")
+    extract(FrozenNetwork(extractor, recipe), folder)
+    assert sizes == [BATCH_SIZE]

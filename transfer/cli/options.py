@@ -46,7 +46,7 @@ HELP = {
     "clip_norm": "Largest norm of the gradients; 0 for no limit.",
     "mix": "Mixtures of training images; auto: both from 20,000 images.",
     "accumulate": "Batches after which the weights move once.",
-    "batch_size": "Images per step.",
+    "batch_size": "Images per step of fine-tuning.",
     "patience": "Epochs without improvement before a phase stops.",
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",

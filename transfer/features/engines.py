@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Batch = Any  # a NumPy array or a tensor
 Engine = Callable[[Batch], list[np.ndarray]]
 
+# Images that are run at once without gradients, whatever the batches of training are. All of one
+# number: another one has other kernels, and other last digits.
+BATCH_SIZE = 32
+
 # A graph with its constants must stay under protobuf's 2 GiB.
 MAX_FROZEN_BYTES = 1_500_000_000
 

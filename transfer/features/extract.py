@@ -14,6 +14,7 @@ from transfer.errors import TransferError
 from transfer.features.cache import CachedView, FeatureCache
 from transfer.features.converted import convert
 from transfer.features.engines import (
+    BATCH_SIZE,
     Engine,
     choose_engine,
     keras_engine,
@@ -79,16 +80,16 @@ class FrozenNetwork:
 
     def apply(self, head: keras.Model, vectors: np.ndarray) -> np.ndarray:
         """Return what a head makes of vectors (n, d), run as it will be on top of this network."""
-        size = self.recipe.batch_size
-        batches = (vectors[start : start + size] for start in range(0, len(vectors), size))
-        return np.concatenate([rows for (rows,) in run_engine(self._make(head), batches, size)])
+        batches = (vectors[i : i + BATCH_SIZE] for i in range(0, len(vectors), BATCH_SIZE))
+        results = run_engine(self._make(head), batches, BATCH_SIZE)
+        return np.concatenate([rows for (rows,) in results])
 
     def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> Engine:
         if self.engine_name == "keras":
             return keras_engine(model)
         kept, in_use = (None, ()) if cache is None else (cache.converted(), cache.in_use)
         network = convert(lambda: model, kept, in_use)
-        return openvino_engine(network, self.recipe.batch_size, self.recipe.precision)
+        return openvino_engine(network, BATCH_SIZE, self.recipe.precision)
 
 
 def extract(
@@ -147,7 +148,7 @@ def _compute(
         folder.keep(missing.tolist()),
         size=network.model.input.shape[1],
         resize=recipe.resize,
-        batch_size=recipe.batch_size,
+        batch_size=BATCH_SIZE,
         augment=recipe.augment if view else "none",
         seed=recipe.seed,
         epoch=view,
@@ -155,7 +156,7 @@ def _compute(
     )
     rows, done, kept = np.flatnonzero(missing), 0, 0
     with naming_bad_files():
-        for outputs in run_engine(engine, batches, recipe.batch_size):
+        for outputs in run_engine(engine, batches, BATCH_SIZE):
             part = rows[done : done + len(outputs[-1])]
             for target, output in zip(targets, outputs[-len(targets) :], strict=True):
                 target[part] = output

@@ -18,7 +18,13 @@ from PIL import Image
 
 from transfer.errors import DataError, RunError
 from transfer.features.converted import convert, has_openvino, place_for
-from transfer.features.engines import Engine, keras_engine, openvino_engine, run_engine
+from transfer.features.engines import (
+    BATCH_SIZE,
+    Engine,
+    keras_engine,
+    openvino_engine,
+    run_engine,
+)
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import walk_images
@@ -29,7 +35,6 @@ from transfer.run import Predictions, Run
 if TYPE_CHECKING:
     import keras
 
-BATCH_SIZE = 32
 OnBad = Callable[[DataError], None]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from transfer.backbones import get_backbone
 from transfer.errors import DataError
-from transfer.features.engines import Engine
+from transfer.features.engines import BATCH_SIZE, Engine
 from transfer.features.extract import extract
 from transfer.images.folder import ImageFolder
 from transfer.progress import say
@@ -83,7 +83,7 @@ def measure(
         raise DataError(f"Class {few!r} has fewer than 2 images; need 2 to cross-validate.")
     return Measured(
         found.probabilities.argmax(axis=1) == labels,
-        _speed(network.engine(cache), network.model, recipe.batch_size),
+        _speed(network.engine(cache), network.model),
         base.count_params(),
     )
 
@@ -94,12 +94,12 @@ def _some(folder: ImageFolder, columns: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(len(folder))[:most])
 
 
-def _speed(engine: Engine, model: keras.Model, batch_size: int) -> float:
-    shape = (batch_size, *model.input.shape[1:])
+def _speed(engine: Engine, model: keras.Model) -> float:
+    shape = (BATCH_SIZE, *model.input.shape[1:])
     images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     engine(images)
     count, started = 0, time.perf_counter()
     while (seconds := time.perf_counter() - started) < TIMED:
         engine(images)
-        count += batch_size
+        count += BATCH_SIZE
     return count / seconds
