@@ -156,6 +156,17 @@ def test_a_bad_knob_is_told_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_an_engine_that_cannot_be_had_is_told_before_any_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(UsageError, match="bf16 needs OpenVINO"):
+        transfer.finetune(nowhere, engine="keras", precision="bf16")
+    monkeypatch.setattr("transfer.features.engines.has_openvino", lambda: False)
+    with pytest.raises(UsageError, match="OpenVINO is not installed"):
+        transfer.finetune(nowhere, engine="openvino")
+
+
 @pytest.mark.case("T21")
 def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> None:
     from transfer.backbones import register_backbone

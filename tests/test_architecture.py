@@ -36,7 +36,8 @@ ALLOWED = {
     "training": BASE | {"backbones", "blocks", "weights", "images", "features"},
     "evaluation": BASE,
     "serving": BASE | {"images", "features", "training"},
-    "api": BASE | {"backbones", "weights", "images", "training", "evaluation", "serving"},
+    "api": BASE
+    | {"backbones", "weights", "images", "features", "training", "evaluation", "serving"},
     "cli": BASE | {"backbones", "blocks", "weights", "features", "api", "serving"},
 }
 LATE = {"tensorflow", "keras", "matplotlib", "sklearn"}

@@ -15,6 +15,7 @@ from transfer.backbones import Backbone, get_backbone
 from transfer.cachedir import cache_limit
 from transfer.errors import UsageError, out_of_memory
 from transfer.evaluation.report import write_evaluation
+from transfer.features.engines import choose_engine
 from transfer.images.audit import Audit, clean
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
@@ -180,6 +181,8 @@ def check_recipe(recipe: Recipe) -> Backbone:
     parse_augment(recipe.augment)
     check_group_by(recipe.group_by)
     cache_limit()
+    if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
+        choose_engine(recipe.engine, recipe.precision)
     locate(backbone, recipe.weights)
     return backbone
 
