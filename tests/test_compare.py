@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from transfer.api import comparison
 from transfer.cli.main import main
 from transfer.errors import DataError, UsageError
 from transfer.evaluation.comparison import plot_comparison
+from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 
 
@@ -103,7 +105,11 @@ def test_a_class_of_one_image_is_named(toy: str, make_folder: Callable[..., Path
     folder = make_folder(per_class=3)
     for number in (1, 2):
         (folder / "red" / f"{number}.png").unlink()
-    with pytest.raises(DataError, match="'red' has fewer than 2 images"):
+    with pytest.raises(DataError, match="'red' has fewer than 2 different images"):
+        transfer.compare(folder, [toy], weights="none")
+    for number in (1, 2):
+        shutil.copy(folder / "red" / "0.png", folder / "red" / f"{number}.png")
+    with pytest.raises(DataError, match="'red' has fewer than 2 different images"):
         transfer.compare(folder, [toy], weights="none")
 
 
@@ -122,3 +128,15 @@ def test_the_picture_of_one_backbone(tmp_path: Path) -> None:
 def test_a_name_may_be_in_capitals(toy: str, make_folder: Callable[..., Path]) -> None:
     (found,) = transfer.compare(make_folder(per_class=5), [toy.upper(), toy], weights="none")
     assert found.backbone == toy
+
+
+def test_a_rare_class_is_among_those_that_are_drawn() -> None:
+    from transfer.training.compare import _some
+
+    labels = (0,) * 500 + (1,) * 6
+    paths = tuple(f"{number}.png" for number in range(506))
+    folder = ImageFolder(Path(), ("a", "b"), paths, labels, ("",) * 506)
+    rows = _some(folder, 10**9, 0)
+    assert len(set(rows)) == len(rows) < 50
+    assert np.count_nonzero(rows >= 500) >= 5
+    np.testing.assert_array_equal(_some(folder, 10, 0), np.arange(506))

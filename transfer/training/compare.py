@@ -19,7 +19,7 @@ from transfer.recipe import Recipe
 from transfer.training.classifier import build_extractor, image_size
 from transfer.training.frozen import frozen_network, open_cache
 from transfer.training.head import parse_head
-from transfer.training.logistic import cross_validate
+from transfer.training.logistic import FOLDS, cross_validate
 from transfer.training.probe import LARGEST
 from transfer.training.scaling import standardise
 from transfer.weights import Weights
@@ -62,7 +62,7 @@ def measure(
         groups: Path to the key of its group; a group stays in one fold.
 
     Raises:
-        DataError: A class has fewer than two images.
+        DataError: A class has fewer than two images that are not near duplicates.
     """
     recipe = replace(recipe, head="linear")  # by its pooling the cache knows the vectors
     backbone = get_backbone(recipe.backbone)
@@ -79,8 +79,11 @@ def measure(
         standardise(vectors[rows]), labels, len(folder.classes), groups=keys, seed=recipe.seed
     )
     if found is None:
-        few = min(folder.classes, key=[folder.classes[i] for i in folder.labels].count)
-        raise DataError(f"Class {few!r} has fewer than 2 images; need 2 to cross-validate.")
+        few = min(set(labels.tolist()), key=lambda label: len(set(keys[labels == label])))
+        raise DataError(
+            f"Class {folder.classes[few]!r} has fewer than 2 different images; need 2 to"
+            " cross-validate."
+        )
     return Measured(
         found.probabilities.argmax(axis=1) == labels,
         _speed(network.engine(cache), network.model),
@@ -89,9 +92,15 @@ def measure(
 
 
 def _some(folder: ImageFolder, columns: int, seed: int) -> np.ndarray:
-    """Return which images are cross-validated: all, or as many as can be solved in a minute."""
+    """Return which images are cross-validated: all, or as many as can be solved in a minute.
+
+    No class is left with fewer images than there are folds, unless it has no more.
+    """
     most = max(int(LARGEST / columns / len(folder.classes)), 20 * len(folder.classes))
-    return np.sort(np.random.default_rng(seed).permutation(len(folder))[:most])
+    drawn = np.random.default_rng(seed).permutation(len(folder))
+    labels = np.array(folder.labels)[drawn]
+    few = [drawn[labels == label][:FOLDS] for label in range(len(folder.classes))]
+    return np.unique(np.concatenate([drawn[:most], *few]))
 
 
 def _speed(engine: Engine, model: keras.Model) -> float:
