@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from transfer.backbones import get_backbone
-from transfer.errors import DataError
+from transfer.errors import DataError, TransferError
 from transfer.features import extract as extracting
 from transfer.features.engines import BATCH_SIZE, Batch, Engine, keras_engine
 from transfer.features.extract import FrozenNetwork, extract
@@ -65,6 +65,15 @@ def test_activations_are_kept_where_asked(
     expected = trunk.predict_on_batch(images.astype(np.float32))
     np.testing.assert_allclose(features.activations[:9], expected, rtol=2e-3, atol=1e-1)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy", mmap_mode="r"), features.activations)
+
+
+def test_activations_beyond_half_precision_are_refused(
+    extractor: keras.Model, folder: ImageFolder, tmp_path: Path
+) -> None:
+    huge = keras.layers.Rescaling(1e3)(extractor.input)
+    both = keras.Model(extractor.input, [huge, extractor.output])
+    with pytest.raises(TransferError, match="too large for the half precision.*--trunk-cache 0"):
+        extract(network(both), folder, keep=tmp_path / "a.npy")
 
 
 @pytest.mark.case("D42")

@@ -27,6 +27,7 @@ from transfer.progress import Advance, bar
 from transfer.recipe import Recipe
 
 SHARD = 2048  # images after which what was computed is written to the cache
+LARGEST = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ def extract(
         views: Augmented views of every image beside the image itself.
         keep: File for the activations, where the network gives them out.
         cache: Where rows of earlier runs are found and new ones are kept, if anywhere.
+
+    Raises:
+        DataError: An image cannot be read.
+        TransferError: The disk has no room for the activations, or they are beyond float16.
     """
     count = len(folder)
     shapes = [(count * (views + 1), *output.shape[1:]) for output in network.model.outputs]
@@ -159,6 +164,11 @@ def _compute(
         for outputs in run_engine(engine, batches, BATCH_SIZE):
             part = rows[done : done + len(outputs[-1])]
             for target, output in zip(targets, outputs[-len(targets) :], strict=True):
+                if target.dtype == np.float16 and np.abs(output).max() > LARGEST:
+                    raise TransferError(
+                        "What the frozen layers make of the images is too large for the half"
+                        " precision in which it is kept. Go without it: --trunk-cache 0"
+                    )
                 target[part] = output
             done += len(part)
             advance(len(part))
