@@ -123,3 +123,16 @@ def test_an_empty_directory_with_a_dead_lock_can_be_used(tmp_path: Path) -> None
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(RunError, match=r"not empty.*--output, or go on with --resume"):
         check_output(tmp_path)
+
+
+def test_a_lock_goes_where_the_leftovers_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / ".activations-1").mkdir()
+    monkeypatch.setattr("transfer.lock.shutil.rmtree", refuse)
+    with pytest.raises(RunError, match="Permission denied"):
+        locked(tmp_path).__enter__()
+    assert [item.name for item in tmp_path.iterdir()] == [".activations-1"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from transfer.errors import RunError
 from transfer.recipe import Recipe
-from transfer.run import Predictions, Run, atomic, read_csv, write_csv, write_json, write_text
+from transfer.run import Predictions, Run, atomic, read_csv, versions, write_csv, write_json, write_text
 
 
 def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
@@ -131,3 +132,7 @@ def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path) -> None
     finally:
         os.close(reader)
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_versions_tell_openvino_where_it_is_installed() -> None:
+    assert ("openvino" in versions()) == (find_spec("openvino") is not None)

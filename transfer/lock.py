@@ -45,9 +45,6 @@ def locked(directory: Path) -> Iterator[None]:
             refuse_if_locked(directory)
             path.unlink(missing_ok=True)
             _create(path, mine)
-        for item in directory.iterdir():
-            if _LEFT_BEHIND.fullmatch(item.name):
-                shutil.rmtree(item) if item.is_dir() else item.unlink()
     except FileExistsError:  # where directories cannot be locked, another may be quicker
         refuse_if_locked(directory)
         raise
@@ -55,12 +52,22 @@ def locked(directory: Path) -> Iterator[None]:
         raise not_writable(directory, error) from error
     _held.add(directory.absolute())
     try:
+        _clear_away(directory)
         yield
     finally:
         _held.discard(directory.absolute())
         with suppress(OSError):
             if path.read_text(encoding="utf-8") == mine:
                 path.unlink()
+
+
+def _clear_away(directory: Path) -> None:
+    try:
+        for item in directory.iterdir():
+            if _LEFT_BEHIND.fullmatch(item.name):
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+    except OSError as error:
+        raise not_writable(directory, error) from error
 
 
 def refuse_if_locked(directory: Path) -> None:

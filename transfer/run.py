@@ -267,9 +267,12 @@ def as_run(run: RunLike) -> Run:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a model depends on."""
+    """Return the versions of Python and of the installed packages that a model depends on."""
     import platform
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    names = ("tensorflow", "keras", "numpy", "pillow")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
+    found = {"python": platform.python_version()}
+    for name in ("tensorflow", "keras", "numpy", "pillow", "openvino"):
+        with suppress(PackageNotFoundError):  # OpenVINO is an extra
+            found[name] = version(name)
+    return found

@@ -149,6 +149,18 @@ def test_changed_photos_are_refused_and_moved_ones_found(
     assert transfer.resume(half, moved).info["data"] == str(moved)
 
 
+def test_another_engine_and_other_versions_are_told(
+    half: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transfer.api.resuming.carry_out", lambda *arguments: None)
+    transfer.resume(half)
+    assert "may differ" not in caplog.text
+    Run(half).update_info(features={"engine": "another"}, versions={})
+    transfer.resume(half)
+    assert "The features were made by another and are now by" in caplog.text
+    assert "The versions were {} and are" in caplog.text
+
+
 @pytest.mark.case("T12")
 def test_other_options_are_refused(half: Path) -> None:
     with pytest.raises(UsageError, match=r"--backbone is 'toy' there, not 'vgg16'; --epochs"):

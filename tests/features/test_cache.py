@@ -458,11 +458,12 @@ def test_another_head_and_another_rate_need_no_inference(
     caplog.set_level("INFO", logger="transfer")
     folder = make_folder(per_class=2, splits=("train", "val"))
     run = finetune(folder, tmp_path / "1", weights[0])
-    assert run.info["features"] == {"cached": 0, "computed": 12, "engine": "keras"}
+    how = {"engine": "keras", "precision": "f32"}
+    assert run.info["features"] == {"cached": 0, "computed": 12, **how}
     assert "Features of 12 images: 0 from the cache, 12 computed" in caplog.text
     assert counter.take() == (1, 6 * 2 + 6)  # of the prediction afterwards nothing is kept
     again = finetune(folder, tmp_path / "2", weights[0])
-    assert again.info["features"] == {"cached": 12, "computed": 0, "engine": "keras"}
+    assert again.info["features"] == {"cached": 12, "computed": 0, **how}
     head = again.info["phases"]["head"]["val_loss"]
     assert head == pytest.approx(run.info["phases"]["head"]["val_loss"], rel=1e-6)
     none = {"unfreeze": "none", "head": "avg,8", "head_learning_rate": 0.01}

@@ -12,11 +12,13 @@ from typing import Any
 from transfer.api.evaluation import report
 from transfer.api.training import carry_out, check_recipe, identity, make_recipe
 from transfer.errors import DataError, RunError, UsageError
+from transfer.features.engines import choose_engine
 from transfer.images.folder import ImageFolder
 from transfer.images.sources import resolve
 from transfer.images.splitfile import read_split
 from transfer.lock import locked
 from transfer.progress import say, track, warn
+from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
 from transfer.run import Run, RunLike, as_run, read_csv, versions
 from transfer.training.state import State, clear_state, load_state
@@ -68,6 +70,8 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
         if found.sha256 != run.info["weights"]["sha256"]:
             raise RunError(f"Cannot resume {run.path}: the weights are not those it began with.")
         run.update_info(data=str(folder.root), resumed=run.info.get("resumed", 0) + 1)
+        if saved is not None:
+            _tell_other_engine(run)
         carry_out(run, folder, found, sha256, saved)
     return run
 
@@ -158,3 +162,15 @@ def _find_state(run: Run) -> State | None:
     told = "" if best is None else f"; best {run.info['monitor']} {best:.4f}"
     say(f"Going on after epoch {saved.epoch} of at most {run.recipe.epochs} of fine-tuning{told}")
     return saved
+
+
+def _tell_other_engine(run: Run) -> None:
+    """Warn where the features would come from another engine than before the interruption."""
+    import_tensorflow()  # which knows whether there is a GPU
+    now = choose_engine(run.recipe.engine, run.recipe.precision)
+    then = run.info.get("features", {}).get("engine", now)
+    if then != now:
+        warn(
+            f"The features were made by {then} and are now by {now}: what follows may differ a"
+            " little from what it would have been."
+        )

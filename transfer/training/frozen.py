@@ -198,4 +198,9 @@ def tell_features(
             f"Features of {images:,} images: {images - computed:,} from the cache,"
             f" {computed:,} computed"
         )
-    return {"cached": images - computed, "computed": computed, "engine": network.engine_name}
+    return {
+        "cached": images - computed,
+        "computed": computed,
+        "engine": network.engine_name,
+        "precision": network.recipe.precision,
+    }
