@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 
 from transfer.api.evaluation import report
 from transfer.api.training import carry_out, check_recipe, identity, make_recipe
+from transfer.digest import sha256_of
 from transfer.errors import DataError, RunError, UsageError
 from transfer.features.engines import choose_engine
 from transfer.images.folder import ImageFolder
@@ -126,8 +126,7 @@ def _check_images(run: Run, folder: ImageFolder) -> dict[str, str]:
 
 def _digest(file: Path) -> str | None:
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError:
         return None
 

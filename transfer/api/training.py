@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from transfer.api.evaluation import report, write_evaluation_of
 from transfer.backbones import Backbone, get_backbone
 from transfer.cachedir import cache_limit
+from transfer.digest import sha256_of
 from transfer.errors import UsageError, out_of_memory
 from transfer.evaluation.report import write_evaluation
 from transfer.features.engines import choose_engine
@@ -151,7 +151,7 @@ def _train_and_evaluate(
 
 def identity(run: Run) -> dict[str, Any]:
     """Return what must not change while a run is interrupted: recipe, images, weights."""
-    split = hashlib.sha256((run.path / "split.csv").read_bytes()).hexdigest()
+    split = sha256_of(run.path / "split.csv")
     weights = run.info["weights"]["sha256"]
     return {"recipe": run.recipe.to_dict(), "split.csv": split, "weights": weights}
 

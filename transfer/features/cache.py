@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from transfer.cachedir import cache_limit
+from transfer.digest import sha256_of
 from transfer.features.converted import place_for
 from transfer.features.shards import CHUNK, Rows, Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
@@ -130,8 +131,7 @@ class CachedView:
 
 def _digest(file: Path) -> str | None:
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError:
         return None
 

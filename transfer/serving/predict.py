@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import Image
 
+from transfer.digest import sha256_of
 from transfer.errors import DataError, RunError
 from transfer.features.converted import convert, has_openvino, place_for
 from transfer.features.engines import (
@@ -153,9 +153,8 @@ def _open(run: Run) -> tuple[Callable[[int], Engine], int, int]:
 
     wanted = run.info.get("features", {}).get("engine")
     if wanted == "openvino" and has_openvino() and path.is_file():
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        network = convert(load, place_for({"backbone": run.recipe.backbone, "model": digest}))
+        about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
+        network = convert(load, place_for(about))
         sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
         makers = lru_cache(maxsize=4)(partial(openvino_engine, network))
         return makers, sides[1].get_length(), outputs[1].get_length()

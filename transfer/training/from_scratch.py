@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ from transfer.training.classifier import (
 )
 from transfer.training.finetune import batches_of_images, fine_tune
 from transfer.training.head import build_head, parse_head
-from transfer.training.history import History
+from transfer.training.history import History, finite
 from transfer.training.state import State
 
 
@@ -70,6 +69,5 @@ def train_from_scratch(
         say(f"Best epoch: val_accuracy {best['val_accuracy']:.4f}, val_loss {best['val_loss']:.4f}")
     else:
         warn(f"No epoch was better than the untrained network ({recipe.monitor}), which is kept.")
-    figures = {name: value if math.isfinite(value) else None for name, value in best.items()}
-    phase = figures | {"seconds": history.seconds("finetune")}
-    run.update_info(phase_kept="finetune", phases={"finetune": phase}, seconds={})
+    phase = finite(best) | {"seconds": history.seconds("finetune")}
+    run.update_info(phase_kept="finetune" if best else None, phases={"finetune": phase}, seconds={})

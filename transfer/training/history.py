@@ -83,6 +83,11 @@ def check_loss(loss: float, phase: str, epoch: int, rate: float, option: str) ->
         )
 
 
+def finite(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Return figures as JSON can hold them: None for NaN and infinity."""
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
+
+
 def _cells(row: dict[str, Any]) -> list[str]:
     return [
         f"{value:.6g}" if isinstance(value := row.get(column, ""), float) else str(value)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from transfer.digest import sha256_of
 from transfer.errors import RunError, TransferError
 from transfer.progress import warn
 from transfer.run import atomic, write_text
@@ -69,7 +70,7 @@ def save_state(
     with roomy(file, sum(array.nbytes for array in arrays)), atomic(file) as temporary:
         with temporary.open("wb") as stream:
             np.savez(stream, *arrays)
-        digest = _digest(temporary)
+        digest = sha256_of(temporary)
     content = {"epoch": epoch, "progress": progress, "arrays": digest}
     with roomy(file, sum(array.nbytes for array in arrays)):
         write_text(file.with_suffix(".json"), json.dumps(content | {"sha256": _digest_of(content)}))
@@ -155,14 +156,9 @@ def _read(file: Path) -> State:
     if told != _digest_of(content):
         raise ValueError(f"{file.name} is damaged")
     arrays = file.with_suffix(".npz")
-    if _digest(arrays) != content["arrays"]:
+    if sha256_of(arrays) != content["arrays"]:
         raise ValueError(f"{arrays.name} is damaged or of another save")
     return State(content["epoch"], content["progress"], arrays)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _digest_of(content: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -41,7 +40,7 @@ from transfer.training.frozen import (
     tell_features,
 )
 from transfer.training.head import build_head, parse_head, pool
-from transfer.training.history import History
+from transfer.training.history import History, finite
 from transfer.training.probe import fit_head
 from transfer.training.state import State
 from transfer.training.suspects import write_suspects
@@ -138,13 +137,13 @@ def _train_head(
     started = time.monotonic()
     head, figures = fit_head(*features, class_weights, recipe, history)
     say(f"Head trained: {_figures(figures)}")
-    phase = _finite(figures) | {"seconds": time.monotonic() - started}
+    phase = finite(figures) | {"seconds": time.monotonic() - started}
     run.update_info(phases={"head": phase})
     return head
 
 
 def _tell_what_is_kept(run: Run, recipe: Recipe, best: dict[str, float], seconds: float) -> None:
-    phases = run.info["phases"] | {"finetune": _finite(best) | {"seconds": seconds}}
+    phases = run.info["phases"] | {"finetune": finite(best) | {"seconds": seconds}}
     run.update_info(phase_kept="finetune" if best else "head", phases=phases)
     if best:
         say(f"Fine-tuning was better and is kept: {_figures(best)}")
@@ -177,11 +176,6 @@ def top_of(base: keras.Model, cut: str, head: keras.Model, recipe: Recipe) -> ke
     top = split_at(base, cut)[1]
     activations = keras.Input(top.input.shape[1:], name="activations")
     return keras.Model(activations, head(pool(parse_head(recipe.head), top(activations))))
-
-
-def _finite(figures: dict[str, float]) -> dict[str, float | None]:
-    """Return figures as JSON can hold them."""
-    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def _figures(figures: dict[str, Any]) -> str:
