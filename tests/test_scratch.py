@@ -86,8 +86,14 @@ def test_all_of_it_is_trained_in_one_phase(
 def test_an_untrained_network_that_is_kept_is_called_so(
     make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    knobs = {"epochs": 1, "learning_rate": 1e-20, "monitor": "val_accuracy"}
-    run = transfer.finetune(make_folder(), output=tmp_path / "run", backbone="lenet5", **knobs)
+    run = transfer.finetune(
+        make_folder(),
+        output=tmp_path / "run",
+        backbone="lenet5",
+        epochs=1,
+        learning_rate=1e-20,
+        monitor="val_accuracy",
+    )
     assert run.info["phase_kept"] is None
 
 

@@ -78,6 +78,8 @@ class Recipe:
             ``loss``, or ``auto``: ``val_accuracy``, but ``val_macro_f1`` where the largest class
             has more than 3 times the training images of the smallest. Of epochs with the same
             value, the one with the lower ``val_loss`` is the better.
+            The head has no training figure to be beaten: with ``accuracy`` or ``loss`` the
+            fine-tuned model is always the one that is kept.
         balance: What is done for rare classes: ``none``, ``weights`` in the loss (inverse
             frequency), ``sqrt`` (its square root), or ``oversample``: fine-tuning draws every
             class equally often (the head, which is not trained on draws, has ``weights``).

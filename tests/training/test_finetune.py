@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 
 from transfer.backbones import get_backbone
 from transfer.features.extract import Features
@@ -14,7 +15,7 @@ from transfer.training.classifier import (
     layers_to_unfreeze,
     unfreeze,
 )
-from transfer.training.finetune import batches_of_activations
+from transfer.training.finetune import batches_of_activations, with_targets
 from transfer.training.frozen import choose_cut
 from transfer.training.head import build_head, parse_head
 from transfer.training.train import top_of
@@ -88,3 +89,13 @@ def test_oversampling_draws_every_class_equally_often_and_weighs_none() -> None:
     assert len(rows) == 2 * batches.steps_per_epoch == 6
     assert np.bincount(np.concatenate([y for _, y, _ in rows])).tolist() == [12, 12]
     assert {float(w) for _, _, weights in rows for w in weights} == {1.0}
+
+
+def test_what_decides_on_mixing_are_the_images_and_not_the_full_batches(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="transfer")
+    monkeypatch.setattr("transfer.training.targets.ENOUGH_TO_MIX", 10)
+    rows = Features(np.zeros((10, 1)), np.arange(10), np.zeros((10, 2, 2, 1), np.float16), 1)
+    with_targets(batches_of_activations(rows, rows, [1.0] * 10, RECIPE), 10, RECIPE)
+    assert "Training on mixtures of images (both)" in caplog.text

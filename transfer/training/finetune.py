@@ -40,6 +40,7 @@ class Batches:
     train: tf.data.Dataset
     val: tf.data.Dataset
     steps_per_epoch: int
+    images: int  # in one epoch
 
 
 def batches_of_activations(
@@ -94,6 +95,7 @@ def batches_of_activations(
         _dataset(train_batches, signature, steps * (recipe.epochs - first_epoch)),
         _dataset(val_batches, signature[:2], -(-len(val) // size)),
         steps,
+        count,
     )
 
 
@@ -138,6 +140,7 @@ def batches_of_images(
         ),
         read(val),
         -(-len(train) // recipe.batch_size),
+        len(train),
     )
 
 
@@ -150,7 +153,7 @@ def with_targets(
     batches: Batches, num_classes: int, recipe: Recipe, first_epoch: int = 0
 ) -> Batches:
     """Return batches with targets for the categorical cross-entropy in place of labels."""
-    mix = resolve_mix(recipe, (batches.steps_per_epoch - 1) * recipe.batch_size)
+    mix = resolve_mix(recipe, batches.images)
     if mix != "none":
         say(f"Training on mixtures of images ({mix}).")
     return replace(
