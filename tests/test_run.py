@@ -10,7 +10,16 @@ import pytest
 
 from transfer.errors import RunError
 from transfer.recipe import Recipe
-from transfer.run import Predictions, Run, atomic, read_csv, versions, write_csv, write_json, write_text
+from transfer.run import (
+    Predictions,
+    Run,
+    atomic,
+    read_csv,
+    versions,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:

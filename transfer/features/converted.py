@@ -98,7 +98,7 @@ def _read(path: Path) -> Any:
 
 
 def _write(network: Any, path: Path, in_use: Iterable[Path]) -> None:
-    """Keep a converted network where there is room; the .xml comes last and makes the .bin valid."""
+    """Keep a converted network where it fits in; the .xml comes last and makes the .bin valid."""
     with suppress(OSError, RuntimeError), tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / path.name
         import_openvino().save_model(network, saved, compress_to_fp16=False)
