@@ -88,8 +88,10 @@ class FrozenNetwork:
     def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> Engine:
         if self.engine_name == "keras":
             return keras_engine(model)
-        kept, in_use = (None, ()) if cache is None else (cache.converted(), cache.in_use)
-        network = convert(lambda: model, kept, in_use)
+        if cache is None:
+            network = convert(lambda: model)
+        else:
+            network = convert(lambda: model, cache.converted(), cache.in_use)
         return openvino_engine(network, BATCH_SIZE, self.recipe.precision)
 
 
