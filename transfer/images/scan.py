@@ -182,9 +182,7 @@ class Scanner:
         return True
 
 
-def walk_images(
-    root: Path, on_bad: Callable[[DataError], None] | None = None
-) -> Iterator[Path]:
+def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -> Iterator[Path]:
     """Yield the images below a folder as they are found: no list of them is ever held.
 
     In each folder its files come first, then its subfolders, both sorted. Links are followed, each

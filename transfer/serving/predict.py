@@ -210,7 +210,7 @@ def _expand(
             yield f"#{number}", source
         elif not os.fspath(source):
             raise DataError("Expected the path of a picture. Received an empty one.")
-        elif os.path.isdir(source):
+        elif os.path.isdir(source):  # noqa: PTH112 (Path.is_dir raises behind a locked folder)
             yield from ((str(file), file) for file in walk_images(Path(source), on_bad))
         else:
             yield str(source), source
