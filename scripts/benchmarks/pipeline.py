@@ -72,9 +72,9 @@ def main() -> None:
     if has_openvino():
         network = convert(lambda: extractor)
         for precision in ("f32", "bf16"):
-            fast = openvino_engine(network, BATCH, precision)
+            fast = openvino_engine(network, precision)
             figures[f"OpenVINO {precision}"] = rate([batch] * 8, fast)
-        fast = openvino_engine(network, BATCH)
+        fast = openvino_engine(network)
         figures["decode and OpenVINO f32"] = rate(images(), fast)
         figures["share of 1/(1/decode + 1/OpenVINO)"] = share(
             figures, "OpenVINO f32", "decode and OpenVINO f32"

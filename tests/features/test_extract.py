@@ -10,7 +10,7 @@ import pytest
 from transfer.backbones import get_backbone
 from transfer.errors import DataError, TransferError
 from transfer.features import extract as extracting
-from transfer.features.engines import BATCH_SIZE, Batch, Engine, keras_engine
+from transfer.features.engines import Batch, Engine, keras_engine
 from transfer.features.extract import FrozenNetwork, extract
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
@@ -97,6 +97,6 @@ def test_the_batches_are_not_those_of_the_training(
         return run
 
     monkeypatch.setattr(extracting, "keras_engine", engine_of)
-    recipe = Recipe(backbone="toy", batch_size=4096, engine="keras")
+    recipe = Recipe(backbone="toy", batch_size=2, engine="keras")
     extract(FrozenNetwork(extractor, recipe), folder)
-    assert sizes == [BATCH_SIZE]
+    assert sizes == [len(folder)]

@@ -6,7 +6,7 @@ before runs without them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ Engine = Callable[[Batch], list[np.ndarray]]
 # Images that are run at once without gradients, whatever the batches of training are. All of one
 # number: another one has other kernels, and other last digits.
 BATCH_SIZE = 32
+AT_ONCE = 8  # images that OpenVINO is given at once
 
 # A graph with its constants must stay under protobuf's 2 GiB.
 MAX_FROZEN_BYTES = 1_500_000_000
@@ -80,44 +81,40 @@ def keras_engine(model: keras.Model) -> Engine:
     return lambda images: [np.asarray(output) for output in run(tf.convert_to_tensor(images))]
 
 
-def openvino_engine(network: Any, batch_size: int, precision: str = "f32") -> Engine:
+def openvino_engine(network: Any, precision: str = "f32") -> Engine:
     """Return a converted network, run by OpenVINO: for small ones on a CPU much faster than Keras.
+
+    A batch is run 8 images at a time, the last of them padded: every image goes through the same
+    kernels, nothing is compiled again, and small networks stay in the processor's cache (a fifth
+    faster for MobileNetV2 than 32 at a time).
 
     Args:
         network: From `transfer.features.converted.convert`.
-        batch_size: Images in every batch.
         precision: ``f32``, or ``bf16`` for processors that have it: faster again, with three
             significant digits.
 
     Returns:
-        A function from float32 images (batch_size, h, w, 3) to the list of the outputs.
+        A function from float32 images (b, h, w, 3) to the list of the outputs.
     """
     network = network.clone()
-    network.reshape([batch_size, *list(network.inputs[0].partial_shape)[1:]])
+    network.reshape([AT_ONCE, *list(network.inputs[0].partial_shape)[1:]])
     options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     compiled = import_openvino().Core().compile_model(network, "CPU", options)
+    shapes = [tuple(output.shape)[1:] for output in compiled.outputs]
 
     def run(images: Batch) -> list[np.ndarray]:
-        results = compiled(np.asarray(images))
-        return [np.array(results[i]) for i in range(len(compiled.outputs))]
+        images = np.asarray(images)
+        padding = -len(images) % AT_ONCE
+        if padding:
+            images = np.pad(images, [(0, padding)] + [(0, 0)] * (images.ndim - 1))
+        found = [np.empty((len(images), *shape), np.float32) for shape in shapes]
+        for start in range(0, len(images), AT_ONCE):
+            results = compiled(images[start : start + AT_ONCE])
+            for number, output in enumerate(found):
+                output[start : start + AT_ONCE] = results[number]
+        return [output[: len(images) - padding] for output in found]
 
     return run
-
-
-def run_engine(
-    engine: Engine, batches: Iterable[Batch], batch_size: int
-) -> Iterator[list[np.ndarray]]:
-    """Yield the engine's outputs batch by batch.
-
-    A batch that is smaller than the others is padded and its surplus dropped: every batch has
-    the same shape, so that the same kernels run for every image.
-    """
-    for images in batches:
-        images = np.asarray(images)
-        count = len(images)
-        if count < batch_size:
-            images = np.pad(images, [(0, batch_size - count)] + [(0, 0)] * (images.ndim - 1))
-        yield [output[:count] for output in engine(images)]
 
 
 def graph_of(model: keras.Model) -> Any:

@@ -19,7 +19,6 @@ from transfer.features.engines import (
     choose_engine,
     keras_engine,
     openvino_engine,
-    run_engine,
 )
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
@@ -81,9 +80,9 @@ class FrozenNetwork:
 
     def apply(self, head: keras.Model, vectors: np.ndarray) -> np.ndarray:
         """Return what a head makes of vectors (n, d), run as it will be on top of this network."""
-        batches = (vectors[i : i + BATCH_SIZE] for i in range(0, len(vectors), BATCH_SIZE))
-        results = run_engine(self._make(head), batches, BATCH_SIZE)
-        return np.concatenate([rows for (rows,) in results])
+        engine = self._make(head)
+        starts = range(0, len(vectors), BATCH_SIZE)
+        return np.concatenate([engine(vectors[i : i + BATCH_SIZE])[0] for i in starts])
 
     def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> Engine:
         if self.engine_name == "keras":
@@ -92,7 +91,7 @@ class FrozenNetwork:
             network = convert(lambda: model)
         else:
             network = convert(lambda: model, cache.converted(), cache.in_use)
-        return openvino_engine(network, BATCH_SIZE, self.recipe.precision)
+        return openvino_engine(network, self.recipe.precision)
 
 
 def extract(
@@ -163,7 +162,7 @@ def _compute(
     )
     rows, done, kept = np.flatnonzero(missing), 0, 0
     with naming_bad_files():
-        for outputs in run_engine(engine, batches, BATCH_SIZE):
+        for outputs in map(engine, batches):
             part = rows[done : done + len(outputs[-1])]
             for target, output in zip(targets, outputs[-len(targets) :], strict=True):
                 if target.dtype == np.float16 and np.abs(output).max() > LARGEST:

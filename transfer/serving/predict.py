@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -23,7 +22,6 @@ from transfer.features.engines import (
     Engine,
     keras_engine,
     openvino_engine,
-    run_engine,
 )
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
@@ -76,7 +74,7 @@ class Predictor:
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
         self._resize = run.recipe.resize
-        self._engine_for, size, outputs = _open(run)
+        self._engine, size, outputs = _open(run)
         if outputs != len(self.classes):
             raise RunError(
                 f"Expected the {outputs} classes of model.keras in"
@@ -99,25 +97,11 @@ class Predictor:
         Raises:
             DataError: A picture cannot be read, and `on_bad` is None.
         """
-        names: deque[str] = deque()
         decoded = self._decode_ahead(pictures, on_bad)
-        first = list(islice(decoded, BATCH_SIZE))
-        if not first:
-            return
-
-        def batches() -> Iterator[np.ndarray]:
-            chunk = first
-            while chunk:
-                names.extend(name for name, _ in chunk)
-                images = [image for _, image in chunk]
-                yield np.stack(images, dtype=np.float32, casting="safe")
-                chunk = list(islice(decoded, BATCH_SIZE))
-
-        # One picture must not cost what 32 do; from the second batch on the last one is padded.
-        engine = self._engine_for(len(first))
-        for (rows,) in run_engine(engine, batches(), len(first)):
-            for row in rows:
-                yield names.popleft(), row
+        while chunk := list(islice(decoded, BATCH_SIZE)):
+            names, images = zip(*chunk, strict=True)
+            (rows,) = self._engine(np.stack(images, dtype=np.float32, casting="safe"))
+            yield from zip(names, rows, strict=True)
 
     def _decode_ahead(
         self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None
@@ -141,8 +125,8 @@ class Predictor:
                     on_bad(error)
 
 
-def _open(run: Run) -> tuple[Callable[[int], Engine], int, int]:
-    """Return a maker of engines for a batch size, the side of the images and the classes."""
+def _open(run: Run) -> tuple[Engine, int, int]:
+    """Return what runs the model, the side of its images in pixels, and the number of classes."""
     path = run.path / "model.keras"
 
     def load() -> keras.Model:
@@ -156,11 +140,9 @@ def _open(run: Run) -> tuple[Callable[[int], Engine], int, int]:
         about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
         network = convert(load, place_for(about))
         sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
-        makers = lru_cache(maxsize=4)(partial(openvino_engine, network))
-        return makers, sides[1].get_length(), outputs[1].get_length()
+        return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()
     model = load()
-    engine = keras_engine(model)
-    return lambda batch_size: engine, model.input_shape[1], model.output_shape[-1]
+    return keras_engine(model), model.input_shape[1], model.output_shape[-1]
 
 
 def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:

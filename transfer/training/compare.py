@@ -17,9 +17,10 @@ from transfer.images.folder import ImageFolder
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.training.classifier import build_extractor, image_size
+from transfer.training.folds import FOLDS
 from transfer.training.frozen import frozen_network, open_cache
 from transfer.training.head import parse_head
-from transfer.training.logistic import FOLDS, cross_validate
+from transfer.training.logistic import cross_validate
 from transfer.training.probe import LARGEST
 from transfer.training.scaling import standardise
 from transfer.weights import Weights

@@ -70,7 +70,8 @@ def fit_head(
     spec = parse_head(recipe.head)
     head = build_head(spec, train.vectors.shape[1], len(class_weights), recipe.seed)
     scaled = takes_scaled_features(spec)
-    mean, scale = standardisation(train.vectors) if scaled else (np.float32(0), np.float32(1))
+    none = np.zeros(1, np.float32), np.ones(1, np.float32)
+    mean, scale = standardisation(train.vectors) if scaled else none
     sides = (train.vectors - mean) / scale, (val.vectors - mean) / scale
     solvable = is_linear(spec) and train.vectors.size * len(class_weights) <= LARGEST
     if solvable and len(set(train.labels)) > 1:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.run import Run, write_csv
