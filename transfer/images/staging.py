@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PREFIX = ".transfer-"
+PREFIX = ".transfer-unfinished-"
+_PATTERN = PREFIX + 8 * "[a-z0-9_]"  # what tempfile adds to the prefix
 _YOUNG = 60.0  # seconds in which a temporary folder may not be locked yet
 
 
@@ -43,7 +44,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def _remove_orphans(parent: Path) -> None:
-    for path in parent.glob(f"{PREFIX}*"):
+    for path in parent.glob(_PATTERN):
         with suppress(OSError):
             if time.time() - path.lstat().st_mtime > _YOUNG and (held := _lock(path)) is not None:
                 shutil.rmtree(path, ignore_errors=True)
@@ -51,12 +52,15 @@ def _remove_orphans(parent: Path) -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """Lock a folder for as long as this process lives; return None where another one has it."""
+    """Lock a folder for as long as this process lives; return None where another one has it.
+
+    Raises OSError for what is no folder, or a link to one.
+    """
     try:
         import fcntl
     except ImportError:  # Windows, where nothing is locked and so nothing is removed
         return None
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
