@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,16 @@ def keys_of(builder: Any) -> tuple[str, str]:
     import tensorflow_datasets as tfds
 
     features = builder.info.features
-    kinds = features.items() if isinstance(features, tfds.features.FeaturesDict) else ()
-    images = [key for key, kind in kinds if isinstance(kind, tfds.features.Image)]
-    labels = [key for key, kind in kinds if isinstance(kind, tfds.features.ClassLabel)]
+    kinds = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
+    images = [key for key, kind in kinds.items() if isinstance(kind, tfds.features.Image)]
+    labels = [key for key, kind in kinds.items() if isinstance(kind, tfds.features.ClassLabel)]
     chosen: tuple[Any, ...] = builder.info.supervised_keys or ()
     if len(chosen) == 2 and chosen[0] in images and chosen[1] in labels:
         return chosen[0], chosen[1]
     if images and labels:
         return images[0], labels[0]
-    raise DataError(
-        f"{builder.name} has no image with a class label. Its features: {', '.join(features)}."
-    )
+    found = ", ".join(kinds) or type(features).__name__
+    raise DataError(f"{builder.name} has no image with a class label. Its features: {found}.")
 
 
 def write_examples(builder: Any, target: Path) -> None:
@@ -52,10 +52,11 @@ def write_examples(builder: Any, target: Path) -> None:
         raise DataError(f"{builder.name} has none of train, validation and test: {others}.")
     if others:
         warn(f"Left out of {builder.name}: {', '.join(others)}.")
+    written: dict[str, set[str]] = {}
     for split, folder in splits.items():
         rows = builder.as_dataset(split, decoders={image: tfds.decode.SkipDecoding()})
         total = builder.info.splits[split].num_examples
-        taken: set[Path] = set()
+        taken = written.setdefault(folder, set())
         hidden = 0
         for row in track(tfds.as_numpy(rows), f"Writing {split}", total):
             if row[label] < 0:
@@ -63,22 +64,25 @@ def write_examples(builder: Any, target: Path) -> None:
                 continue
             label_folder = target / folder / names[row[label]]
             path = _free_name(label_folder, row, row[image], taken)
-            taken.add(path)
+            taken.add(str(path).casefold())
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(row[image])
         if hidden:
             warn(f"Left out {hidden:,} images of {split}: their labels are not published.")
 
 
-def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[Path]) -> Path:
-    """Return where an image goes: by the name that the data set gives it, or by its number."""
+def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[str]) -> Path:
+    """Return where an image goes: by the name that the data set gives it, or by a number.
+
+    `taken` are the paths so far, case-folded: not every disk tells A.jpg from a.jpg.
+    """
     suffix = next((end for magic, end in _SUFFIXES if data.startswith(magic)), ".webp")
     given = next((row[key] for key in _NAMES if isinstance(row.get(key), bytes)), b"")
     stem = Path(given.decode(errors="replace")).stem
-    named = folder / f"{stem}{suffix}"
-    if re.fullmatch(r"\w[\w.-]{0,100}", stem) and named not in taken:
-        return named
-    return folder / f"{len(taken):06d}{suffix}"
+    named = [stem] if re.fullmatch(r"\w[\w.-]{0,100}", stem) else []
+    names = chain(named, (f"{number:06d}" for number in count(len(taken))))
+    paths = (folder / f"{name}{suffix}" for name in names)
+    return next(path for path in paths if str(path).casefold() not in taken)
 
 
 def _class_name(name: str) -> str:
