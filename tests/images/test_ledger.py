@@ -11,6 +11,7 @@ import pytest
 
 from transfer.images import audit as audit_module
 from transfer.images import ledger
+from transfer.images import look as look_module
 from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
 from transfer.images.look import look_at
@@ -97,6 +98,17 @@ def test_what_lies_outside_of_the_bytes_is_not_remembered(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(audit_module, "look_at", fail)
         assert audit(folder).bad[0] == ("a/0.jpg", "cannot be read: Input/output error.")
+    assert not audit(folder).bad
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), OSError(24, "Too many open files")])
+def test_fault_that_passes_is_not_remembered(folder, monkeypatch, fault):
+    def fail(image, full):
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(look_module, "_thumbnail", fail)
+        assert len(audit(folder).bad) == 3
     assert not audit(folder).bad
 
 

@@ -180,6 +180,8 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return "is missing."
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is."
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}."
     if "truncated" in str(error).lower():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from transfer.images.duplicates import THUMBNAIL, fingerprint
 from transfer.images.files import Header, header_of, open_image
 
 # Raise it whenever the same file is judged otherwise: what is remembered is then forgotten.
-LOOK_VERSION = 1
+LOOK_VERSION = 2
 _DRAFT = 4 * THUMBNAIL
 
 
@@ -49,7 +51,7 @@ def look_at(file: Path, full: bool = False) -> Look:
             quarter and a half that has 128 pixels a side, which still reads every byte of them.
 
     Raises:
-        OSError: The file cannot be read.
+        OSError: The file cannot be read, or not now: there may be memory for it another time.
     """
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -61,8 +63,17 @@ def look_at(file: Path, full: bool = False) -> Look:
                 header = header_of(image)
                 thumbnail = _thumbnail(image, full)
         except DataError as error:
+            if (fault := _momentary(error.__cause__)) is not None:
+                raise fault from None
             return Look(str(error).removeprefix(f"{str(file)!r} "))
     return Look("", digest, header, float(thumbnail.std()), fingerprint(thumbnail))
+
+
+def _momentary(cause: BaseException | None) -> OSError | None:
+    """Return a fault that does not lie in the file's bytes alone, as an OSError; else None."""
+    if isinstance(cause, MemoryError) or "out of memory" in str(cause):
+        return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    return cause if isinstance(cause, OSError) and cause.errno is not None else None
 
 
 def _thumbnail(image: ImageFile, full: bool) -> np.ndarray:
