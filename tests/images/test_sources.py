@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import os
 import re
 import tarfile
 import threading
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from transfer.cachedir import cache_dir
 from transfer.errors import DataError, TransferError, UsageError
 from transfer.images.folder import ImageFolder
+from transfer.images.kinds import Options, _digest, find
 from transfer.images.sources import prepared, prepared_dir, resolve
 
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
@@ -172,6 +175,36 @@ def test_nobody_there() -> None:
 def test_names_that_mean_nothing(data: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         resolve(data)
+
+
+def test_a_digest_is_remembered_of_the_same_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other, notes = tmp_path / "x.tar", tmp_path / "y", cache_dir() / "digests"
+    path.write_bytes(b"a")
+    assert _digest(path, remembered=True) == digest(path)
+    assert not notes.exists()  # it has just been written
+    monkeypatch.setattr("transfer.images.kinds.RACY", -1.0)
+    _digest(path, remembered=True)
+    [note] = notes.iterdir()
+    note.write_text("noted")
+    assert _digest(path, remembered=True) == "noted"
+    assert _digest(path, remembered=False) == digest(path)
+    note.write_text("noted")
+    other.write_bytes(b"b")
+    os.utime(other, ns=(0, path.stat().st_mtime_ns))
+    other.replace(path)
+    assert _digest(path, remembered=True) == digest(path)
+
+
+def test_a_sha256_that_makes_no_sense(tmp_path: Path) -> None:
+    options = Options(sha256="0" * 64)
+    for data in (tmp_path, "keras:mnist"):
+        with pytest.raises(UsageError, match="Expected an archive beside --sha256"):
+            find(data, options)
+    with pytest.raises(UsageError, match="is not that of the address"):
+        find(f"https://x.invalid/x.zip#sha256={'1' * 64}", options)
+    assert find(f"https://x.invalid/x.zip#sha256={'0' * 64}", options).name == "x"
 
 
 def test_files_that_are_no_source(tmp_path: Path) -> None:

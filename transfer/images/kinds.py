@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from transfer.download import download
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
 from transfer.images import archives, builders, keras_sets, tables
 from transfer.images.files import guess_kind
+from transfer.images.ledger import RACY
 from transfer.images.members import Limits
 from transfer.images.samples import prepare_sample, sample_names
 from transfer.progress import say
@@ -65,9 +68,16 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
     """Return the Source that `data` means; nothing is written, but for samples.
 
     Raises:
-        UsageError: There is no source of that name.
+        UsageError: There is no source of that name, or a sha256 beside one that is no archive.
         DataError: There is something else of that name.
     """
+    source = _find(data, options)
+    if options.sha256 is not None and "archive" not in source.about:
+        raise UsageError(f"Expected an archive beside --sha256. Received: {source.text!r}")
+    return source
+
+
+def _find(data: str | os.PathLike[str], options: Options) -> Source:
     text = os.fspath(data)
     kind, colon, rest = text.partition(":")
     if text.startswith(("http://", "https://")):
@@ -161,7 +171,7 @@ def _from_archive(text: str, path: Path, options: Options) -> Source:
             f"{path.suffix} archives cannot be read here. Unpack it with"
             f" {unpacker} {path.name!r} and name the folder, or pack it anew as .zip or .tar.gz."
         )
-    found = _digest(path)
+    found = _digest(path, remembered=options.sha256 is None)
     if options.sha256 not in (None, found):
         raise DataError(f"The sha256 of {text!r} is {found} instead of {options.sha256}.")
     return Source(
@@ -175,7 +185,10 @@ def _from_archive(text: str, path: Path, options: Options) -> Source:
 def _at_address(text: str, options: Options) -> Source:
     url, fragment = urldefrag(text)
     name = Path(unquote(urlsplit(url).path)).name
-    digest = (options.sha256 or fragment.removeprefix("sha256=")).lower()
+    named = fragment.removeprefix("sha256=").lower()
+    digest = options.sha256 or named
+    if named not in ("", digest):
+        raise UsageError(f"--sha256 {digest} is not that of the address: {text}")
     if not re.fullmatch("[0-9a-f]{64}", digest):
         raise UsageError(
             f"A download is used only where its content is known. Add its sha256 (64 hex digits) to"
@@ -231,24 +244,27 @@ def _unpack(archive: Path, target: Path, limits: Limits) -> None:
         say(f"Left out {number} file(s) of {archive.name}: {reason}.")
 
 
-def _digest(path: Path) -> str:
-    """Return the sha256 of a file; remembered for as long as its size and time stay the same."""
-    key = hashlib.sha256(repr(_stamp(path.resolve())).encode()).hexdigest()
-    note = cache_dir() / "digests" / key
+def _digest(path: Path, remembered: bool) -> str:
+    """Return the sha256 of a file, which may be remembered for as long as the file is the same.
+
+    A file that has just been written is not: it may change within the grain of the clock.
+    """
+    file = path.resolve()
+    state = file.stat()
+    stamp = [*_stamp(file), state.st_ctime_ns, state.st_ino]
+    note = cache_dir() / "digests" / hashlib.sha256(repr(stamp).encode()).hexdigest()
+    if remembered:
+        with suppress(OSError):
+            return note.read_text("utf-8")
     try:
-        return note.read_text("utf-8")
-    except OSError:
-        pass
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_text(note, found)
-    except OSError:
-        pass  # it is computed again the next time
+    if time.time() - max(state.st_mtime, state.st_ctime) > RACY:
+        with suppress(OSError):  # it is computed again the next time
+            note.parent.mkdir(parents=True, exist_ok=True)
+            write_text(note, found)
     return found
 
 
