@@ -49,6 +49,30 @@ def test_backbones_are_ranked(toy: str, make_folder: Callable[..., Path], tmp_pa
     assert not list(tmp_path.glob("runs"))
 
 
+def test_groups_are_not_divided(
+    toy: str,
+    make_folder: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from transfer.training import compare
+
+    given = []
+
+    def noted(*arguments: Any, groups: np.ndarray, **options: Any) -> Any:
+        given.append(groups)
+        return cross_validate(*arguments, groups=groups, **options)
+
+    cross_validate = compare.cross_validate
+    monkeypatch.setattr(compare, "cross_validate", noted)
+    transfer.compare(make_folder(), [toy], weights="none", group_by=r"(\d)\.png")
+    assert len(set(given[0])) == 10  # of 30 images
+    options = ["--backbones", toy, "--weights", "none", "--group-by", "nowhere"]
+    with pytest.raises(SystemExit):
+        main(["compare", str(make_folder("other")), *options])
+    assert "gives none of the 30 images a group" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [

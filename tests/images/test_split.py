@@ -11,7 +11,7 @@ import pytest
 from transfer.errors import DataError
 from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
-from transfer.images.split import assign_splits, folds
+from transfer.images.split import assign_splits
 
 
 def made(counts: dict[str, int], splits: str = "") -> tuple[ImageFolder, dict[str, str]]:
@@ -183,15 +183,10 @@ def test_other_place_names_and_order_give_the_same_split(tree):
         folder = ImageFolder.index(place)
         digests = audit(folder).sha256
         split = assign_splits(folder, digests, digests, val=0.3, seed=3)
-        dealt = folds(folder, digests, 3, 3)
-        held.append(
-            {
-                (digests[path], side, int(number))
-                for path, side, number in zip(split.paths, split.splits, dealt, strict=True)
-            }
-        )
+        rows = zip(split.paths, split.splits, strict=True)
+        held.append({(digests[path], side) for path, side in rows})
     assert held[0] == held[1]
-    assert {side for _, side, _ in held[0]} == {"train", "val"}
+    assert {side for _, side in held[0]} == {"train", "val"}
 
 
 def test_without_training_images():
@@ -259,36 +254,3 @@ class TestKnownSplits:
         known = {"a/0.jpg": "val", "a/1.jpg": "train", "b/0.jpg": "train", "b/1.jpg": "train"}
         with pytest.raises(DataError, match="leaves class 'b' without an image for val"):
             sides(folder, digests, known=known)
-
-
-class TestFolds:
-    @pytest.mark.parametrize("seed", range(20))
-    def test_are_stratified_and_divide_no_group(self, seed):
-        folder, digests = made({"common": 95, "rare": 5})
-        groups = digests | {f"common/{i}.jpg": f"burst {i // 3}" for i in range(30)}
-        numbers = folds(folder, groups, 5, seed)
-        assert numbers.dtype == np.int64
-        assert sorted(numbers[95:]) == [0, 1, 2, 3, 4]
-        sizes = np.bincount(numbers[:95], minlength=5)
-        assert sizes.min() >= 5
-        assert sizes.max() <= 38
-        keys = [groups[path] for path in folder.paths]
-        assert len(set(zip(keys, numbers, strict=True))) == len(set(keys))
-
-    def test_leave_earlier_images_where_they_are(self):
-        folder, digests = made({"a": 150, "b": 150})
-        some = [i % 3 > 0 for i in range(300)]
-        for seed in range(20):
-            numbers = folds(folder, digests, 5, seed)
-            assert (folds(folder.keep(some), digests, 5, seed) == numbers[np.array(some)]).all()
-
-    def test_are_not_those_of_the_split(self):
-        folder, digests = made({"a": 200, "b": 200})
-        train = assign_splits(folder, digests, digests, val=0.2, seed=0).select("train")
-        assert np.bincount(folds(train, digests, 5, 0)).min() > 30
-
-    def test_fewer_images_than_folds(self):
-        folder, digests = made({"a": 2, "b": 3})
-        assert len(set(folds(folder, digests, 4, 0)[2:])) == 3
-        with pytest.raises(ValueError, match="at least 2 folds"):
-            folds(folder, digests, 1, 0)

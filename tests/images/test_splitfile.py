@@ -13,6 +13,7 @@ from transfer.images.folder import ImageFolder
 from transfer.images.split import assign_splits
 from transfer.images.splitfile import (
     match_sides,
+    read_groups,
     read_leaks,
     read_sides,
     read_split,
@@ -33,7 +34,7 @@ def earlier(tree, tmp_path) -> tuple[ImageFolder, dict[str, str], Path]:
     folder = ImageFolder.index(tree({"a": 8, "b": 9}))
     digests = dict(audit(folder).sha256)
     folder = assign_splits(folder, digests, digests, val=0.3, seed=0)
-    write_split(folder, tmp_path / "split.csv", digests, {})
+    write_split(folder, tmp_path / "split.csv", digests, {}, digests)
     return folder, digests, tmp_path / "split.csv"
 
 
@@ -53,10 +54,12 @@ def test_split_file_gives_the_split_back(tmp_path):
     splits = ("train", "val", "train") * 3
     folder = ImageFolder(tmp_path, classes, paths, (0, 0, 0, 1, 1, 1, 2, 2, 2), splits)
     digests = {path: hashlib.sha256(path.encode()).hexdigest() for path in paths}
-    write_split(folder, tmp_path / "split.csv", digests, {paths[1]: paths[0]})
+    groups = digests | dict.fromkeys(paths[2:5], "patient 7")
+    write_split(folder, tmp_path / "split.csv", digests, {paths[1]: paths[0]}, groups)
     back = read_split(tmp_path / "split.csv", tmp_path, classes)
     assert back == folder
     assert read_leaks(tmp_path) == {paths[1]}
+    assert read_groups(tmp_path) == groups
     assert read_trained(tmp_path) == {digests[p] for p in paths if split_of(folder)[p] == "train"}
     assert match_sides(read_sides(tmp_path / "split.csv"), folder, digests) == split_of(folder)
     for name in ("split.csv", "none.csv"):
@@ -69,10 +72,13 @@ def test_the_split_file_of_an_older_release(tmp_path):
     back = read_split(tmp_path / "split.csv", tmp_path, ["x"])
     assert back.splits == ("train", "val")
     assert read_leaks(tmp_path) == read_trained(tmp_path) == set()
+    assert read_groups(tmp_path) == {"x/1.jpg": "x/1.jpg", "x/2.jpg": "x/2.jpg"}
     digests = dict.fromkeys(back.paths, ZERO)
     known = match_sides(read_sides(tmp_path / "split.csv"), back, digests)
     assert known == split_of(back)
     assert read_trained(tmp_path / "elsewhere") == set()
+    (tmp_path / "split.csv").write_text("path,label,split,sha256,leak\nx/1.jpg,x,train,ab,\n")
+    assert read_groups(tmp_path) == {"x/1.jpg": "ab"}
 
 
 def test_the_same_again_by_another_seed(earlier, said):
@@ -119,7 +125,7 @@ def test_copies_that_were_left_out_stay_out(tree, tmp_path, other):
     shutil.copy(root / f"{other}/a/0.jpg", root / "train/a/copy.jpg")
     folder, digests = indexed(root)
     folder = assign_splits(folder, digests, digests, val=0.3, seed=0)
-    write_split(folder, tmp_path / "split.csv", digests, {})
+    write_split(folder, tmp_path / "split.csv", digests, {}, digests)
     folder, digests = indexed(root)
     known = match_sides(read_sides(tmp_path / "split.csv"), folder, digests)
     again = assign_splits(folder, digests, digests, val=0.3, seed=1, known=known)

@@ -55,6 +55,17 @@ def test_the_solved_head_is_copied_exactly(tmp_path: Path, views: int) -> None:
     assert (row["phase"], row["epoch"]) == ("head", "1")
 
 
+def test_groups_stay_in_one_fold(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = np.tile(rng.normal(size=(30, 40)).astype(np.float32), (3, 1))  # noise, thrice each
+    train = Features(vectors, np.tile(np.arange(30) % 3, 3), None, 1)
+    recipe, history = Recipe(monitor="val_accuracy"), History(tmp_path / "history.csv")
+    easy = fit_head(train, train, [1.0] * 3, recipe, history)[1]
+    fair = fit_head(train, train, [1.0] * 3, recipe, history, np.tile(np.arange(30), 3))[1]
+    assert easy["cv_accuracy"] > 0.9
+    assert fair["cv_accuracy"] < 0.7
+
+
 def test_validation_images_choose_nothing(tmp_path: Path) -> None:
     train = features()
     one, _ = fit(tmp_path, train, features(seed=1))

@@ -13,6 +13,7 @@ from transfer.backbones import Backbone, list_backbones
 from transfer.errors import UsageError
 from transfer.evaluation.comparison import plot_comparison
 from transfer.evaluation.metrics import wilson_interval
+from transfer.images.groups import group_images
 from transfer.progress import say
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
@@ -65,7 +66,8 @@ def compare(
         data: As for `transfer.finetune`.
         backbones: Names in the registry; all whose weights are here where not given.
         picture: PNG file for a picture of accuracy against speed.
-        **knobs: Fields of `transfer.Recipe` such as ``weights``, ``image_size`` or ``engine``.
+        **knobs: Fields of `transfer.Recipe` such as ``weights``, ``image_size``,
+            ``engine`` or ``group_by``.
 
     Returns:
         One record per backbone, the most accurate first.
@@ -93,6 +95,7 @@ def compare(
                 f" Train it: transfer finetune DATA --backbone {each.name}"
             )
     _, folder, audit = read_images(data, base)
+    groups = group_images(folder, audit.sha256, audit.groups, base.group_by)
     folder = folder.keep([split != "test" for split in folder.splits])
     found = [(recipe, each, resolve_weights(each, recipe.weights)) for recipe, each in networks]
     import_tensorflow()
@@ -101,7 +104,7 @@ def compare(
     results: list[tuple[Recipe, Backbone, Measured]] = []
     for recipe, backbone, weights in found:
         say(f"{backbone.name}:")
-        measured = measure(folder, recipe, weights, audit.sha256, audit.groups)
+        measured = measure(folder, recipe, weights, audit.sha256, groups)
         results.append((recipe, backbone, measured))
     records = _judge(results)
     if picture is not None:

@@ -49,12 +49,12 @@ def lr_find(
     backbone = check_recipe(recipe)
     path = None if output is None else _check_png(Path(output))
     _, folder, audit = read_images(data, recipe)
-    folder, _ = divide(folder, audit, recipe)
+    folder, _, groups = divide(folder, audit, recipe)
     weights = resolve_weights(backbone, recipe.weights)
     import_tensorflow()
     from transfer.training.lr_find import find_rate
 
-    curve = find_rate(folder, recipe, weights, audit.sha256)
+    curve = find_rate(folder, recipe, weights, audit.sha256, groups)
     if path is not None:
         plot_rates(dataclasses.asdict(curve), path)
     return curve

@@ -23,7 +23,14 @@ from transfer.images.groups import check_group_by, group_images
 from transfer.images.leaks import find_leaks, tell_leaks
 from transfer.images.sources import resolve
 from transfer.images.split import assign_splits
-from transfer.images.splitfile import Side, match_sides, read_leaks, read_sides, write_split
+from transfer.images.splitfile import (
+    Side,
+    match_sides,
+    read_groups,
+    read_leaks,
+    read_sides,
+    write_split,
+)
 from transfer.lock import check_output, locked, make_run_directory
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
@@ -76,14 +83,14 @@ def finetune(
     path = None if output is None else check_output(output)
     sides = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
-    folder, leaks = divide(folder, audit, recipe, sides)
+    folder, leaks, groups = divide(folder, audit, recipe, sides)
     _tell_counts(folder, recipe)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
     directory = make_run_directory(path, f"{name}-{backbone.name}")
     with locked(directory):
         run = Run.create(directory, name, recipe, folder.classes)
         say(f"Writing to {run.path}")
-        write_split(folder, run.path / "split.csv", audit.sha256, leaks)
+        write_split(folder, run.path / "split.csv", audit.sha256, leaks, groups)
         run.update_info(**_about(folder, audit, found))
         carry_out(run, folder, found, audit.sha256)
     return run
@@ -136,7 +143,8 @@ def _train_and_evaluate(
     from transfer.training.train import train
 
     run.update_info(versions=versions())
-    predictions = train(run, folder, recipe, found, sha256, identity(run), saved)
+    groups = read_groups(run.path)
+    predictions = train(run, folder, recipe, found, sha256, groups, identity(run), saved)
     split = run.info["split"]
     leaks = read_leaks(run.path)
     if predictions is None:
@@ -189,8 +197,8 @@ def check_recipe(recipe: Recipe) -> Backbone:
 
 def divide(
     folder: ImageFolder, audit: Audit, recipe: Recipe, sides: Sequence[Side] | None = None
-) -> tuple[ImageFolder, Mapping[str, str]]:
-    """Return the folder with every split decided, and what `find_leaks` finds in it."""
+) -> tuple[ImageFolder, Mapping[str, str], Mapping[str, str]]:
+    """Return the folder with every split decided, its leaks (see `find_leaks`), and its groups."""
     groups = group_images(folder, audit.sha256, audit.groups, recipe.group_by)
     folder = assign_splits(
         folder,
@@ -204,7 +212,7 @@ def divide(
     )
     leaks = find_leaks(folder, groups)
     tell_leaks(folder, leaks)
-    return folder, leaks
+    return folder, leaks, groups
 
 
 def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:

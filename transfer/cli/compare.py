@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--image-size", type=int, metavar="NUMBER", help="Side of the input in pixels.")
 @click.option("--engine", metavar="auto|keras|openvino", help="What runs the networks.")
 @click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.")
+@click.option("--group-by", metavar="SPEC", help="As for finetune: never divided by the folds.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Seed of the folds.  [default: 0]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(

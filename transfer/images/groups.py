@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from transfer.errors import DataError, UsageError
 from transfer.images.folder import ImageFolder
@@ -51,6 +53,11 @@ def group_images(
         tokens.append([*named, (_BYTES, sha256[path]), (_NEAR, near[path])])
     least = _unite(tokens)
     return {path: least[first][1] for path, (first, *_) in zip(folder.paths, tokens, strict=True)}
+
+
+def number_groups(groups: Mapping[str, str], paths: Sequence[str]) -> np.ndarray:
+    """Return the number of each image's group, int64 (n,), for the keys of `group_images`."""
+    return np.unique([groups[path] for path in paths], return_inverse=True)[1]
 
 
 def check_group_by(group_by: str) -> None:

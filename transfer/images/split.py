@@ -8,8 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-import numpy as np
-
 from transfer.errors import DataError
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.leaks import drop_shared
@@ -87,32 +85,6 @@ def assign_splits(
         _check_undivided(folder, groups, fixed)
     _check_undivided(folder, sha256, set())
     return folder
-
-
-def folds(folder: ImageFolder, groups: Mapping[str, str], k: int, seed: int) -> np.ndarray:
-    """Deal the images to `k` folds for cross-validation, by the rule of `assign_splits`.
-
-    Groups are never divided; each fold holds about 1/k of each class, at most twice that, and at
-    least one image of it where the class has k groups; images added later leave the others
-    where they are, but for small classes.
-
-    Args:
-        folder: The images; their splits do not matter.
-        groups: Key of each image's group, by its path.
-        k: Number of folds, 2 or more.
-        seed: Another seed gives other folds.
-
-    Returns:
-        int64 array of shape (n,): the number of each image's fold, 0 to k - 1.
-    """
-    if k < 2:
-        raise ValueError(f"Expected at least 2 folds. Received: {k}")
-    sizes: dict[int, Counter[str]] = defaultdict(Counter)
-    for path, label in zip(folder.paths, folder.labels, strict=True):
-        sizes[label][groups[path]] += 1
-    # Another salt than that of the splits, which have taken their part of the numbers away.
-    sides = _divide(sizes, {}, [1 / k] * k, f"folds {seed}")
-    return np.array([sides[groups[path]] for path in folder.paths], dtype=np.int64)
 
 
 def _shares(

@@ -32,21 +32,23 @@ def write_split(
     path: str | os.PathLike[str],
     sha256: Mapping[str, str],
     leaks: Mapping[str, str],
+    groups: Mapping[str, str],
 ) -> None:
-    """Write split.csv, atomically: path,label,split,sha256,leak.
+    """Write split.csv, atomically: path,label,split,sha256,leak,group.
 
     Args:
         folder: The images with their splits; label is the class name.
         path: The file.
         sha256: Digest of each image's file, by its path.
         leaks: What `transfer.images.leaks.find_leaks` returned.
+        groups: What `transfer.images.groups.group_images` returned.
     """
     rows = zip(folder.paths, folder.labels, folder.splits, strict=True)
     write_csv(
         Path(path),
-        ["path", "label", "split", "sha256", "leak"],
+        ["path", "label", "split", "sha256", "leak", "group"],
         (
-            [name, folder.classes[label], split, sha256[name], leaks.get(name, "")]
+            [name, folder.classes[label], split, sha256[name], leaks.get(name, ""), groups[name]]
             for name, label, split in rows
         ),
     )
@@ -79,6 +81,14 @@ def read_split(
 def read_leaks(run: Path) -> set[str]:
     """Return the paths of the images that the split.csv of a run marks as leaks."""
     return {row["path"] for row in _rows_of(run / "split.csv") if row.get("leak")}
+
+
+def read_groups(run: Path) -> dict[str, str]:
+    """Return the key of each image's group, by its path; its digest where an old file has none."""
+    return {
+        row["path"]: row.get("group") or row.get("sha256") or row["path"]
+        for row in _rows_of(run / "split.csv")
+    }
 
 
 def read_trained(run: Path) -> set[str]:

@@ -14,6 +14,7 @@ from transfer.errors import DataError
 from transfer.features.engines import BATCH_SIZE, Engine
 from transfer.features.extract import extract
 from transfer.images.folder import ImageFolder
+from transfer.images.groups import number_groups
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.training.classifier import build_extractor, image_size
@@ -74,7 +75,7 @@ def measure(
     vectors = extract(network, folder, cache=cache).vectors
     rows = _some(folder, vectors.shape[1], recipe.seed)
     labels = np.array(folder.labels)[rows]
-    keys = np.unique([groups[folder.paths[row]] for row in rows], return_inverse=True)[1]
+    keys = number_groups(groups, [folder.paths[row] for row in rows])
     say(f"Cross-validating a linear head on {len(rows):,} x {vectors.shape[1]:,} values")
     found = cross_validate(
         standardise(vectors[rows]), labels, len(folder.classes), groups=keys, seed=recipe.seed

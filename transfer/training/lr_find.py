@@ -14,6 +14,7 @@ import numpy as np
 from transfer.backbones import get_backbone
 from transfer.errors import UsageError
 from transfer.images.folder import ImageFolder
+from transfer.images.groups import number_groups
 from transfer.images.pipeline import naming_bad_files
 from transfer.progress import bar
 from transfer.recipe import Recipe
@@ -65,7 +66,11 @@ class RateCurve:
 
 
 def find_rate(
-    folder: ImageFolder, recipe: Recipe, weights: Weights, sha256: Mapping[str, str]
+    folder: ImageFolder,
+    recipe: Recipe,
+    weights: Weights,
+    sha256: Mapping[str, str],
+    groups: Mapping[str, str],
 ) -> RateCurve:
     """Raise the rate from 1e-7 to 1 over 100 steps of fine-tuning, and look at the loss.
 
@@ -77,6 +82,7 @@ def find_rate(
         recipe: The knobs; rate, schedule and epochs do not matter.
         weights: The backbone's weights, present as a file (or "none").
         sha256: Path to hex digest of the file, for every image.
+        groups: Path to the key of its group, for every image.
 
     Raises:
         UsageError: Nothing is to be fine-tuned.
@@ -93,7 +99,10 @@ def find_rate(
         get_backbone(recipe.backbone), parse_head(recipe.head), image_size(recipe), weights
     )
     with tempfile.TemporaryDirectory() as scratch:
-        model, batches = _fine_tuning(extractor, sides, recipe, weights, sha256, Path(scratch))
+        own = number_groups(groups, sides[0].paths)
+        model, batches = _fine_tuning(
+            extractor, sides, recipe, weights, sha256, own, Path(scratch)
+        )
         factors = layer_factors(model, extractor.get_layer(recipe.backbone), recipe.layer_decay)
         optimizer = make_optimizer(recipe, steps, factors)
         optimizer.learning_rate = rising(LOWEST, HIGHEST, STEPS)
@@ -110,6 +119,7 @@ def _fine_tuning(
     recipe: Recipe,
     weights: Weights,
     sha256: Mapping[str, str],
+    groups: np.ndarray,
     scratch: Path,
 ) -> tuple[keras.Model, Batches]:
     """Return the model as fine-tuning takes it up, and the batches that it gets."""
@@ -131,7 +141,7 @@ def _fine_tuning(
         cache = open_cache(network, base, cut, weights, sha256)
         features = compute_features(network, sides, cache, None if cut is None else scratch)
         history = History(scratch / "history.csv")
-        head, _ = fit_head(*features, class_weights, recipe, history)
+        head, _ = fit_head(*features, class_weights, recipe, history, groups)
     classifier = build_classifier(extractor, head)
     unfreeze(classifier, base, chosen)
     if cut is None:

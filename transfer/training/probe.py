@@ -41,6 +41,7 @@ def fit_head(
     class_weights: Sequence[float],
     recipe: Recipe,
     history: History,
+    groups: np.ndarray | None = None,
 ) -> tuple[keras.Sequential, dict[str, float]]:
     """Fit a new head to vectors.
 
@@ -55,6 +56,7 @@ def fit_head(
         class_weights: Weight in the loss of each class.
         recipe: The knobs; its monitor is not ``auto`` (see `resolve_monitor`).
         history: Where the epochs are recorded, as phase "head"; a solved head counts as one.
+        groups: Group of each training image, which stays in one fold; None where each is its own.
 
     Returns:
         The head (of the best epoch by the recipe's monitor), and its figures.
@@ -75,7 +77,7 @@ def fit_head(
     sides = (train.vectors - mean) / scale, (val.vectors - mean) / scale
     solvable = is_linear(spec) and train.vectors.size * len(class_weights) <= LARGEST
     if solvable and len(set(train.labels)) > 1:
-        figures = _solve(head, sides, train, val, class_weights, recipe, history)
+        figures = _solve(head, sides, train, val, class_weights, recipe, history, groups)
     else:
         figures = _train(head, sides, train, val, class_weights, recipe, history)
     if scaled:
@@ -91,6 +93,7 @@ def _solve(
     class_weights: Sequence[float],
     recipe: Recipe,
     history: History,
+    groups: np.ndarray | None,
 ) -> dict[str, float]:
     """Give a linear head its best weights; return its figures."""
     began = time.monotonic()
@@ -100,7 +103,12 @@ def _solve(
     labels = train.labels[photos]
     say(f"Solving the linear head: {len(train.labels):,} x {sides[0].shape[1]:,} values")
     chosen = cross_validate(
-        sides[0][photos], labels, classes, weights=weights[labels], seed=recipe.seed
+        sides[0][photos],
+        labels,
+        classes,
+        weights=weights[labels],
+        groups=groups,
+        seed=recipe.seed,
     )
     strength = STRENGTHS[START] if chosen is None else chosen.strength
     kernel, bias = solve(sides[0], train.labels, classes, strength, weights[train.labels])

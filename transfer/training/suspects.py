@@ -14,6 +14,7 @@ import numpy as np
 
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
+from transfer.images.groups import number_groups
 from transfer.run import Run, write_csv
 from transfer.training.folds import FOLDS, deal
 from transfer.training.scaling import standardise
@@ -223,7 +224,7 @@ def write_suspects(
     sides: tuple[ImageFolder, ImageFolder],
     features: tuple[Features, Features],
     channels: int,
-    sha256: Mapping[str, str],
+    groups: Mapping[str, str],
 ) -> None:
     """Write suspects.csv and outliers.csv of the training and validation images into the run.
 
@@ -234,7 +235,7 @@ def write_suspects(
         sides: Training and validation images.
         features: Of both. Views of an image are averaged.
         channels: Of the network's feature map; vectors that are longer are averaged to that.
-        sha256: Path to hex digest of the file: copies are judged together.
+        groups: Path to the key of its group: copies and the like are judged together.
     """
     classes = sides[0].classes
     if len(sides[0]) < 2 * len(classes):
@@ -242,10 +243,10 @@ def write_suspects(
     vectors = np.concatenate([average(each, channels) for each in features])
     labels = np.array([label for side in sides for label in side.labels])
     paths = [path for side in sides for path in side.paths]
-    _, copies = np.unique([sha256[path] for path in paths], return_inverse=True)
+    own = number_groups(groups, paths)
     seed = run.recipe.seed
-    judged = judge_out_of_fold(vectors, labels, len(classes), groups=copies, seed=seed)
-    judged += vote(vectors, labels, len(classes), groups=copies, seed=seed)
+    judged = judge_out_of_fold(vectors, labels, len(classes), groups=own, seed=seed)
+    judged += vote(vectors, labels, len(classes), groups=own, seed=seed)
     suspects = find_suspects(judged / 2, labels)
     distances = outliers(vectors, labels, seed)
     write_csv(

@@ -18,6 +18,7 @@ from transfer.blocks import split_at
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
+from transfer.images.groups import number_groups
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.run import Predictions, Run
@@ -53,6 +54,7 @@ def train(
     recipe: Recipe,
     weights: Weights,
     sha256: Mapping[str, str],
+    groups: Mapping[str, str],
     about: dict[str, Any],
     saved: State | None = None,
 ) -> Predictions | None:
@@ -64,6 +66,7 @@ def train(
         recipe: The knobs.
         weights: The backbone's weights, present as a file (or "none").
         sha256: Path to hex digest of the file, for every image: what features are found by.
+        groups: Path to the key of its group, for every image: groups are judged together.
         about: JSON that is saved with the state of the training.
         saved: The state to go on from, where the training is taken up again.
 
@@ -102,14 +105,15 @@ def train(
         run.update_info(features=tell_features(features, network, cache))
         vectors, classes = extractor.output.shape[-1], len(class_weights)
         head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+        own = number_groups(groups, sides[0].paths)
         if saved is None:  # a copy: the trained one is compiled, and saved with its metrics
-            trained = _train_head(run, features, class_weights, recipe, history)
+            trained = _train_head(run, features, class_weights, recipe, history, own)
             head.set_weights(trained.get_weights())
         classifier = build_classifier(extractor, head)
         if saved is None:
             save_model(classifier, run.path / "model.keras")
             run.update_info(phase_kept="head", seconds={"features": seconds})
-            write_suspects(run, sides, features, base.output.shape[-1], sha256)
+            write_suspects(run, sides, features, base.output.shape[-1], groups)
         if not chosen:
             return predict_frozen(run, folder, network, cache, features[1], head)
         unfreeze(classifier, base, chosen)
@@ -133,9 +137,10 @@ def _train_head(
     class_weights: Sequence[float],
     recipe: Recipe,
     history: History,
+    groups: np.ndarray,
 ) -> keras.Sequential:
     started = time.monotonic()
-    head, figures = fit_head(*features, class_weights, recipe, history)
+    head, figures = fit_head(*features, class_weights, recipe, history, groups)
     say(f"Head trained: {_figures(figures)}")
     phase = finite(figures) | {"seconds": time.monotonic() - started}
     run.update_info(phases={"head": phase})
