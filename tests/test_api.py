@@ -319,3 +319,19 @@ def test_evaluate_tells_images_that_were_trained_on(
     assert f"{trained} of the 30 images were seen in training" in caplog.text
     (run.path / "split.csv").unlink()
     assert "leaked" not in transfer.evaluate(run, make_folder("again"))
+
+
+def test_evaluate_tells_near_duplicates_of_what_was_trained_on(
+    run: Run, make_folder: MakeFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = make_folder("larger")
+    for path in other.rglob("*.png"):
+        with Image.open(path) as image:
+            image.resize((80, 72), Image.Resampling.BICUBIC).save(path)
+    trained = sum(run.info["counts"]["train"].values())
+    assert transfer.evaluate(run, other)["leaked"]["images"] == trained
+    assert "seen in training, or near duplicates of them: the metrics" in caplog.text
+    run.update_info(data=str(tmp_path / "gone"))
+    assert "leaked" not in transfer.evaluate(run, other)
+    assert transfer.evaluate(run, make_folder("same"))["leaked"]["images"] == trained
+    assert "seen in training (copies; near duplicates are not known): the" in caplog.text

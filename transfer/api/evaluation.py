@@ -11,18 +11,23 @@ from typing import Any
 
 from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.evaluation.report import write_evaluation, write_report
-from transfer.images.audit import clean
+from transfer.images.audit import Audit, audit, clean
+from transfer.images.duplicates import groups_of
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.sources import resolve
 from transfer.images.splitfile import read_leaks, read_split, read_trained
 from transfer.progress import warn
 from transfer.run import Run, RunLike, as_run, write_json
 
+_NEAR = ", or near duplicates of them"
+
 
 def evaluate(
     run: RunLike,
     data: str | os.PathLike[str] | None = None,
     split: str | None = None,
+    *,
+    follow_links: bool = False,
 ) -> Mapping[str, Any]:
     """Evaluate a run's model on one split of its own images, or on other images.
 
@@ -34,6 +39,7 @@ def evaluate(
         data: Other images, by whatever `transfer.prepare` takes; the run's own where not given.
         split: ``train``, ``val`` or ``test``; where not given, the run's own split, or all images
             of `data` (its test or validation images where it has such folders).
+        follow_links: Take images of `data` from outside of it too.
 
     Returns:
         The metrics, also written as metrics.json.
@@ -52,13 +58,16 @@ def evaluate(
         own = str(run.info.get("split", "val"))
         split = split or own
         folder = read_split(run.path / "split.csv", _own_images(run), run.classes)
-        leaks = read_leaks(run.path)
+        leaks, what = read_leaks(run.path), _NEAR
         directory = run.path if split == own else run.path / "evaluations" / split
     else:
-        root, name = resolve(data)
-        folder, audit = clean(ImageFolder.index(root, allow_empty=True, classes=run.classes))
-        trained = read_trained(run.path)
-        leaks = {path for path, digest in audit.sha256.items() if digest in trained}
+        root, name = resolve(data, follow_links=follow_links)
+        folder, found = clean(
+            ImageFolder.index(
+                root, allow_empty=True, follow_links=follow_links, classes=run.classes
+            )
+        )
+        leaks, what = _seen_in_training(run, found)
         if split is None and set(folder.splits) != {""}:
             split = "test" if "test" in folder.splits else "val"
         directory = _directory_for(run, f"{name}-{split or 'all'}", root)
@@ -72,8 +81,8 @@ def evaluate(
     leaked = sum(path in leaks for path in chosen.paths)
     if leaked:
         warn(
-            f"{leaked} of the {len(chosen)} images were seen in training, or near duplicates of"
-            " them: the metrics tell the accuracy without them too."
+            f"{leaked} of the {len(chosen)} images were seen in training{what}: the metrics tell"
+            " the accuracy without them too."
         )
     directory.mkdir(parents=True, exist_ok=True)
     if directory != run.path:
@@ -93,6 +102,28 @@ def _own_images(run: Run) -> Path:
             " Bring them back, or name others: transfer evaluate RUN DATA"
         )
     return Path(data)
+
+
+def _seen_in_training(run: Run, found: Audit) -> tuple[set[str], str]:
+    """Return the paths of other images that a run's training has seen, and what that includes.
+
+    Near duplicates are found where the training images are still in their place.
+    """
+    trained = read_trained(run.path)
+    copies = {path for path, digest in found.sha256.items() if digest in trained}
+    root = run.info.get("data")
+    if not (trained and isinstance(root, str) and Path(root).is_dir()):
+        return copies, " (copies; near duplicates are not known)"
+    own = read_split(run.path / "split.csv", root, run.classes).select("train")
+    looks = {f"train/{path}": look for path, look in audit(own).looks.items()}
+    looks = {path: look for path, look in looks.items() if look.sha256 in trained}
+    looks |= {f"data/{path}": look for path, look in found.looks.items()}
+    groups = groups_of(
+        {path: look.sha256 for path, look in looks.items()},
+        {path: look.fingerprint for path, look in looks.items()},
+    )
+    seen = {key for path, key in groups.items() if path.startswith("train/")}
+    return copies | {path for path in found.sha256 if groups[f"data/{path}"] in seen}, _NEAR
 
 
 def _directory_for(run: Run, name: str, root: Path) -> Path:

@@ -13,8 +13,11 @@ from transfer.cli.console import watched
 @click.argument("run", type=click.Path())
 @click.argument("data", required=False)
 @click.option("--split", metavar="train|val|test", help="Which images; the run's own by default.")
+@click.option("--follow-links", is_flag=True, help="Take images from outside DATA too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON on stdout.")
-def evaluate(run: str, data: str | None, split: str | None, as_json: bool) -> None:
+def evaluate(
+    run: str, data: str | None, split: str | None, follow_links: bool, as_json: bool
+) -> None:
     """Evaluate the model of RUN on one split of its own images, or on the image folder DATA.
 
     Classes are matched by name. Results on anything but the run's own split go to
@@ -24,5 +27,5 @@ def evaluate(run: str, data: str | None, split: str | None, as_json: bool) -> No
     from transfer.cli.tables import describe
 
     with watched(quiet=as_json):
-        metrics = api.evaluate(run, data, split)
+        metrics = api.evaluate(run, data, split, follow_links=follow_links)
     click.echo(json.dumps(metrics) if as_json else describe(metrics))
