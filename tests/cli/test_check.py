@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,47 @@ def test_one_class_is_reported_with_the_rest(folder: Path, check: Command) -> No
     assert code == 2
     assert "there is a single class" in out
     assert "red/empty.jpg: is empty" in out
+
+
+def lone(folder: Path) -> None:
+    for number in (1, 2, 3):
+        (folder / "red" / f"{number}.png").unlink()
+
+
+def copies(folder: Path) -> None:
+    for number in (1, 2, 3):
+        with Image.open(folder / "red" / "0.png") as image:
+            image.resize((80 + number, 72)).save(folder / "red" / f"{number}.png")
+
+
+def into(folder: Path, *splits: str) -> None:
+    for name in ("blue", "green", "red"):
+        for split in splits:
+            shutil.copytree(folder / name, folder / split / name)
+        shutil.rmtree(folder / name)
+
+
+
+@pytest.mark.case("D25")
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lone, "Class 'red' has 1 different image(s) to divide"),
+        (copies, "Class 'red' has 1 different image(s) to divide"),
+        (lambda folder: into(folder, "val"), "No images to train on"),
+        (lambda folder: into(folder, "train", "test"), "Class 'blue' has no image left in train"),
+    ],
+)
+def test_what_cannot_be_divided(
+    folder: Path, check: Command, spoil: Callable[[Path], None], words: str
+) -> None:
+    spoil(folder)
+    code, out, err = check(folder)
+    assert (code, err) == (
+        2,
+        "Error: Training is refused: the images cannot be divided for training.\n",
+    )
+    assert words in out
 
 
 @pytest.mark.case("D26")

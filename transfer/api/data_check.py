@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer.errors import UsageError, did_you_mean
-from transfer.images.audit import audit
+from transfer.api.training import divide
+from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.images.audit import Audit, audit
 from transfer.images.findings import SEVERITIES, Finding, find
 from transfer.images.fixes import Fix, fixes
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.images.sources import resolve
 from transfer.progress import hushed
-from transfer.recipe import CHECKS
+from transfer.recipe import CHECKS, Recipe
 from transfer.run import write_csv
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
@@ -94,7 +95,7 @@ def check(
     if check not in CHECKS:
         near = did_you_mean(check, CHECKS)
         raise UsageError(f"Unknown check {check!r}.{near} Expected quick or full.")
-    root, _ = resolve(data)
+    root, _ = resolve(data, follow_links=follow_links)
     with hushed():
         folder = ImageFolder.index(
             root, allow_empty=True, allow_single=True, follow_links=follow_links
@@ -102,6 +103,8 @@ def check(
     found = audit(folder, check)
     nameless = not_utf8(folder.root) if NOT_UTF8 in folder.skipped else []
     findings = find(folder, found, nameless)
+    if not any(each.severity == "error" for each in findings):
+        findings = [*_undivided(folder, found), *findings]
     splits = dict(zip(folder.paths, folder.splits, strict=True))
     return Checkup(
         folder.root,
@@ -111,6 +114,16 @@ def check(
         tuple(findings),
         tuple(fixes(findings, splits)),
     )
+
+
+def _undivided(folder: ImageFolder, found: Audit) -> Iterator[Finding]:
+    """Yield what keeps `finetune` from dividing the usable images, where something does."""
+    try:
+        with hushed():
+            divide(folder.keep([path in found.sha256 for path in folder.paths]), found, Recipe())
+    except DataError as error:
+        title = "the images cannot be divided for training"
+        yield Finding("undivided", "error", title, str(error), ())
 
 
 def check_fix_list(path: str | os.PathLike[str]) -> Path:

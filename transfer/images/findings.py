@@ -15,7 +15,7 @@ from transfer.images.scan import NOT_UTF8
 
 SEVERITIES = {
     "error": "training is refused",
-    "problem": "left out, or refused with --strict",
+    "problem": "left out or doubtful; refused with --strict",
     "warning": "look at it",
     "note": "good to know",
 }
@@ -29,9 +29,9 @@ class Finding:
     """One thing that was found.
 
     Attributes:
-        kind: A word for programs, such as ``unreadable`` or ``near-across-splits``.
-        severity: ``error`` (training is refused), ``problem`` (training leaves it out, or is
-            refused with ``--strict``), ``warning`` or ``note``.
+        kind: A word for programs, such as ``unusable`` or ``near-across-splits``.
+        severity: ``error`` (training is refused), ``problem`` (training leaves it out or
+            takes it as it is, and refuses it with ``--strict``), ``warning`` or ``note``.
         title: What was found, with its number, in a few words.
         advice: What to do.
         items: Where: paths (one, or the group of those that are alike), or a name or path and
@@ -83,11 +83,10 @@ def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             kind = "empty" if not size else "lost" if not left else "single" if left == 1 else ""
             if kind != "single" or split in ("", "train"):
                 places[kind].append((f"{split}/{name}".lstrip("/"),))
-    held_out = "val" in folder.splits
     for kind, severity, title, advice in (
         ("empty", "error", "no image", "Add some, remove the folder, or use --allow-empty."),
         ("lost", "error", "no usable image", "Replace the images, or remove the folder."),
-        ("single", "warning" if held_out else "error", "one usable image", "Add more of them."),
+        ("single", "warning", "one usable image", "Add more of them."),
     ):
         if places[kind]:
             items = tuple(places[kind])
