@@ -37,6 +37,12 @@ def test_splits_are_kept(make_folder: Make, tmp_path: Path) -> None:
     assert set(transfer.prepare(source, tmp_path / "out").counts()) == {"train", "test"}
 
 
+def test_a_class_without_images_does_no_harm(make_folder: Make, tmp_path: Path) -> None:
+    source = make_folder(per_class=2)
+    (source / "void").mkdir()
+    assert transfer.prepare(source, tmp_path / "out").classes == ("blue", "green", "red")
+
+
 def test_links_are_not_followed(
     make_folder: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

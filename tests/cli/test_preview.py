@@ -33,6 +33,20 @@ def test_the_command_writes_a_picture_and_prints_its_path(
         assert image.format == "PNG"
 
 
+def test_what_is_advised_helps(make_folder: MakeFolder, tmp_path: Path) -> None:
+    folder, table = make_folder(per_class=1), tmp_path / "t" / "table.csv"
+    table.parent.mkdir()
+    rows = "".join(f"../colours/{name}/0.png,{name}\n" for name in ("red", "blue"))
+    table.write_text(f"path,label\n{rows}")
+    (folder / "void").mkdir()
+    for data, option in ((table, "--follow-links"), (folder, "--allow-empty")):
+        command = ["preview", str(data), "--augment", "none", "-o", str(tmp_path / "g.png")]
+        for options, code in (([], 2), ([option], 0)):
+            with pytest.raises(SystemExit) as stopped:
+                main([*command, *options])
+            assert stopped.value.code == code
+
+
 def test_many_classes_are_cut_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(60):
         (tmp_path / "data" / f"{number:02d}").mkdir(parents=True)

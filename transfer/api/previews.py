@@ -44,7 +44,7 @@ def preview(
         output: The PNG file to write; an earlier one is replaced.
         count: Images per class, 1 to 12.
         **knobs: Fields of `Recipe` that differ: ``augment``, ``resize``, ``image_size``,
-            ``backbone``, ``seed``.
+            ``backbone``, ``seed``, ``allow_empty``, ``follow_links``.
 
     Returns:
         The path of the file.
@@ -67,7 +67,9 @@ def preview(
     if parse_augment(recipe.augment).keys() - {"fill"}:
         import_tensorflow()
     folder = ImageFolder.index(
-        resolve(data)[0], allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
+        resolve(data, follow_links=recipe.follow_links)[0],
+        allow_empty=recipe.allow_empty,
+        follow_links=recipe.follow_links,
     )
     if "train" in folder.splits:
         folder = folder.select("train")

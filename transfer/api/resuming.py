@@ -92,7 +92,10 @@ def _refuse_other_knobs(run: Run, knobs: Mapping[str, Any]) -> None:
 
 
 def _find_images(run: Run, data: str | os.PathLike[str] | None) -> Path:
-    root = resolve(data)[0].absolute() if data is not None else Path(run.info["data"])
+    if data is None:
+        root = Path(run.info["data"])
+    else:
+        root = resolve(data, follow_links=run.recipe.follow_links)[0].absolute()
     if not root.is_dir():
         raise DataError(
             f"The images of {run.path} are not in {str(root)!r}. Bring them back, or name their"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from transfer.cli.console import watched
-from transfer.cli.options import given
+from transfer.cli.options import given, recipe_options
 from transfer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.")
 @click.option("--group-by", metavar="SPEC", help="As for finetune: never divided by the folds.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Seed of the folds.  [default: 0]")
+@partial(recipe_options, names=("allow_empty", "follow_links"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "-o", "--output", type=click.Path(), help="Draw accuracy against speed into this PNG file."

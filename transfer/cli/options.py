@@ -60,7 +60,7 @@ HELP = {
     "dedupe": "Leave near duplicates of val and test images out of train.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
     "deterministic": "The same seed gives the same bits, at the price of some speed.",
-    "on_bad": "Unreadable images: leave out and say so, or stop.",
+    "on_bad": "Unusable images: leave out and say so, or stop.",
     "check": "How images are looked at first; full decodes every file anew.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",

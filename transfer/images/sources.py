@@ -123,7 +123,7 @@ def prepared() -> list[tuple[Path, Mapping[str, Any]]]:
 
 def _copy(root: Path, target: Path, follow_links: bool) -> None:
     """Copy the images of a folder, without what links lead to."""
-    index = ImageFolder.index(root, follow_links=follow_links)
+    index = ImageFolder.index(root, allow_empty=True, follow_links=follow_links)
     real = os.path.realpath(index.root)
     links = 0
     for path in track(index.paths, "Copying images", len(index)):
