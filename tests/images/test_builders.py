@@ -11,6 +11,7 @@ import transfer
 from transfer.errors import DataError, TransferError, UsageError
 from transfer.images.builders import load_builder
 from transfer.images.folder import ImageFolder
+from transfer.images.kinds import Options, find
 from transfer.images.sources import prepared_dir, resolve
 
 ROOT = Path(__file__).resolve().parents[2] / "datasets"
@@ -193,3 +194,25 @@ def test_a_folder_of_images_beside_a_script_is_no_builder(tmp_path: Path) -> Non
     (tmp_path / "dogs").mkdir()
     (tmp_path / "dogs" / "other_dataset_builder.py").write_text("1 / 0")
     assert resolve(tmp_path / "dogs")[0] == tmp_path / "dogs"
+
+
+def test_class_folders_beside_a_script_of_that_name(
+    make_folder: Callable[..., Path], said: Callable[[], str]
+) -> None:
+    folder = make_folder("dogs", per_class=1)
+    (folder / "dogs_dataset_builder.py").write_text("1 / 0")
+    assert resolve(folder)[0] == folder
+    assert "dogs_dataset_builder.py is not run" in said()
+
+
+def test_what_a_builder_depends_on(make_builder: Callable[..., Path], tmp_path: Path) -> None:
+    options = Options(manual_dir=tmp_path / "manual")
+    folders = make_builder("alone"), make_builder("fetched", more="MANUAL_DOWNLOAD_INSTRUCTIONS = ''")
+    before = [find(folder, options).about for folder in folders]
+    (tmp_path / "manual").mkdir()
+    (tmp_path / "manual" / "x.zip").touch()
+    for place in (tmp_path / "manual", *folders):
+        (place / "gone.py").symlink_to("nowhere")
+    alone, fetched = (find(folder, options).about for folder in folders)
+    assert alone == before[0]
+    assert fetched != before[1]

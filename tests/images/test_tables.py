@@ -137,6 +137,14 @@ def test_names_that_would_be_the_same(folder: Path, picture: Draw) -> None:
     assert ImageFolder.index(root).paths == ("x/a-b-2.jpg", "x/a-b.jpg", "y/photos-1.jpg")
 
 
+def test_long_names_are_cut(folder: Path, picture: Draw) -> None:
+    path = f"{'d' * 150}/.{'é' * 97}b.jpg"
+    (folder / path).parent.mkdir()
+    picture().save(folder / path)
+    root, _ = resolve(write(folder, f"path,label\n{path},cat\nphotos/1.jpg,dog\n"))
+    assert ImageFolder.index(root).paths[0] == f"cat/{'é' * 97}b.jpg"
+
+
 def test_prepared_anew_only_where_something_changed(
     folder: Path, picture: Draw, said: Callable[[], str]
 ) -> None:

@@ -19,16 +19,26 @@ from urllib.parse import urlsplit
 
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
 from transfer.images.examples import keys_of, write_examples
-from transfer.progress import say
+from transfer.images.scan import is_junk
+from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
 
 _numbers = count()
 
 
 def builder_script(folder: Path) -> Path | None:
-    """Return the builder of a folder in the form of TensorFlow Datasets, or None."""
+    """Return the builder of a folder in the form of TensorFlow Datasets, or None.
+
+    A folder with class folders is one of images, whatever script lies in it.
+    """
     script = folder / f"{folder.name}_dataset_builder.py"
-    return script if script.is_file() else None
+    if not script.is_file():
+        return None
+    others = {path.name for path in folder.iterdir() if path.is_dir() and not is_junk(path.name)}
+    others -= {"dummy_data", "__pycache__"}
+    if others:
+        warn(f"{script} is not run: {', '.join(sorted(others)[:5])} beside it are read as images.")
+    return None if others else script
 
 
 def manual_folder() -> Path:

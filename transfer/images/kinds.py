@@ -142,15 +142,15 @@ _KINDS: dict[str, Callable[[str, str], Source]] = {
 
 def _from_builder(text: str, folder: Path, options: Options) -> Source:
     manual = (options.manual_dir or builders.manual_folder()).expanduser().absolute()
-    code = {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.glob("*.py"))
-    }
-    files = [_stamp(file) for file in sorted(manual.iterdir())] if manual.is_dir() else []
+    code = {file.name: file.read_bytes() for file in sorted(folder.glob("*.py")) if file.is_file()}
+    files: list[list[str | int]] = []
+    if manual.is_dir() and any(b"MANUAL_DOWNLOAD" in each for each in code.values()):
+        files = [_stamp(file) for file in sorted(manual.iterdir()) if file.exists()]
+    digests = {name: hashlib.sha256(each).hexdigest() for name, each in code.items()}
     return Source(
         text,
         folder.name,
-        about={"builder": code, "manual": files},
+        about={"builder": digests, "manual": files},
         fill=lambda at: builders.write_builder(folder, manual, at),
     )
 

@@ -27,7 +27,7 @@ from transfer.images.staging import PREFIX, new_folder
 from transfer.progress import say, track, warn
 from transfer.run import write_json
 
-VERSION = 1  # raise it when the same source becomes another folder
+VERSION = 2  # raise it when the same source becomes another folder
 _ABOUT = ".source.json"
 
 

@@ -89,8 +89,9 @@ def copy_table(rows: Sequence[Row], target: Path) -> None:
     taken: set[Path] = set()
     for row in track(rows, "Copying images", len(rows)):
         parts = PurePosixPath(row.file.as_posix()).relative_to(top.as_posix()).parts
-        name = "-".join(parts).lstrip(".")[-200:]  # a/1.jpg and b/1.jpg are two images
-        path = wanted = target / row.split / row.label / name
+        # a/1.jpg and b/1.jpg are two images; a cut may leave a dot in front, which would hide it
+        name = "-".join(parts).encode(errors="surrogateescape")[-200:].decode(errors="ignore")
+        path = wanted = target / row.split / row.label / name.lstrip(".")
         for number in count(2):
             if path not in taken:
                 break
