@@ -9,6 +9,7 @@ import pytest
 
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
+from transfer.images.scan import walk_images
 
 
 def test_index_of_class_folders(tree):
@@ -77,7 +78,10 @@ def test_file_name_that_is_not_utf8(tree, said):
     folder = ImageFolder.index(root)
     assert folder.paths == ("a/0.jpg", "b/0.jpg")
     assert folder.skipped == {"file name is not UTF-8": 1}
-    assert r"a/caf\xe9.jpg" in said()
+    [warning] = said().splitlines()
+    assert warning == r"Left out 1 file(s): file name is not UTF-8, such as a/caf\xe9.jpg."
+    assert len(list(walk_images(root))) == 2
+    assert said().splitlines() == [warning, warning]
 
 
 @pytest.mark.case("D21")

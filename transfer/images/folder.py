@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.errors import DataError
-from transfer.images.scan import NOT_IMAGE, Scanner
+from transfer.images.scan import NOT_IMAGE, NOT_UTF8, Scanner
 from transfer.progress import say, warn
 
 SPLITS = ("train", "val", "test")
@@ -232,7 +232,7 @@ def _say_skipped(skipped: Mapping[str, int]) -> None:
     for reason, count in skipped.items():
         if reason == NOT_IMAGE:
             say(f"Left out {count} file(s): {reason}.")
-        else:
+        elif reason != NOT_UTF8:  # of which the scanner has warned, by name
             hint = f" (usable: {_FORMATS})" if reason.startswith("unsupported") else ""
             warn(f"Left out {count} file(s): {reason}{hint}.")
 

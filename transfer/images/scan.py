@@ -124,9 +124,14 @@ class Scanner:
         while self._links:
             self._links.sort(reverse=True)
             self._follow(self._links.pop())
+        self.tell_names()
+
+    def tell_names(self) -> None:
+        """Count the names that are not UTF-8, and warn of them."""
         if self._not_utf8:
             self.skipped[NOT_UTF8] = len(self._not_utf8)
-            warn(f"File names that are not UTF-8: {', '.join(sorted(self._not_utf8)[:5])}")
+            shown = ", ".join(sorted(self._not_utf8)[:5])
+            warn(f"Left out {len(self._not_utf8)} file(s): {NOT_UTF8}, such as {shown}.")
 
     def _walk(self, folder: str, real: str) -> None:
         if real in self._real_paths:
@@ -232,6 +237,7 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
     for path in walk(Path()):
         found = True
         yield path
+    scanner.tell_names()
     for suffix, count in unsupported.items():
         warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
     if not found and not told:
