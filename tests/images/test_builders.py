@@ -207,7 +207,8 @@ def test_class_folders_beside_a_script_of_that_name(
 
 def test_what_a_builder_depends_on(make_builder: Callable[..., Path], tmp_path: Path) -> None:
     options = Options(manual_dir=tmp_path / "manual")
-    folders = make_builder("alone"), make_builder("fetched", more="MANUAL_DOWNLOAD_INSTRUCTIONS = ''")
+    manual = "MANUAL_DOWNLOAD_INSTRUCTIONS = ''"
+    folders = make_builder("alone"), make_builder("fetched", more=manual)
     before = [find(folder, options).about for folder in folders]
     (tmp_path / "manual").mkdir()
     (tmp_path / "manual" / "x.zip").touch()
