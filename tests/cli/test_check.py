@@ -115,7 +115,6 @@ def into(folder: Path, *splits: str) -> None:
         shutil.rmtree(folder / name)
 
 
-
 @pytest.mark.case("D25")
 @pytest.mark.parametrize(
     ("spoil", "words"),

@@ -100,9 +100,7 @@ def find_rate(
     )
     with tempfile.TemporaryDirectory() as scratch:
         own = number_groups(groups, sides[0].paths)
-        model, batches = _fine_tuning(
-            extractor, sides, recipe, weights, sha256, own, Path(scratch)
-        )
+        model, batches = _fine_tuning(extractor, sides, recipe, weights, sha256, own, Path(scratch))
         factors = layer_factors(model, extractor.get_layer(recipe.backbone), recipe.layer_decay)
         optimizer = make_optimizer(recipe, steps, factors)
         optimizer.learning_rate = rising(LOWEST, HIGHEST, STEPS)
