@@ -335,3 +335,28 @@ def test_evaluate_tells_near_duplicates_of_what_was_trained_on(
     assert "leaked" not in transfer.evaluate(run, other)
     assert transfer.evaluate(run, make_folder("same"))["leaked"]["images"] == trained
     assert "seen in training (copies; near duplicates are not known): the" in caplog.text
+
+
+def test_groups_are_judged_together(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transfer.training import probe, suspects
+
+    given = []
+
+    def noted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, groups: np.ndarray, **options: Any) -> Any:
+            given.append(len(set(groups.tolist())))
+            return function(*arguments, groups=groups, **options)
+
+        return call
+
+    for module, name in ((probe, "cross_validate"), (suspects, "judge_out_of_fold")):
+        monkeypatch.setattr(module, name, noted(getattr(module, name)))
+    folder = make_folder(per_class=12)
+    run = transfer.finetune(folder, output=tmp_path / "run", group_by=r"(\d)\.png", **TOY)
+    with (run.path / "split.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["group"] for row in rows} == set("0123456789")
+    train = {row["group"] for row in rows if row["split"] == "train"}
+    assert given == [len(train), 10]
