@@ -187,7 +187,7 @@ def test_the_catalog(make_builder: Callable[..., Path], tmp_path: Path) -> None:
 
 
 def test_datasets_of_hugging_face_are_not_shadowed() -> None:
-    assert not (ROOT / "__init__.py").exists()
+    assert not list(ROOT.rglob("__init__.py"))
 
 
 def test_a_folder_of_images_beside_a_script_is_no_builder(tmp_path: Path) -> None:
