@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from transfer.errors import did_you_mean
+import pytest
+
+from transfer.errors import did_you_mean, out_of_memory
 
 
 def test_near_misses() -> None:
@@ -9,3 +11,16 @@ def test_near_misses() -> None:
     assert did_you_mean("vgg91", names) == " Did you mean 'vgg19'?"
     assert did_you_mean("resnet5", names) == " Did you mean 'resnet50'?"
     assert did_you_mean("alexnet", ["vgg16"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("cpu_memory.cpp:257: Failed to allocate 234881024 bytes of memory"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("No such layer"), False),
+    ],
+)
+def test_what_means_that_memory_ran_out(error: Exception, told: bool) -> None:
+    assert (out_of_memory(error) is not None) is told

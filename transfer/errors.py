@@ -50,6 +50,7 @@ def out_of_memory(error: BaseException) -> TransferError | None:
     """
     text = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)])
     words = ("MemoryError", "ResourceExhausted", "bad_alloc", "OOM when allocating")
+    words += ("Failed to allocate",)  # OpenVINO's
     if not any(word in text for word in words):
         return None
     return TransferError(
