@@ -49,8 +49,8 @@ def out_of_memory(error: BaseException) -> TransferError | None:
     TensorFlow has a class of its own for it, and wraps what happens in its threads into others.
     """
     text = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)])
-    words = ("MemoryError", "ResourceExhausted", "bad_alloc", "OOM when allocating")
-    words += ("Failed to allocate",)  # OpenVINO's
+    words = ["MemoryError", "ResourceExhausted", "bad_alloc", "OOM when allocating"]
+    words.append("Failed to allocate")  # OpenVINO's
     if not any(word in text for word in words):
         return None
     return TransferError(
