@@ -10,3 +10,11 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_or_none(path: Path) -> str | None:
+    """Return the same, or None where `path` is no file or cannot be read; a pipe never blocks."""
+    try:
+        return sha256_of(path) if path.is_file() else None
+    except OSError:
+        return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from transfer.api.evaluation import report
 from transfer.api.training import carry_out, check_recipe, identity, make_recipe
-from transfer.digest import sha256_of
+from transfer.digest import sha256_or_none
 from transfer.errors import DataError, RunError, UsageError
 from transfer.features.engines import choose_engine
 from transfer.images.folder import ImageFolder
@@ -109,7 +109,7 @@ def _check_images(run: Run, folder: ImageFolder) -> dict[str, str]:
     rows = read_csv(run.path / "split.csv")
     known = {row["path"]: row.get("sha256", "") for row in rows}
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        digests = pool.map(_digest, map(folder.file, folder.paths))
+        digests = pool.map(sha256_or_none, map(folder.file, folder.paths))
         found = dict(track(zip(folder.paths, digests, strict=True), "Checking images", len(folder)))
     wrong = [
         f"{path} ({'is missing' if found[path] is None else 'has changed'})"
@@ -125,13 +125,6 @@ def _check_images(run: Run, folder: ImageFolder) -> dict[str, str]:
             f" {run.path / 'recipe.json'}"
         )
     return known
-
-
-def _digest(file: Path) -> str | None:
-    try:
-        return sha256_of(file)
-    except OSError:
-        return None
 
 
 def _find_state(run: Run) -> State | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from transfer.cachedir import cache_limit
-from transfer.digest import sha256_of
+from transfer.digest import sha256_or_none
 from transfer.features.converted import place_for
 from transfer.features.shards import CHUNK, Rows, Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
@@ -123,17 +123,13 @@ class CachedView:
         decoding and inference, and unlike a comparison of sizes and times it cannot err.
         """
         paths = self._folder.paths
-        same = [_digest(self._folder.file(paths[i])) == self._cache.sha256[paths[i]] for i in rows]
+        same = [
+            sha256_or_none(self._folder.file(paths[i])) == self._cache.sha256[paths[i]]
+            for i in rows
+        ]
         for space, known, target in zip(self._spaces, self._found, targets, strict=True):
             new = np.array([i for i in rows[same] if self._keys[i] not in known], np.int64)
             self._cache.write(space, [self._keys[i] for i in new], target, new)
-
-
-def _digest(file: Path) -> str | None:
-    try:
-        return sha256_of(file)
-    except OSError:
-        return None
 
 
 def _copy(cells: Sequence[tuple[int, np.ndarray, int]], target: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transfer.digest import sha256_or_none
 from transfer.errors import DataError, UsageError
 from transfer.images.folder import ImageFolder
 from transfer.images.rows import read_rows
@@ -115,21 +115,15 @@ def _names_in_table(
         path = row["path"]
         if path not in paths:
             path = path.replace("\\", "/").removeprefix("./")
-        known = [path] if path in paths else twins.get(_digest(table.parent / path), [])
+        known = (
+            [path] if path in paths else twins.get(sha256_or_none(table.parent / path) or "", [])
+        )
         strangers += not known
         for each in known:
             names[each].add(row[column])
     if strangers:
         say(f"{strangers:,} rows of {str(table)!r} name no usable image.")
     return names
-
-
-def _digest(file: Path) -> str:
-    """Return the SHA-256 of a file, "" where there is none."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
-    except OSError:
-        return ""
 
 
 def _unite(links: Iterable[list[Token]]) -> dict[Token, Token]:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from transfer.cachedir import cache_dir
+from transfer.digest import sha256_of
 from transfer.download import download
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
 from transfer.images import archives, builders, keras_sets, tables
@@ -213,9 +214,8 @@ def _download_and_unpack(url: str, digest: str, file: Path, target: Path, limits
     say(f"Downloading {url}")
     try:
         download(url, file, file.name)
+        found = sha256_of(file)
         with file.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-            stream.seek(0)
             kind = guess_kind(stream.read(256))
     except (OSError, HTTPException, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -257,8 +257,7 @@ def _digest(path: Path, remembered: bool) -> str:
         with suppress(OSError):
             return note.read_text("utf-8")
     try:
-        with file.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = sha256_of(file)
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     if time.time() - max(state.st_mtime, state.st_ctime) > RACY:
