@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+RACY = 2.0  # seconds in which a file may change again and keep its time of modification
+
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits. Raises OSError."""

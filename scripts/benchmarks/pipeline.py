@@ -19,10 +19,10 @@ import_tensorflow()
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from transfer.audit.clean import clean  # noqa: E402
 from transfer.backbones import get_backbone  # noqa: E402
 from transfer.features.converted import convert, has_openvino  # noqa: E402
 from transfer.features.engines import keras_engine, openvino_engine  # noqa: E402
-from transfer.images.audit import clean  # noqa: E402
 from transfer.images.folder import ImageFolder  # noqa: E402
 from transfer.images.pipeline import image_dataset  # noqa: E402
 from transfer.training.classifier import build_extractor  # noqa: E402

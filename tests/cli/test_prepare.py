@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from transfer.images.sources import resolve
+from transfer.sources.prepare import resolve
 
 
 def command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

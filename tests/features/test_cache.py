@@ -19,6 +19,7 @@ import tensorflow as tf
 from PIL import Image
 
 import transfer
+from transfer.audit.clean import audit
 from transfer.backbones import get_backbone, register_backbone
 from transfer.errors import UsageError
 from transfer.features import extract as extracting
@@ -26,7 +27,6 @@ from transfer.features import shards
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.shards import Space, clear, features_dir, stored_spaces
-from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 from transfer.run import Run

@@ -115,8 +115,8 @@ def test_empty_folder(folder):
         image_dataset(dataclasses.replace(folder, paths=(), labels=(), splits=()), **OPTIONS)
 
 
-def test_real_photos(flowers):
-    folder = ImageFolder.index(flowers).select("val")
+def test_real_photos(shared):
+    folder = ImageFolder.index(shared / "data" / "flowers").select("val")
     some = folder.keep([i % 40 == 0 for i in range(len(folder))])
     images, labels = everything(
         image_dataset(some, size=96, resize="crop", batch_size=8, augment="strong", shuffle=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from transfer.audit.clean import audit
 from transfer.errors import DataError
-from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
 from transfer.images.split import assign_splits
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from transfer.audit.clean import audit
 from transfer.errors import DataError, RunError
-from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
 from transfer.images.split import assign_splits
 from transfer.images.splitfile import (

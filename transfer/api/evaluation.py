@@ -9,15 +9,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from transfer.audit.clean import Audit, audit, clean
+from transfer.audit.duplicates import groups_of
 from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.evaluation.report import write_evaluation, write_report
-from transfer.images.audit import Audit, audit, clean
-from transfer.images.duplicates import groups_of
 from transfer.images.folder import SPLITS, ImageFolder
-from transfer.images.sources import resolve
 from transfer.images.splitfile import read_leaks, read_split, read_trained
 from transfer.progress import warn
 from transfer.run import Run, RunLike, as_run, write_json
+from transfer.sources.prepare import resolve
 
 _NEAR = ", or near duplicates of them"
 

@@ -16,10 +16,10 @@ from transfer.evaluation.plots import readable
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
 from transfer.images.preview import preview_images
-from transfer.images.sources import resolve
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
+from transfer.sources.prepare import resolve
 
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class

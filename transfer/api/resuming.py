@@ -14,13 +14,13 @@ from transfer.digest import sha256_or_none
 from transfer.errors import DataError, RunError, UsageError
 from transfer.features.engines import choose_engine
 from transfer.images.folder import ImageFolder
-from transfer.images.sources import resolve
 from transfer.images.splitfile import read_split
 from transfer.lock import locked
 from transfer.progress import say, track, warn
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
 from transfer.run import Run, RunLike, as_run, read_csv, versions
+from transfer.sources.prepare import resolve
 from transfer.training.state import State, clear_state, load_state
 from transfer.weights import resolve_weights
 

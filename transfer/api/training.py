@@ -10,18 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from transfer.api.evaluation import report, write_evaluation_of
+from transfer.audit.clean import Audit, clean
 from transfer.backbones import Backbone, get_backbone
 from transfer.cachedir import cache_limit
 from transfer.digest import sha256_of
 from transfer.errors import UsageError, out_of_memory
 from transfer.evaluation.report import write_evaluation
 from transfer.features.engines import choose_engine
-from transfer.images.audit import Audit, clean
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
 from transfer.images.groups import check_group_by, group_images
 from transfer.images.leaks import find_leaks, tell_leaks
-from transfer.images.sources import resolve
 from transfer.images.split import assign_splits
 from transfer.images.splitfile import (
     Side,
@@ -36,6 +35,7 @@ from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
 from transfer.recipe import FROM_SCRATCH, Recipe
 from transfer.run import Run, versions
+from transfer.sources.prepare import resolve
 from transfer.training.balance import is_uneven
 from transfer.training.head import parse_head
 from transfer.training.state import State, clear_state, out_of_disk

@@ -1,1 +1,1 @@
-"""Image folders in, RGB arrays out."""
+"""Image folders in, their index, split and RGB arrays out."""

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
+from transfer.audit.duplicates import FINGERPRINT_VERSION
+from transfer.audit.look import LOOK_VERSION, Look
 from transfer.cachedir import cache_dir, cache_limit
-from transfer.images.duplicates import FINGERPRINT_VERSION
+from transfer.digest import RACY
 from transfer.images.files import Header
-from transfer.images.look import LOOK_VERSION, Look
 from transfer.progress import warn
 
-RACY = 2.0
 MOST_FILES = 500_000  # some 300 MB
 BYTES_PER_FILE = 600
 _VERSION = 1000 * FINGERPRINT_VERSION + LOOK_VERSION

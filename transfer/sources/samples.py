@@ -10,9 +10,9 @@ from PIL import Image
 
 from transfer.cachedir import cache_dir
 from transfer.errors import DataError, UsageError, did_you_mean
-from transfer.images.shapes import draw_shapes
-from transfer.images.staging import new_folder
 from transfer.progress import say
+from transfer.sources.shapes import draw_shapes
+from transfer.sources.staging import new_folder
 
 Labelled = Iterator[tuple[str, Image.Image]]
 

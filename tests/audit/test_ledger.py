@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from transfer.images import audit as audit_module
-from transfer.images import ledger
-from transfer.images import look as look_module
-from transfer.images.audit import audit
+from transfer.audit import clean, ledger
+from transfer.audit import look as look_module
+from transfer.audit.clean import audit
+from transfer.audit.look import look_at
+from transfer.digest import RACY
 from transfer.images.folder import ImageFolder
-from transfer.images.look import look_at
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def reads(monkeypatch):
         read.append(file.name)
         return look_at(file, full)
 
-    monkeypatch.setattr(audit_module, "look_at", look)
+    monkeypatch.setattr(clean, "look_at", look)
     return read
 
 
@@ -84,7 +84,7 @@ def test_file_that_was_just_written_is_not_trusted(folder, reads):
     audit(folder)
     audit(folder)
     assert reads.count("0.jpg") == 3
-    past = time.time() - ledger.RACY - 1
+    past = time.time() - RACY - 1
     os.utime(folder.root / "b" / "0.jpg", (past, past))
     audit(folder)
     audit(folder)
@@ -96,7 +96,7 @@ def test_what_lies_outside_of_the_bytes_is_not_remembered(folder, monkeypatch):
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit_module, "look_at", fail)
+        patch.setattr(clean, "look_at", fail)
         assert audit(folder).bad[0] == ("a/0.jpg", "cannot be read: Input/output error.")
     assert not audit(folder).bad
 
@@ -182,7 +182,7 @@ def test_interrupt_keeps_what_was_done(folder, monkeypatch, reads):
         return look_at(file, full)
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit_module, "look_at", stop)
+        patch.setattr(clean, "look_at", stop)
         with pytest.raises(KeyboardInterrupt):
             audit(folder)
     audit(folder)
@@ -200,7 +200,7 @@ def test_interrupt_does_not_wait_for_the_other_files(tree, monkeypatch):
             raise KeyboardInterrupt
         return look_at(file, full)
 
-    monkeypatch.setattr(audit_module, "look_at", stop)
+    monkeypatch.setattr(clean, "look_at", stop)
     with pytest.raises(KeyboardInterrupt):
         audit(folder)
     assert len(read) < 60
@@ -210,8 +210,8 @@ def test_two_processes_at_once(tree):
     root = tree({"a": 30, "b": 30})
     for path in root.rglob("*.jpg"):
         os.utime(path, (1000, 1000))
-    code = "import sys; from transfer.images import ledger; ledger._BATCH = 2\n"
-    code += "from transfer.images.audit import audit; from transfer.images.folder import *\n"
+    code = "import sys; from transfer.audit import ledger; ledger._BATCH = 2\n"
+    code += "from transfer.audit.clean import audit; from transfer.images.folder import *\n"
     code += "print(len(audit(ImageFolder.index(sys.argv[1])).sha256))"
     command = [sys.executable, "-W", "error", "-c", code, str(root)]
     both = [

@@ -8,8 +8,8 @@ from PIL import Image
 
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
-from transfer.images.sources import prepared_dir, resolve
-from transfer.images.tables import label_flaw, read_table
+from transfer.sources.prepare import prepared_dir, resolve
+from transfer.sources.tables import label_flaw, read_table
 
 Draw = Callable[..., Image.Image]
 

@@ -15,16 +15,15 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from transfer.cachedir import cache_dir
-from transfer.digest import sha256_of
+from transfer.digest import RACY, sha256_of
 from transfer.download import download
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
-from transfer.images import archives, builders, keras_sets, tables
 from transfer.images.files import guess_kind
-from transfer.images.ledger import RACY
-from transfer.images.members import Limits
-from transfer.images.samples import prepare_sample, sample_names
 from transfer.progress import say
 from transfer.run import write_text
+from transfer.sources import archives, builders, keras_sets, tables
+from transfer.sources.members import Limits
+from transfer.sources.samples import prepare_sample, sample_names
 
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
 

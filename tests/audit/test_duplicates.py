@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from transfer.images.duplicates import fingerprint, groups_of, near_duplicates
+from transfer.audit.duplicates import fingerprint, groups_of, near_duplicates
 
 
 def mark(image: Image.Image) -> bytes:

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from transfer.errors import DataError
-from transfer.images.archives import extract, is_archive, stem, unwrap
-from transfer.images.members import Limits
-from transfer.images.sources import prepared_dir, resolve
+from transfer.sources.archives import extract, is_archive, stem, unwrap
+from transfer.sources.members import Limits
+from transfer.sources.prepare import prepared_dir, resolve
 
 DOGS = Path(__file__).resolve().parents[2] / "datasets/dogs_prepared/dummy_data"
 Member = tarfile.TarInfo | tuple[str, bytes]
@@ -344,9 +344,8 @@ def test_a_kill_leaves_the_whole_folder_or_none(
 ) -> None:
     members = [(f"{name}/{i}.jpg", encoded()) for name in "ab" for i in range(2000)]
     path = tar(tmp_path / "x.tar", *members, mode="w")
-    code = (
-        f"from transfer.images.sources import resolve; print(1, flush=True); resolve({str(path)!r})"
-    )
+    code = "from transfer.sources.prepare import resolve\nprint(1, flush=True)\n"
+    code += f"resolve({str(path)!r})"
     for delay in (0.05, 0.2, 0.5):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=-3)
         assert process.stdout is not None
@@ -368,7 +367,7 @@ def test_a_kill_leaves_the_whole_folder_or_none(
 @pytest.mark.case("A07")
 def test_two_at_once(tmp_path: Path, photos: list[tuple[str, bytes]]) -> None:
     path = tar(tmp_path / "pets.tar.gz", *photos)
-    code = f"from transfer.images.sources import resolve; print(resolve({str(path)!r})[0])"
+    code = f"from transfer.sources.prepare import resolve; print(resolve({str(path)!r})[0])"
     start = [subprocess.Popen([sys.executable, "-c", code], stdout=-1, text=True) for _ in "ab"]
     said = {process.communicate()[0] for process in start}
     assert [process.returncode for process in start] == [0, 0]
@@ -389,7 +388,7 @@ def test_the_slower_of_two_takes_the_folder_of_the_faster(
         return extract(*arguments)
 
     faster: list[tuple[Path, str]] = []
-    monkeypatch.setattr("transfer.images.archives.extract", overtaken)
+    monkeypatch.setattr("transfer.sources.archives.extract", overtaken)
     assert resolve(path) == faster[0]
     assert list(prepared_dir().iterdir()) == [faster[0][0]]
 

@@ -15,8 +15,8 @@ import pytest
 from transfer.cachedir import cache_dir
 from transfer.errors import DataError, TransferError, UsageError
 from transfer.images.folder import ImageFolder
-from transfer.images.kinds import Options, _digest, find
-from transfer.images.sources import prepared, prepared_dir, resolve
+from transfer.sources.kinds import Options, _digest, find
+from transfer.sources.prepare import prepared, prepared_dir, resolve
 
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
 
@@ -184,7 +184,7 @@ def test_a_digest_is_remembered_of_the_same_file_alone(
     path.write_bytes(b"a")
     assert _digest(path, remembered=True) == digest(path)
     assert not notes.exists()  # it has just been written
-    monkeypatch.setattr("transfer.images.kinds.RACY", -1.0)
+    monkeypatch.setattr("transfer.sources.kinds.RACY", -1.0)
     _digest(path, remembered=True)
     [note] = notes.iterdir()
     note.write_text("noted")
@@ -225,7 +225,7 @@ def test_a_full_disk(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("transfer.images.archives._Writer.write", full)
+    monkeypatch.setattr("transfer.sources.archives._Writer.write", full)
     with pytest.raises(TransferError, match=r"No space left.*TRANSFER_CACHE_DIR") as error:
         resolve(archive)
     assert error.value.exit_code == 1

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from transfer.images.folder import ImageFolder
-from transfer.images.keras_sets import _SETS
+from transfer.sources.keras_sets import _SETS
 
 CODE = """
 from transfer.cli import main

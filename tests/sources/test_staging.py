@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer.images.staging import PREFIX, new_folder
+from transfer.sources.staging import PREFIX, new_folder
 
 
 def test_it_appears_at_the_end(tmp_path: Path) -> None:

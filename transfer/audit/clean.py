@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from transfer.audit.duplicates import groups_of
+from transfer.audit.ledger import open_ledger
+from transfer.audit.look import Look, look_at
 from transfer.errors import DataError
-from transfer.images.duplicates import groups_of
 from transfer.images.folder import ImageFolder
-from transfer.images.ledger import open_ledger
-from transfer.images.look import Look, look_at
 from transfer.progress import say, track, warn
 
 TINY = 32

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from transfer.errors import DataError
-from transfer.images.examples import _free_name, keys_of
+from transfer.sources.examples import _free_name, keys_of
 
 
 def test_no_two_images_get_one_name() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 import transfer
 from transfer.errors import DataError, TransferError, UsageError
-from transfer.images.builders import load_builder
 from transfer.images.folder import ImageFolder
-from transfer.images.kinds import Options, find
-from transfer.images.sources import prepared_dir, resolve
+from transfer.sources.builders import load_builder
+from transfer.sources.kinds import Options, find
+from transfer.sources.prepare import prepared_dir, resolve
 
 ROOT = Path(__file__).resolve().parents[2] / "datasets"
 HEAD = """

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from transfer.audit.clean import audit
 from transfer.cachedir import cache_dir
 from transfer.errors import DataError, UsageError
-from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
-from transfer.images.samples import prepare_sample, sample_names
-from transfer.images.sources import resolve
+from transfer.sources.prepare import resolve
+from transfer.sources.samples import prepare_sample, sample_names
 
 
 @pytest.fixture

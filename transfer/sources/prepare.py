@@ -22,10 +22,10 @@ from typing import Any
 from transfer.cachedir import cache_dir
 from transfer.errors import DataError, TransferError
 from transfer.images.folder import ImageFolder
-from transfer.images.kinds import Options, find
-from transfer.images.staging import PREFIX, new_folder
 from transfer.progress import say, track, warn
 from transfer.run import write_json
+from transfer.sources.kinds import Options, find
+from transfer.sources.staging import PREFIX, new_folder
 
 VERSION = 2  # raise it when the same source becomes another folder
 _ABOUT = ".source.json"

@@ -13,9 +13,9 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
+from transfer.audit.duplicates import THUMBNAIL, fingerprint
 from transfer.errors import DataError
 from transfer.images.decode import as_rgb
-from transfer.images.duplicates import THUMBNAIL, fingerprint
 from transfer.images.files import Header, header_of, open_image
 
 # Raise it whenever the same file is judged otherwise: what is remembered is then forgotten.
@@ -32,7 +32,7 @@ class Look:
         sha256: Hex digest of the file's bytes.
         header: What the picture says about itself.
         contrast: Standard deviation of its gray thumbnail, in steps of 0..255.
-        fingerprint: See `transfer.images.duplicates`.
+        fingerprint: See `transfer.audit.duplicates`.
     """
 
     reason: str = ""

@@ -10,8 +10,8 @@ from typing import Any
 
 from transfer.errors import DataError
 from transfer.images.folder import SPLIT_NAMES
-from transfer.images.tables import label_flaw
 from transfer.progress import track, warn
+from transfer.sources.tables import label_flaw
 
 _SUFFIXES = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
 _NAMES = ("image/filename", "file_name", "filename")

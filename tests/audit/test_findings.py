@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
-from transfer.images.audit import audit
-from transfer.images.findings import SEVERITIES, Finding, find
-from transfer.images.fixes import fixes
+from transfer.audit.clean import audit
+from transfer.audit.findings import SEVERITIES, Finding, find
+from transfer.audit.fixes import fixes
 from transfer.images.folder import ImageFolder
 
 

@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
-from transfer.images.examples import keys_of, write_examples
 from transfer.images.scan import is_junk
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
+from transfer.sources.examples import keys_of, write_examples
 
 _numbers = count()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transfer.images.audit import REMARKS, SUFFIXES, Audit, remarks
+from transfer.audit.clean import REMARKS, SUFFIXES, Audit, remarks
 from transfer.images.files import Header
 from transfer.images.folder import ImageFolder, confusable
 from transfer.images.scan import NOT_UTF8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from transfer.images.findings import Finding
+from transfer.audit.findings import Finding
 from transfer.images.folder import SPLITS
 
 Fix = tuple[str, str, str]

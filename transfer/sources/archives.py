@@ -20,9 +20,9 @@ from collections import Counter
 from pathlib import Path
 
 from transfer.errors import DataError
-from transfer.images.members import CHUNK, Limits, Member, read_members
 from transfer.images.scan import IMAGE_SUFFIXES, NOT_IMAGE, UNSUPPORTED_SUFFIXES, is_junk
 from transfer.progress import bar
+from transfer.sources.members import CHUNK, Limits, Member, read_members
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 UNPACKERS = {".7z": "7z x", ".rar": "unrar x"}

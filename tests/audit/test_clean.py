@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from transfer.audit.clean import audit, clean
+from transfer.audit.look import Look
 from transfer.errors import DataError
-from transfer.images.audit import audit, clean
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
-from transfer.images.look import Look
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_bomb_needs_no_memory(tree):
     Image.new("1", (20_000, 20_000)).save(root / "a" / "bomb.png")
     assert (root / "a" / "bomb.png").stat().st_size < 60_000
     code = "from resource import RUSAGE_SELF, getrusage; import sys\n"
-    code += "from transfer.images.audit import audit; from transfer.images.folder import *\n"
+    code += "from transfer.audit.clean import audit; from transfer.images.folder import *\n"
     code += "folder = ImageFolder.index(sys.argv[1]); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
     code += "print(audit(folder).bad[0][1]); print(getrusage(RUSAGE_SELF).ru_maxrss - before)"
     done = subprocess.run(
@@ -232,7 +232,7 @@ def test_full_check_believes_nothing(tree, monkeypatch):
         os.utime(path, (1, 1))
     folder = ImageFolder.index(root)
     before = audit(folder)
-    monkeypatch.setattr("transfer.images.audit.look_at", lambda file, full: Look(f"full={full}"))
+    monkeypatch.setattr("transfer.audit.clean.look_at", lambda file, full: Look(f"full={full}"))
     assert audit(folder) == before
     assert audit(folder, "full").bad == (("a/0.jpg", "full=True"), ("b/0.jpg", "full=True"))
 

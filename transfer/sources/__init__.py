@@ -1,0 +1,1 @@
+"""What DATA means, and how a plain image folder is made of it."""
