@@ -8,7 +8,7 @@ from transfer.images.rows import read_rows
 
 def test_rows_with_their_lines(tmp_path):
     file = tmp_path / "t.csv"
-    file.write_bytes(b'\xef\xbb\xbfpath, split,x\r\n"a\nb",val,1\r\n\r\n\'=c,train,\r\n')
+    file.write_bytes(b'\xef\xbb\xbfpath, split,x\r\n"a\nb",val,1\r\n\r\n\'=c,train,\r\n,,\r\n')
     rows = read_rows(file, ("path", "split"))
     assert rows == [
         (3, {"path": "a\nb", "split": "val", "x": "1"}),
@@ -28,6 +28,7 @@ def test_rows_with_their_lines(tmp_path):
         (b"path,split\na,val\nb\n", "Expected 2 cells, as in its header, in line 3.*Received: 1"),
         (b"path,split\na,val,x\n", "Expected 2 cells, as in its header, in line 2.*Received: 3"),
         (b"path,split\n\xff,val\n", "in UTF-8"),
+        (b'path,split\n"a,val\n', "Line 2 of .* cannot be read"),
         (b'path,split\na,val\n"b,val\n', "Line 3 of .* cannot be read"),
     ],
 )

@@ -56,6 +56,8 @@ def test_a_table_becomes_a_folder(folder: Path) -> None:
         ("a.tsv", "path\tlabel\tnote\nphotos/1.jpg\tcat\ta,b\nphotos/2.jpg\tdog\t\n"),
         ("a.csv", "label,path\ncat,photos\\1.jpg\ndog, photos/2.jpg \n"),
         ("a.csv", "path,label\n" + ROWS + ROWS),
+        ("a.csv", "path,label\n" + ROWS.replace("\n", ",,\n") + ",,,\n"),
+        ("a.tsv", "path\tlabel\ta,b,c,d\nphotos/1.jpg\tcat\t\nphotos/2.jpg\tdog\t\n"),
     ],
 )
 def test_forms_of_tables(folder: Path, name: str, text: str) -> None:
@@ -87,7 +89,7 @@ def test_a_column_of_splits(folder: Path) -> None:
         ("/etc/passwd,cat\n", "line 4: '/etc/passwd' leads out"),
         ("link.jpg,cat\n", "line 4: 'link.jpg' leads out"),
         ("photos/1.jpg,dog\n", "line 4: 'photos/1.jpg' is 'dog'  here and 'cat'  in line 2"),
-        ('photos/3.jpg,"cat\n', "cannot be read: unexpected end"),
+        ('photos/3.jpg,"cat\n', r"Line 4 of .*labels\.csv' cannot be read: unexpected end"),
     ],
 )
 def test_rows_that_cannot_be_used(folder: Path, rows: str, words: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from transfer.errors import DataError, did_you_mean
 from transfer.images.folder import SPLIT_NAMES
+from transfer.images.rows import read_cells
 from transfer.images.scan import is_junk
 from transfer.progress import say, track
 
@@ -62,22 +62,8 @@ def read_table(table: Path, follow_links: bool = False) -> list[Row]:
         DataError: It cannot be read, lacks a column, or a row has a value that cannot be used;
             named by line and value.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            tab = table.suffix.lower() == ".tsv"
-            delimiter = "\t" if tab else max(",;\t", key=header.count)
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            names = next(reader, [])
-            columns = _columns(table, names)
-            cells = [(reader.line_num, row) for row in reader if any(row)]
-    except OSError as error:
-        raise DataError(f"The table {str(table)!r} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"The table {str(table)!r} cannot be read: {error}. Save it as CSV in UTF-8."
-        ) from error
+    names, cells = read_cells(table)
+    columns = _columns(table, names)
     rows = [_row(table, line, row, columns, follow_links) for line, row in cells]
     _check(table, rows)
     return _without_repeats(table, rows)
