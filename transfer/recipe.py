@@ -65,6 +65,8 @@ class Recipe:
         clip_norm: Largest global norm of the gradients; 0 for no limit.
         mix: Training on mixtures of images: ``mixup``, ``cutmix``, ``both`` by turns at random,
             ``none``, or ``auto``: both from 20,000 training images.
+        interpolate: After fine-tuning, try weights between the head's and the last epoch's too (see
+            `transfer.training.choice`).
         accumulate: Batches after which the weights move once.
         batch_size: Images per step of fine-tuning.
         patience: Epochs without a better monitored value after which a phase stops.
@@ -118,6 +120,7 @@ class Recipe:
     label_smoothing: float = 0.0
     clip_norm: float = 0.0
     mix: str = "auto"
+    interpolate: bool = True
     accumulate: int = 1
     batch_size: int = 32
     patience: int = 5

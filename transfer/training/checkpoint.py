@@ -90,7 +90,8 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Save the state of a fit before its first epoch and after each, and take a saved one up.
 
     It goes behind the callbacks whose values it saves. A fit that takes a state up goes on as if
-    it had never been stopped, given the same batches and ``initial_epoch=saved.epoch``.
+    it had never been stopped, given the same batches and ``initial_epoch=saved.epoch``. Afterwards
+    `start` holds the values of the model's ``trainable_variables`` before the first epoch.
 
     Args:
         directory: The run's.
@@ -113,10 +114,12 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.directory, self.about, self.saved = directory, about, saved
         self.best, self.patience, self.history = best, patience, history
+        self.start: list[np.ndarray] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.model.optimizer.build(self.model.trainable_variables)
         if self.saved is None:
+            self.start = [np.array(variable) for variable in self.model.trainable_variables]
             self._save(0)
         else:
             self._restore(self.saved)
@@ -137,16 +140,18 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             "history": self.history.rows,
         }
         arrays = [np.asarray(variable) for variable in self._variables()]
-        save_state(self.directory, epoch, self.about | progress, arrays)
+        save_state(self.directory, epoch, self.about | progress, [*arrays, *self.start])
 
     def _restore(self, saved: State) -> None:
         variables, arrays = self._variables(), saved.arrays()
-        if [tuple(v.shape) for v in variables] != [array.shape for array in arrays]:
+        expected = [tuple(v.shape) for v in [*variables, *self.model.trainable_variables]]
+        if expected != [array.shape for array in arrays]:
             raise RunError(
                 f"{saved.file} holds the state of another model. Train anew with: transfer"
                 f" finetune DATA --recipe {self.directory / 'recipe.json'}"
             )
-        for variable, array in zip(variables, arrays, strict=True):
+        self.start = arrays[len(variables) :]
+        for variable, array in zip(variables, arrays[: len(variables)], strict=True):
             variable.assign(array)
         for callback, name in ((self.best, "best"), (self.patience, "patience")):
             for key, value in saved.progress[name].items():

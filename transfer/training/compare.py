@@ -23,7 +23,7 @@ from transfer.training.frozen import frozen_network, open_cache
 from transfer.training.head import parse_head
 from transfer.training.logistic import cross_validate
 from transfer.training.probe import LARGEST
-from transfer.training.scaling import standardise
+from transfer.training.scaling import common_scale, unit
 from transfer.weights import Weights
 
 TIMED = 1.0  # seconds, at least, over which the speed is measured
@@ -78,7 +78,7 @@ def measure(
     keys = number_groups(groups, [folder.paths[row] for row in rows])
     say(f"Cross-validating a linear head on {len(rows):,} x {vectors.shape[1]:,} values")
     found = cross_validate(
-        standardise(vectors[rows]), labels, len(folder.classes), groups=keys, seed=recipe.seed
+        _scaled(vectors[rows]), labels, len(folder.classes), groups=keys, seed=recipe.seed
     )
     if found is None:
         few = min(set(labels.tolist()), key=lambda label: len(set(keys[labels == label])))
@@ -91,6 +91,12 @@ def measure(
         _speed(network.engine(cache), network.model),
         base.count_params(),
     )
+
+
+def _scaled(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors as the linear head of a run sees them."""
+    mean, scale = common_scale(unit(vectors))
+    return np.asarray((unit(vectors) - mean) / scale, np.float32)
 
 
 def _some(folder: ImageFolder, columns: int, seed: int) -> np.ndarray:

@@ -43,6 +43,24 @@ class Batches:
     images: int  # in one epoch
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """What a fit has left, beside the model as it was after the last epoch.
+
+    Attributes:
+        best_epoch: Number, from 0, of the epoch that model.keras holds; None where none was better
+            than the classifier before.
+        best_logs: Its figures.
+        start: Values of the model's trainable variables before the first epoch.
+        val: Batches of inputs of the model with one-hot targets, for validation.
+    """
+
+    best_epoch: int | None
+    best_logs: dict[str, float]
+    start: Sequence[np.ndarray]
+    val: tf.data.Dataset
+
+
 def batches_of_activations(
     train: Features,
     val: Features,
@@ -51,6 +69,8 @@ def batches_of_activations(
     first_epoch: int = 0,
 ) -> Batches:
     """Make batches of what the frozen trunk computed before, one of its views per image and epoch.
+
+    Each image begins with a view of its own; no view of it comes again before all have come.
 
     Args:
         train: With activations (views * n, ...).
@@ -61,6 +81,7 @@ def batches_of_activations(
     """
     count, size = len(train), recipe.batch_size
     weights = _loss_weights(class_weights, recipe)
+    first_view = np.random.default_rng([recipe.seed, 1]).integers(train.views, size=count)
 
     def rows(features: Features, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         assert features.activations is not None
@@ -75,10 +96,10 @@ def batches_of_activations(
     def train_batches():  # type: ignore[no-untyped-def]
         for epoch in range(first_epoch, recipe.epochs):
             order = order_of(epoch)
-            views = np.random.default_rng([recipe.seed, epoch, 1]).integers(train.views, size=count)
+            views = (first_view + epoch) % train.views
             for start in range(0, count, size):
                 images = order[start : start + size]
-                yield rows(train, views[start : start + size] * count + images)
+                yield rows(train, views[images] * count + images)
 
     def val_batches():  # type: ignore[no-untyped-def]
         for start in range(0, len(val), size):
@@ -174,7 +195,7 @@ def fine_tune(
     history: History,
     about: dict[str, Any],
     saved: State | None = None,
-) -> dict[str, float]:
+) -> Tuned:
     """Train what is trainable in `model`, and write the classifier to `path` where it got better.
 
     The state is saved beside it before the first epoch and after each: a training that was
@@ -190,14 +211,9 @@ def fine_tune(
         about: JSON that is saved with the state.
         saved: The state to go on from, where there is one; `batches` begin at its epoch.
 
-    Returns:
-        Figures of the best epoch; empty where none was better than the classifier as it was.
-
     Raises:
         TransferError: The loss stopped being a finite number.
     """
-    if saved is not None and (saved.progress["stopped"] or saved.epoch == recipe.epochs):
-        return dict(saved.progress["best"]["best_logs"])
     first_epoch = saved.epoch if saved else 0
     steps = batches.steps_per_epoch * recipe.epochs
     batches = with_targets(batches, model.output_shape[-1], recipe, first_epoch)
@@ -215,6 +231,11 @@ def fine_tune(
         before = evaluate(model, batches.val) if saved is None else {}
         best = BestCheckpoint(path, recipe.monitor, mode, before.get(recipe.monitor), classifier)
         patience = Patience(recipe.monitor, mode=mode, patience=recipe.patience)
+        keeper = StateKeeper(path.parent, best, patience, history, about, saved)
+        if saved is not None and (saved.progress["stopped"] or first_epoch == recipe.epochs):
+            keeper.set_model(model)
+            keeper.on_train_begin()
+            return Tuned(best.best_epoch, best.best_logs, keeper.start, batches.val)
         with signals.patiently():
             model.fit(
                 batches.train,
@@ -228,11 +249,11 @@ def fine_tune(
                     best,
                     patience,
                     history.recorder("finetune"),
-                    StateKeeper(path.parent, best, patience, history, about, saved),
+                    keeper,
                     _watcher(recipe, history, advance),
                 ],
             )
-    return best.best_logs
+    return Tuned(best.best_epoch, best.best_logs, keeper.start, batches.val)
 
 
 def _watcher(recipe: Recipe, history: History, advance: Advance) -> keras.callbacks.Callback:

@@ -64,7 +64,8 @@ def train_from_scratch(
     size, first_epoch = image_size(recipe), saved.epoch if saved else 0
     batches = batches_of_images(*sides, size, class_weights, recipe, first_epoch)
     model = keras.Model(classifier.input, classifier.output)  # to be compiled, and not saved
-    best = fine_tune(model, classifier, batches, recipe, path, history, about, saved)
+    tuned = fine_tune(model, classifier, batches, recipe, path, history, about, saved)
+    best = tuned.best_logs
     if best:
         say(f"Best epoch: val_accuracy {best['val_accuracy']:.4f}, val_loss {best['val_loss']:.4f}")
     else:

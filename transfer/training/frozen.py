@@ -24,7 +24,10 @@ from transfer.progress import say
 from transfer.recipe import Recipe, parse_bytes
 from transfer.training.classifier import image_size
 from transfer.training.head import is_linear, parse_head, pool
+from transfer.training.probe import ENOUGH
 from transfer.weights import Weights
+
+VIEWS, FEW_VIEWS = 8, 2
 
 
 def choose_cut(
@@ -50,7 +53,11 @@ def choose_cut(
     if not cut or order[cut[0]] == 0:
         return None
     shape = split_at(base, cut[0])[0].output.shape[1:]
-    needed = 2 * int(np.prod(shape)) * (images[0] * (views_of(recipe, tuned=True) + 1) + images[1])
+    needed = (
+        2
+        * int(np.prod(shape))
+        * (images[0] * (views_of(recipe, images[0], tuned=True) + 1) + images[1])
+    )
     if needed <= parse_bytes(recipe.trunk_cache):
         return cut[0]
     say(
@@ -60,18 +67,21 @@ def choose_cut(
     return None
 
 
-def views_of(recipe: Recipe, tuned: bool) -> int:
+def views_of(recipe: Recipe, images: int, tuned: bool) -> int:
     """Return the augmented views per training image: none where nothing is augmented.
 
     Args:
         recipe: Says how many are wanted.
+        images: Number of training images.
         tuned: Whether the views are fine-tuned on as well.
     """
     if not parse_augment(recipe.augment).keys() - {"fill"}:
         return 0
     if recipe.views is not None:
         return recipe.views
-    return 2 if tuned or not is_linear(parse_head(recipe.head)) else 0
+    if tuned or images < ENOUGH:
+        return VIEWS
+    return 0 if is_linear(parse_head(recipe.head)) else FEW_VIEWS
 
 
 def frozen_network(
@@ -173,7 +183,7 @@ def compute_features(
         cache: From `open_cache`.
         scratch: Folder for the activations, where the network gives them out.
     """
-    views = views_of(network.recipe, tuned=scratch is not None)
+    views = views_of(network.recipe, len(sides[0]), tuned=scratch is not None)
     train, val = (
         extract(
             network,

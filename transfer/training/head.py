@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 POOLINGS = ("avg", "max", "avg+max", "flatten")
-ALIASES = {"linear": "avg,dropout=0.2"}
+ALIASES = {"linear": "avg,unitnorm,dropout=0.2"}
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,32 @@ class Head:
     Attributes:
         pooling: How the feature map (h, w, c) becomes a vector: ``avg``, ``max``, ``avg+max``
             (2c values) or ``flatten`` (h*w*c values).
-        layers: What follows, in order: ("dense", units), ("dropout", rate) or ("batchnorm", 0).
-            The last Dense layer, "predictions", is always there and not listed.
+        layers: What follows, in order: ("dense", units), ("dropout", rate), ("batchnorm", 0) or
+            ("unitnorm", 0). The last Dense layer, "predictions", is always there and not listed.
     """
 
     pooling: str
     layers: tuple[tuple[str, float], ...]
+
+    @property
+    def normalises(self) -> bool:
+        """Whether vectors get the length 1 before anything else with an effect happens to them."""
+        return next((kind for kind, _ in self.layers if kind != "dropout"), "") == "unitnorm"
+
+    @property
+    def bare(self) -> Head:
+        """The same without the layers that give vectors the length 1."""
+        return Head(self.pooling, tuple(each for each in self.layers if each[0] != "unitnorm"))
 
 
 def parse_head(spec: str) -> Head:
     """Read a head spec.
 
     A spec is a list of layers in order: a pooling (``avg`` where none is named), numbers for
-    hidden Dense layers with ReLU, ``dropout=RATE`` and ``batchnorm``. ``linear`` stands for
-    ``avg,dropout=0.2``.
+    hidden Dense layers with ReLU, ``dropout=RATE``, ``batchnorm`` and, next to the pooling,
+    ``unitnorm``. ``linear`` stands for ``avg,unitnorm,dropout=0.2``: vectors of length 1, whose
+    direction alone counts, generalise better from few photos (S. Gidaris and N. Komodakis, "Dynamic
+    Few-Shot Visual Learning without Forgetting", 2018).
 
     Args:
         spec: For example ``"linear"``, ``"flatten,1024,dropout=0.5"`` or ``"avg+max,256"``.
@@ -49,14 +61,17 @@ def parse_head(spec: str) -> Head:
     """
     words = [word.strip() for word in ALIASES.get(spec.strip(), spec).lower().split(",")]
     pooling = words.pop(0) if words[0] in POOLINGS else "avg"
-    return Head(pooling, tuple(_parse_layer(word, spec) for word in words))
+    head = Head(pooling, tuple(_parse_layer(word, spec) for word in words))
+    if not head.normalises and head.bare != head:
+        raise UsageError(f"Expected unitnorm next to the pooling in the head {spec!r}.")
+    return head
 
 
 def _parse_layer(word: str, spec: str) -> tuple[str, float]:
     if word.isdecimal() and 0 < int(word) <= 65_536:
         return "dense", int(word)
-    if word == "batchnorm":
-        return "batchnorm", 0
+    if word in ("batchnorm", "unitnorm"):
+        return word, 0
     name, _, value = word.partition("=")
     if name == "dropout":
         try:
@@ -65,10 +80,10 @@ def _parse_layer(word: str, spec: str) -> tuple[str, float]:
             rate = -1.0
         if 0 <= rate < 1:
             return "dropout", rate
-    hint = did_you_mean(word, [*POOLINGS, *ALIASES, "batchnorm", "dropout=0.5"])
+    hint = did_you_mean(word, [*POOLINGS, *ALIASES, "batchnorm", "unitnorm", "dropout=0.5"])
     raise UsageError(
         f"Cannot read {word!r} in the head {spec!r}.{hint} Expected a pooling first"
-        f" ({', '.join(POOLINGS)}), then numbers of Dense units, dropout=0.5 or batchnorm."
+        f" ({', '.join(POOLINGS)}), then Dense units, dropout=0.5, batchnorm or unitnorm."
     )
 
 
@@ -110,6 +125,8 @@ def build_head(head: Head, num_features: int, num_classes: int, seed: int) -> ke
             )
         elif kind == "dropout":
             stack.append(layers.Dropout(value, seed=seed + number, name=name))
+        elif kind == "unitnorm":
+            stack.append(layers.UnitNormalization(name=name))
         else:
             stack.append(layers.BatchNormalization(name=name))
     stack.append(
@@ -127,12 +144,12 @@ def build_head(head: Head, num_features: int, num_classes: int, seed: int) -> ke
 
 def is_linear(head: Head) -> bool:
     """Tell whether the head is one Dense layer; Dropout before it is the identity at inference."""
-    return all(kind == "dropout" for kind, _ in head.layers)
+    return all(kind == "dropout" for kind, _ in head.bare.layers)
 
 
 def takes_scaled_features(head: Head) -> bool:
     """Tell whether the head is trained on standardised vectors (see `absorb_scaling`)."""
-    return next((kind for kind, _ in head.layers if kind != "dropout"), "dense") == "dense"
+    return next((kind for kind, _ in head.bare.layers if kind != "dropout"), "dense") == "dense"
 
 
 def absorb_scaling(head: keras.Sequential, mean: np.ndarray, scale: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -57,3 +58,21 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
 
     def _one_hot(self, labels: Any) -> Any:
         return ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype="int32")
+
+
+def judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return loss (mean of -log p of the given label), accuracy and macro_f1.
+
+    Args:
+        probabilities: float array of shape (n, classes).
+        labels: int64 array of shape (n,).
+    """
+    from sklearn.metrics import f1_score
+
+    given = probabilities[np.arange(len(labels)), labels]
+    best = probabilities.argmax(axis=1)
+    return {
+        "loss": float(-np.log(np.maximum(given, 1e-7)).mean()),
+        "accuracy": float((best == labels).mean()),
+        "macro_f1": float(f1_score(labels, best, labels=np.unique(labels), average="macro")),
+    }

@@ -28,10 +28,11 @@ from transfer.training.head import (
 )
 from transfer.training.history import History
 from transfer.training.logistic import START, STRENGTHS, cross_validate, softmax, solve
-from transfer.training.metrics import MacroF1
-from transfer.training.scaling import standardisation
+from transfer.training.metrics import MacroF1, judge
+from transfer.training.scaling import common_scale, standardisation, unit
 
 LARGEST = 4e8  # rows x columns x classes that are solved in about a minute on two cores
+ENOUGH = 1000  # photos that are solved without their views
 BATCH_SIZE = 256  # vectors are small: larger batches than for images
 
 
@@ -45,9 +46,8 @@ def fit_head(
 ) -> tuple[keras.Sequential, dict[str, float]]:
     """Fit a new head to vectors.
 
-    Vectors are standardised with the training side's mean and deviation, so that one learning
-    rate, or one range of regularisation, suits every backbone; the head that comes back takes the
-    vectors as they are.
+    Vectors are scaled by what the training side says, so that one learning rate, or one range of
+    regularisation, suits every backbone; the head that comes back takes the vectors as they are.
 
     Args:
         train: Vectors of the training images and their views.
@@ -70,19 +70,30 @@ def fit_head(
             " --weights."
         )
     spec = parse_head(recipe.head)
-    head = build_head(spec, train.vectors.shape[1], len(class_weights), recipe.seed)
+    shape = train.vectors.shape[1], len(class_weights), recipe.seed
+    head, bare = build_head(spec, *shape), build_head(spec.bare, *shape)
     scaled = takes_scaled_features(spec)
-    none = np.zeros(1, np.float32), np.ones(1, np.float32)
-    mean, scale = standardisation(train.vectors) if scaled else none
-    sides = (train.vectors - mean) / scale, (val.vectors - mean) / scale
+    sides, mean, scale = _scale((train.vectors, val.vectors), spec.normalises, scaled)
     solvable = is_linear(spec) and train.vectors.size * len(class_weights) <= LARGEST
     if solvable and len(set(train.labels)) > 1:
-        figures = _solve(head, sides, train, val, class_weights, recipe, history, groups)
+        figures = _solve(bare, sides, train, val, class_weights, recipe, history, groups)
     else:
-        figures = _train(head, sides, train, val, class_weights, recipe, history)
+        figures = _train(bare, sides, train, val, class_weights, recipe, history)
+    head.set_weights(bare.get_weights())
     if scaled:
         absorb_scaling(head, mean, scale)
     return head, figures
+
+
+def _scale(
+    sides: tuple[np.ndarray, np.ndarray], normalise: bool, scale: bool
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
+    """Return both sides as the first Dense layer should see them, and the mean and scale."""
+    train, val = map(unit, sides) if normalise else sides
+    if not scale:
+        return (train, val), np.zeros(1, np.float32), np.ones(1, np.float32)
+    mean, deviation = common_scale(train) if normalise else standardisation(train)
+    return ((train - mean) / deviation, (val - mean) / deviation), mean, deviation
 
 
 def _solve(
@@ -98,10 +109,12 @@ def _solve(
     """Give a linear head its best weights; return its figures."""
     began = time.monotonic()
     classes, weights = len(class_weights), np.asarray(class_weights, np.float32)
-    # Photos choose; their views, which resemble them, would make any fold look easy.
+    # Photos choose; their views, which resemble them, would make any fold look easy. To many
+    # photos, views add nothing but time.
     photos = slice(len(train))
+    seen = slice(len(train.labels) if len(train) < ENOUGH else len(train))
     labels = train.labels[photos]
-    say(f"Solving the linear head: {len(train.labels):,} x {sides[0].shape[1]:,} values")
+    say(f"Solving the linear head: {len(train.labels[seen]):,} x {sides[0].shape[1]:,} values")
     chosen = cross_validate(
         sides[0][photos],
         labels,
@@ -111,29 +124,18 @@ def _solve(
         seed=recipe.seed,
     )
     strength = STRENGTHS[START] if chosen is None else chosen.strength
-    kernel, bias = solve(sides[0], train.labels, classes, strength, weights[train.labels])
+    rows = train.labels[seen]
+    kernel, bias = solve(sides[0][seen], rows, classes, strength, weights[rows])
     head.get_layer("predictions").set_weights([kernel, bias])
     figures: dict[str, float] = {}
     for prefix, vectors, each in (("", sides[0], train), ("val_", sides[1], val)):
-        found = _judge(softmax(vectors @ kernel + bias), each.labels)
+        found = judge(softmax(vectors @ kernel + bias), each.labels)
         figures |= {f"{prefix}{name}": value for name, value in found.items()}
     history.add("head", 1, time.monotonic() - began, figures)
     figures["strength"] = float(strength)
     if chosen is not None:
         figures |= {"cv_loss": chosen.loss, "cv_accuracy": chosen.accuracy}
     return figures
-
-
-def _judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    from sklearn.metrics import f1_score
-
-    given = probabilities[np.arange(len(labels)), labels]
-    best = probabilities.argmax(axis=1)
-    return {
-        "loss": float(-np.log(np.maximum(given, 1e-7)).mean()),
-        "accuracy": float((best == labels).mean()),
-        "macro_f1": float(f1_score(labels, best, labels=np.unique(labels), average="macro")),
-    }
 
 
 def _train(

@@ -24,6 +24,7 @@ from transfer.recipe import Recipe
 from transfer.run import Predictions, Run
 from transfer.training.balance import resolve_monitor, weigh_classes
 from transfer.training.checkpoint import save_model
+from transfer.training.choice import keep_the_best
 from transfer.training.classifier import (
     build_classifier,
     build_extractor,
@@ -126,8 +127,17 @@ def train(
             model = top_of(base, cut, head, recipe)
             batches = batches_of_activations(*features, class_weights, recipe, first_epoch)
         path = run.path / "model.keras"
-        best = fine_tune(model, classifier, batches, recipe, path, history, about, saved)
-    _tell_what_is_kept(run, recipe, best, history.seconds("finetune"))
+        tuned = fine_tune(model, classifier, batches, recipe, path, history, about, saved)
+        if recipe.monitor.startswith("val_"):
+            choice, figures = keep_the_best(model, classifier, tuned, recipe, path)
+        else:  # the head has no training figure to be beaten
+            choice, figures = {"kept": f"best {recipe.monitor}"}, tuned.best_logs
+    kept = "head" if choice["kept"] == "head" else "finetune"
+    phase = (finite(figures) if kept == "finetune" else {}) | {
+        "seconds": history.seconds("finetune")
+    }
+    phases = run.info["phases"] | {"finetune": phase}
+    run.update_info(phase_kept=kept, choice=choice, phases=phases)
     return None
 
 
@@ -145,15 +155,6 @@ def _train_head(
     phase = finite(figures) | {"seconds": time.monotonic() - started}
     run.update_info(phases={"head": phase})
     return head
-
-
-def _tell_what_is_kept(run: Run, recipe: Recipe, best: dict[str, float], seconds: float) -> None:
-    phases = run.info["phases"] | {"finetune": finite(best) | {"seconds": seconds}}
-    run.update_info(phase_kept="finetune" if best else "head", phases=phases)
-    if best:
-        say(f"Fine-tuning was better and is kept: {_figures(best)}")
-    else:
-        say(f"Fine-tuning was no better ({recipe.monitor}): the model of the frozen phase is kept.")
 
 
 def predict_frozen(

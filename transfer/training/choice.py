@@ -1,0 +1,135 @@
+"""Do no harm: the solved head, the best epoch or a point between them, whichever is best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from transfer.progress import say
+from transfer.recipe import MONITORS, Recipe
+from transfer.training.checkpoint import save_model
+from transfer.training.finetune import Tuned
+from transfer.training.metrics import judge
+
+SHARES = (0.25, 0.5, 0.75)  # of the way from the start to the last epoch
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Some weights, and what they make of the validation images.
+
+    Attributes:
+        name: ``head``, ``epoch 7`` or ``50% of fine-tuning``.
+        weights: Values of the model's trainable variables.
+        right: bool array (n,): which images are recognised.
+        figures: val_loss, val_accuracy and val_macro_f1.
+    """
+
+    name: str
+    weights: Sequence[np.ndarray]
+    right: np.ndarray
+    figures: Mapping[str, float]
+
+    def rank(self, monitor: str) -> tuple[float, float]:
+        """Return what is the larger, the better it is; of equals the surer is better."""
+        value = self.figures[monitor]
+        return value if MONITORS[monitor] == "max" else -value, -self.figures["val_loss"]
+
+
+def keep_the_best(
+    model: keras.Model,
+    classifier: keras.Model,
+    tuned: Tuned,
+    recipe: Recipe,
+    path: Path,
+) -> tuple[dict[str, Any], Mapping[str, float]]:
+    """Leave the best of the candidates in model.keras, all judged on the same images.
+
+    These are the start, the best epoch, and with ``interpolate`` points on the line from the start
+    to the last epoch, which keep some of what fine-tuning forgets (WiSE-FT: M. Wortsman et al.,
+    "Robust fine-tuning of zero-shot models", 2022). The simpler has the first word: a point has to
+    be better than the best epoch by the recipe's monitor, and that better than the start.
+
+    Args:
+        model: The classifier, or the part of it above a cut that shares its layers, as the last
+            epoch left it.
+        classifier: What is saved.
+        tuned: What the fit has left.
+        recipe: The knobs; its monitor is one of validation.
+        path: model.keras.
+
+    Returns:
+        What was chosen and why, for run.json; and its figures.
+
+    Raises:
+        TransferError: The disk is full.
+    """
+    variables = model.trainable_variables
+    last = [np.asarray(variable).copy() for variable in variables]
+    labels = np.concatenate(
+        [targets.argmax(axis=1) for _, targets in tuned.val.as_numpy_iterator()]
+    )
+    inputs = tuned.val.map(lambda images, targets: images)
+
+    def candidate(name: str, weights: Sequence[np.ndarray]) -> Candidate:
+        _assign(variables, weights)
+        probabilities = model.predict(inputs, verbose=0)
+        figures = {f"val_{key}": value for key, value in judge(probabilities, labels).items()}
+        return Candidate(name, weights, probabilities.argmax(axis=1) == labels, figures)
+
+    head = saved = candidate("head", tuned.start)
+    candidates = [head]
+    if tuned.best_epoch is not None:
+        classifier.set_weights(keras.models.load_model(path, compile=False).get_weights())
+        saved = candidate(f"epoch {tuned.best_epoch + 1}", [np.array(v) for v in variables])
+        candidates.append(saved)
+    for share in SHARES if recipe.interpolate else ():
+        weights = [a + np.float32(share) * (b - a) for a, b in zip(tuned.start, last, strict=True)]
+        candidates.append(candidate(f"{share:.0%} of fine-tuning", weights))
+    chosen = max(candidates[1:], key=lambda each: each.rank(recipe.monitor), default=head)
+    if chosen.rank(recipe.monitor)[0] <= head.rank(recipe.monitor)[0]:
+        chosen = head
+    _assign(variables, chosen.weights)
+    if chosen is not saved:
+        save_model(classifier, path)
+    return _compare(chosen, head, candidates, recipe.monitor), chosen.figures
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _compare(
+    chosen: Candidate, head: Candidate, candidates: Sequence[Candidate], monitor: str
+) -> dict[str, Any]:
+    """Say what was chosen, and compare it with the head image by image."""
+    from scipy.stats import binomtest
+
+    gained = int((chosen.right & ~head.right).sum())
+    lost = int((head.right & ~chosen.right).sum())
+    values = {each.name: each.figures[monitor] for each in candidates}
+    if chosen is head:
+        why = f"no {monitor} was better than its {values['head']:.4f}"
+    else:
+        # McNemar's exact test: of the images on which the two disagree, is it more than chance?
+        p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+        why = (
+            f"{monitor} {values[chosen.name]:.4f} against {values['head']:.4f} of the head alone;"
+            f" of {len(head.right):,} images {gained} more are recognised and {lost} no longer"
+            f" (p = {p_value:.2g})"
+        )
+    say(f"Kept: {chosen.name}. {why}")
+    return {
+        "kept": chosen.name,
+        "why": why,
+        "monitor": monitor,
+        "candidates": values,
+        "gained": gained,
+        "lost": lost,
+    }
