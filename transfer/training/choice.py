@@ -78,7 +78,12 @@ def keep_the_best(
 
     def candidate(name: str, weights: Sequence[np.ndarray]) -> Candidate:
         _assign(variables, weights)
-        probabilities = model.predict(inputs, verbose=0)
+        parts = [
+            (model.predict_on_batch(inputs), targets)
+            for inputs, targets in tuned.val.as_numpy_iterator()
+        ]
+        probabilities, truth = map(np.concatenate, zip(*parts, strict=True))
+        labels = truth.argmax(axis=1)
         figures = {f"val_{key}": value for key, value in judge(probabilities, labels).items()}
         return Candidate(name, weights, probabilities.argmax(axis=1) == labels, figures)
 
