@@ -39,6 +39,8 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"unfreeze": 2.5}, "unfreeze as str"),
         ({"layer_decay": 1.5}, "layer_decay above 0 and at most 1"),
         ({"label_smoothing": 1.0}, "label_smoothing from 0 to below 1"),
+        ({"ema": 1.0}, "ema from 0 to below 1"),
+        ({"ema": 0.99, "monitor": "loss"}, "a monitor of the validation, val_loss, with ema"),
         ({"weight_decay": -0.1}, "weight_decay of 0 or more"),
         ({"clip_norm": float("nan")}, "clip_norm of 0 or more"),
         ({"accumulate": 0}, "accumulate between 1"),

@@ -33,6 +33,7 @@ CHECKS = ("quick", "full")
 FROM_SCRATCH = {"learning_rate": 1e-3, "epochs": 50, "patience": 15}
 ENGINES = ("auto", "keras", "openvino")
 PRECISIONS = ("f32", "bf16")
+MIXED_PRECISIONS = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class Recipe:
             ``none``, or ``auto``: both from 20,000 training images.
         interpolate: After fine-tuning, try weights between the head's and the last epoch's too (see
             `transfer.training.choice`).
+        ema: Momentum of the exponential moving average of the weights, for example 0.99: each step
+            moves it by 1 percent towards the weights as they are. The average, which starts with
+            the weights before fine-tuning, is what is judged and kept. 0 for the weights
+            themselves. With few steps it lags behind: 0.99 looks back on some 100 of them.
         accumulate: Batches after which the weights move once.
         batch_size: Images per step of fine-tuning.
         patience: Epochs without a better monitored value after which a phase stops.
@@ -76,6 +81,9 @@ class Recipe:
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
             it is installed and there is no GPU.
         precision: ``f32``, or ``bf16`` (OpenVINO only): faster features with fewer digits.
+        mixed_precision: Whether the backbone computes in float16 in the steps of fine-tuning:
+            ``on``, ``off``, or ``auto``: on a GPU with tensor cores. What is judged and saved is
+            float32 in any case.
         monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,
             ``loss``, or ``auto``: ``val_accuracy``, but ``val_macro_f1`` where the largest class
             has more than 3 times the training images of the smallest. Of epochs with the same
@@ -119,6 +127,7 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     clip_norm: float = 0.0
+    ema: float = 0.0
     mix: str = "auto"
     interpolate: bool = True
     accumulate: int = 1
@@ -127,6 +136,7 @@ class Recipe:
     trunk_cache: str = "2GB"
     engine: str = "auto"
     precision: str = "f32"
+    mixed_precision: str = "auto"
     monitor: str = "auto"
     balance: str = "none"
     val: float = 0.2
@@ -154,6 +164,7 @@ class Recipe:
             ("check", CHECKS),
             ("engine", ENGINES),
             ("precision", PRECISIONS),
+            ("mixed_precision", MIXED_PRECISIONS),
         ):
             value = getattr(self, name)
             if value not in choices:
@@ -191,9 +202,14 @@ class Recipe:
             raise UsageError(
                 f"Expected layer_decay above 0 and at most 1. Received: {self.layer_decay}"
             )
-        if not 0 <= self.label_smoothing < 1:
+        for name in ("label_smoothing", "ema"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise UsageError(f"Expected {name} from 0 to below 1. Received: {value}")
+        if self.ema and self.monitor in ("accuracy", "loss"):
             raise UsageError(
-                f"Expected label_smoothing from 0 to below 1. Received: {self.label_smoothing}"
+                f"Expected a monitor of the validation, val_{self.monitor}, with ema: what is"
+                f" trained is not what is kept. Received: {self.monitor}"
             )
 
     def _check_type(self, name: str, annotation: str) -> None:

@@ -22,6 +22,7 @@ from transfer.training.state import load_state
 MakeFolder = Callable[..., Path]
 Start = Callable[..., Any]
 DETERMINISTIC = {"deterministic": True}
+AVERAGES_IN_HALF = {"ema": 0.8, "accumulate": 2, "mixed_precision": "on", "optimizer": "adamw"}
 
 
 def outcome(path: Path) -> dict[str, object]:
@@ -195,14 +196,15 @@ def kill_until_done(start: Start, folder: Path, path: Path, kills: int, seed: in
 
 @pytest.mark.case("T01")
 @pytest.mark.case("T18")
+@pytest.mark.parametrize("more", [{}, pytest.param(AVERAGES_IN_HALF, marks=pytest.mark.slow)])
 def test_killed_and_resumed_is_as_if_never_killed(
-    start: Start, make_folder: MakeFolder, tmp_path: Path
+    start: Start, make_folder: MakeFolder, tmp_path: Path, more: dict[str, Any]
 ) -> None:
-    folder = make_folder(per_class=8)
+    folder, knobs = make_folder(per_class=8), DETERMINISTIC | more
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    toy = start("finetune", folder, "-o", whole, knobs=DETERMINISTIC)
+    toy = start("finetune", folder, "-o", whole, knobs=knobs)
     assert toy.end() == 0, toy.said
-    toy = start("finetune", folder, "-o", killed, knobs=DETERMINISTIC)
+    toy = start("finetune", folder, "-o", killed, knobs=knobs)
     assert toy.wait_for("Epoch 4/")
     assert toy.end(signal.SIGKILL) == -signal.SIGKILL
     assert (killed / "lock.json").exists()

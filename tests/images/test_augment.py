@@ -187,6 +187,27 @@ def test_light_and_colour():
     assert turned[:, 1:].max() == pytest.approx(100 + 100 * 0.05 * 6, abs=3)
 
 
+def test_randaugment_draws_two_of_ten_operations():
+    """Three of ten move a dot, so that 0.7 ** 2 of the views leave it where it is."""
+    values = views("randaugment=0.6", 0.4 * dot(18, 9), 200)[..., 1]
+    low, high = values.min(axis=(1, 2), keepdims=True), values.max(axis=(1, 2), keepdims=True)
+    mass = values > (low + high) / 2
+    total = np.maximum(mass.sum(axis=(1, 2)), 1)  # none where it has left the picture
+    grid = np.arange(SIZE) - (SIZE - 1) / 2
+    x = (mass * grid).sum(axis=(1, 2)) / total
+    y = (mass * grid[:, None]).sum(axis=(1, 2)) / total
+    stays = np.hypot(x - 18, y - 9) < 0.4
+    assert 0.42 < stays.mean() < 0.62  # of one operation 0.7, of three 0.34
+
+
+def test_randaugment_changes_more_with_more_strength(image):
+    little, much = (
+        np.abs(views(f"randaugment={strength}", image, 60) - image).mean()
+        for strength in (0.05, 1.0)
+    )
+    assert little < 0.2 * much
+
+
 def test_shares(image):
     gray = [np.ptp(view, axis=-1).max() < 1 for view in views("grayscale=0.3", image, 200)]
     assert 35 < sum(gray) < 85

@@ -135,8 +135,11 @@ def test_a_training_that_diverges_is_stopped(
 ) -> None:
     option = "--" + rate.replace("_", "-")
     with pytest.raises(TransferError, match=f"diverged.*phase '{phase}'.*{option}") as caught:
-        finetune(make_folder(), tmp_path / "run", head="avg,8", **{rate: 1e38})
+        finetune(
+            make_folder(), tmp_path / "run", head="avg,8", mixed_precision="on", **{rate: 1e38}
+        )
     assert caught.value.exit_code == 1
+    assert ("Or float16 is too narrow" in str(caught.value)) is (phase == "finetune")
     run = Run(tmp_path / "run")
     assert run.info["status"] == "failed"
     if phase == "head":

@@ -12,6 +12,7 @@ from transfer.recipe import (
     BALANCES,
     CHECKS,
     ENGINES,
+    MIXED_PRECISIONS,
     MIXES,
     MONITORS,
     ON_BAD,
@@ -44,6 +45,7 @@ HELP = {
     "weight_decay": "Decoupled; never of biases and normalisations.",
     "label_smoothing": "Share of each training target that is spread over all classes.",
     "clip_norm": "Largest norm of the gradients; 0 for no limit.",
+    "ema": "Keep an average of the weights: its momentum, such as 0.99; 0 for none.",
     "mix": "Mixtures of training images; auto: both from 20,000 images.",
     "accumulate": "Batches after which the weights move once.",
     "batch_size": "Images per step of fine-tuning.",
@@ -51,6 +53,7 @@ HELP = {
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",
     "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
+    "mixed_precision": "Fine-tune in float16 with float32; auto: on a GPU with tensor cores.",
     "monitor": 'What "best" means; auto: accuracy, or macro-F1 where classes are uneven.',
     "balance": "Rare classes: weights in the loss, their square root, or drawn more often.",
     "val": "Share held out for validation where no val folder stands.",
@@ -76,6 +79,7 @@ CHOICES = {
     "check": CHECKS,
     "engine": ENGINES,
     "precision": PRECISIONS,
+    "mixed_precision": MIXED_PRECISIONS,
 }
 TYPES = {"str": str, "int": int, "int | None": int, "float": float}
 

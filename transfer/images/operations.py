@@ -123,6 +123,12 @@ def _channel_shift(amount: float, image: tf.Tensor, draws: Draws) -> tf.Tensor:
     return image + 255.0 * draws.uniform(-amount, amount, (3,))
 
 
+def _solarize(amount: float, image: tf.Tensor, draws: Draws) -> tf.Tensor:
+    # Not keras.layers.Solarization: its thresholds begin near 0, whatever the factor.
+    threshold = 255.0 * draws.uniform(1 - amount, 1)
+    return tf.where(image < threshold, image, 255.0 - image)
+
+
 def _rand_augment(amount: float, size: int, fill: str) -> Step:
     """Return two steps drawn from ten, after Cubuk et al., https://arxiv.org/abs/1909.13719.
 
@@ -130,7 +136,7 @@ def _rand_augment(amount: float, size: int, fill: str) -> Step:
     turns by up to `amount` times 360 degrees.
     """
     layers = keras.layers
-    choices = [
+    choices: list[Step] = [
         warp({"rotate": 45 * amount}, size, fill),
         warp({"shear": 30 * amount}, size, fill),
         warp({"shift": 0.4 * amount}, size, fill),
@@ -139,7 +145,7 @@ def _rand_augment(amount: float, size: int, fill: str) -> Step:
         operation("saturation", amount, size, fill),
         _inside(layers.RandomSharpness(((1 - amount) / 2, (1 + amount) / 2), seed=0)),
         _layer(layers.RandomPosterization((round(8 - 5 * amount), 8), seed=0)),
-        _layer(layers.Solarization(threshold_factor=(1 - amount, 1), seed=0)),
+        partial(_solarize, amount),
         _layer(layers.AutoContrast()),
     ]
 

@@ -25,9 +25,11 @@ from transfer.images.pipeline import (
 )
 from transfer.progress import Advance, bar, say
 from transfer.recipe import MONITORS, Recipe
+from transfer.training.averages import AveragedWeights
 from transfer.training.checkpoint import BestCheckpoint, Patience, StateKeeper
 from transfer.training.history import COLUMNS, History, check_loss
 from transfer.training.metrics import MacroF1
+from transfer.training.mixed_precision import mix_precision
 from transfer.training.optimizers import layer_factors, make_optimizer
 from transfer.training.state import State
 from transfer.training.targets import hard_batches, resolve_mix, soft_batches
@@ -218,9 +220,11 @@ def fine_tune(
     steps = batches.steps_per_epoch * recipe.epochs
     batches = with_targets(batches, model.output_shape[-1], recipe, first_epoch)
     base = classifier.get_layer(recipe.backbone)
-    factors = layer_factors(model, base, recipe.layer_decay)
+    optimizer = make_optimizer(recipe, steps, layer_factors(model, base, recipe.layer_decay))
+    if recipe.mixed_precision == "on":
+        model, optimizer = mix_precision(model, base, optimizer)
     model.compile(  # after unfreezing: what is trainable is settled here
-        optimizer=make_optimizer(recipe, steps, factors),
+        optimizer=optimizer,
         loss="categorical_crossentropy",
         metrics=["accuracy", MacroF1(model.output_shape[-1])],
         jit_compile=False,
@@ -235,6 +239,7 @@ def fine_tune(
         if saved is not None and (saved.progress["stopped"] or first_epoch == recipe.epochs):
             keeper.set_model(model)
             keeper.on_train_begin()
+            model.optimizer.finalize_variable_values(model.trainable_variables)  # the averages
             return Tuned(best.best_epoch, best.best_logs, keeper.start, batches.val)
         with signals.patiently():
             model.fit(
@@ -247,6 +252,7 @@ def fine_tune(
                 verbose=0,
                 callbacks=[
                     best,
+                    *([AveragedWeights()] if recipe.ema else []),
                     patience,
                     history.recorder("finetune"),
                     keeper,
@@ -257,9 +263,12 @@ def fine_tune(
 
 
 def _watcher(recipe: Recipe, history: History, advance: Advance) -> keras.callbacks.Callback:
+    half = recipe.mixed_precision == "on"
+    hint = " Or float16 is too narrow for this network: --mixed-precision off." if half else ""
+
     def step_done(batch: int, logs: dict[str, float]) -> None:
         epoch = len([row for row in history.rows if row["phase"] == "finetune"]) + 1
-        check_loss(logs["loss"], "finetune", epoch, recipe.learning_rate, "--learning-rate")
+        check_loss(logs["loss"], "finetune", epoch, recipe.learning_rate, "--learning-rate", hint)
         advance(1)
 
     return keras.callbacks.LambdaCallback(

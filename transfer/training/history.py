@@ -66,7 +66,9 @@ class History:
             check_loss(rows[-1].get("loss", 0.0), phase, rows[-1]["epoch"], rate, option)
 
 
-def check_loss(loss: float, phase: str, epoch: int, rate: float, option: str) -> None:
+def check_loss(
+    loss: float, phase: str, epoch: int, rate: float, option: str, hint: str = ""
+) -> None:
     """Raise TransferError where a training loss is NaN or infinite.
 
     Args:
@@ -75,11 +77,12 @@ def check_loss(loss: float, phase: str, epoch: int, rate: float, option: str) ->
         epoch: Its number, from 1.
         rate: The learning rate.
         option: What sets it.
+        hint: What else may help.
     """
     if not math.isfinite(loss):
         raise TransferError(
             f"Training diverged in epoch {epoch} of phase {phase!r}: the loss is {loss}."
-            f" Lower the rate with {option} (it was {rate:g})."
+            f" Lower the rate with {option} (it was {rate:g}).{hint}"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from transfer.blocks import find_blocks
 from transfer.recipe import Recipe
@@ -22,20 +23,33 @@ class _Layerwise:
     Args:
         factors: One for each of the model's ``trainable_variables``, in their order; None for 1.
             (Their paths would not do: Keras may change them when it loads a model.)
-        options: Those of the optimizer.
+        options: Those of the optimizer. With ``use_ema`` the average of each variable begins with
+            its value at the start and moves whenever the variable does: average = `ema_momentum` *
+            average + (1 - `ema_momentum`) * variable. (That of Keras begins after the first step,
+            and moves with every batch of an accumulation.)
     """
 
     def __init__(self, *, factors: Sequence[float] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._factors = None if factors is None else [float(factor) for factor in factors]
 
-    def build(self, variables: Sequence[keras.Variable]) -> None:
+    def build(self: Any, variables: Sequence[keras.Variable]) -> None:
+        if self.built:
+            return
         if self._factors is not None and len(self._factors) != len(variables):
             raise ValueError(
                 f"Expected a factor for each of the {len(variables)} variables that are trained."
                 f" Received: {len(self._factors)}"
             )
         super().build(variables)  # type: ignore[misc]
+        if self.use_ema:
+            with tf.init_scope():  # once, even where a traced step is the first to build
+                for variable, average in zip(variables, self._averages, strict=True):
+                    average.assign(variable)
+
+    @property
+    def _averages(self: Any) -> Sequence[keras.Variable]:
+        return self._model_variables_moving_average  # type: ignore[no-any-return]
 
     def _scaled(self: Any, learning_rate: Any, variable: Any) -> Any:
         if self._factors is None:
@@ -51,6 +65,13 @@ class _Layerwise:
             if self.weight_decay and self._use_weight_decay(variable):
                 rate = self._scaled(self.learning_rate, variable)
                 self.assign_sub(variable, variable * rate * self.weight_decay)
+
+    def _update_model_variables_moving_average(self: Any, variables: Sequence[Any]) -> None:
+        batches = self._iterations + 1
+        moved = tf.equal(batches % (self.gradient_accumulation_steps or 1), 0)
+        share = tf.where(moved, 1 - self.ema_momentum, 0.0)
+        for variable, average in zip(variables, self._averages, strict=True):
+            self.assign_add(average, share * (variable - average))
 
     def _use_weight_decay(self, variable: Any) -> bool:
         return len(variable.shape) > 1 and bool(super()._use_weight_decay(variable))  # type: ignore[misc]
@@ -81,7 +102,8 @@ def make_optimizer(
     """Return the optimizer of the fine-tuning phase.
 
     Args:
-        recipe: Says which, its rate and schedule, weight decay, clipping and accumulation.
+        recipe: Says which, its rate and schedule, weight decay, clipping, accumulation and the
+            averages of the weights.
         steps: Batches in all epochs together.
         factors: From `layer_factors`.
     """
@@ -93,6 +115,8 @@ def make_optimizer(
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.clip_norm or None,
         gradient_accumulation_steps=recipe.accumulate if recipe.accumulate > 1 else None,
+        use_ema=recipe.ema > 0,
+        ema_momentum=recipe.ema,
         factors=factors,
         **({"momentum": 0.9} if recipe.optimizer == "sgd" else {}),
     )

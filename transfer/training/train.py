@@ -43,6 +43,7 @@ from transfer.training.frozen import (
 )
 from transfer.training.head import build_head, parse_head, pool
 from transfer.training.history import History, finite
+from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.probe import fit_head
 from transfer.training.state import State
 from transfer.training.suspects import write_suspects
@@ -85,8 +86,14 @@ def train(
     sides = folder.select("train"), folder.select("val")
     counts = np.bincount(sides[0].labels, minlength=len(folder.classes)).tolist()
     recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
+    begun = run.info.get("mixed_precision", "off") if saved else recipe.mixed_precision
+    recipe = replace(recipe, mixed_precision=resolve_mixed_precision(begun))
     class_weights = weigh_classes(counts, recipe.balance)
-    run.update_info(monitor=recipe.monitor, class_weights=class_weights)
+    run.update_info(
+        monitor=recipe.monitor,
+        mixed_precision=recipe.mixed_precision,
+        class_weights=class_weights,
+    )
     extractor = build_extractor(
         get_backbone(recipe.backbone), parse_head(recipe.head), image_size(recipe), weights
     )
