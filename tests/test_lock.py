@@ -46,8 +46,9 @@ def test_a_directory_in_use_is_refused_until_its_holder_is_dead(tmp_path: Path) 
                 attempt()
         (tmp_path / ".tmpabc-model.keras").write_text("")
         (tmp_path / ".activations-1").mkdir()
+        (tmp_path / ".fold-1").mkdir()
         (tmp_path / ".activations-1" / "train.npy").write_text("")
-        assert len(list(tmp_path.iterdir())) == 3  # nothing of a living one is cleared away
+        assert len(list(tmp_path.iterdir())) == 4  # nothing of a living one is cleared away
         process.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped
         with locked(tmp_path):

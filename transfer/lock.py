@@ -17,8 +17,8 @@ from transfer.errors import RunError
 
 LOCK = "lock.json"
 _held: set[Path] = set()  # by this process
-# What a kill leaves behind: files of `transfer.run.atomic` and of Keras, and activations.
-_LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.activations-.+")
+# What a kill leaves behind: files of `transfer.run.atomic` and of Keras, activations, folds.
+_LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 
 
 @contextmanager

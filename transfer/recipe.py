@@ -99,6 +99,9 @@ class Recipe:
             ``none``, a regular expression on the path, or ``FILE.csv:COLUMN``.
         dedupe: Leave near duplicates of val and test images out of train where folders give the
             splits.
+        folds: Folds of a cross-validation over the training and validation images, 2 to 20; 0 for
+            none. It judges the head on frozen features, beside the model that is trained as always.
+        folds_finetune: Fine-tune in each fold too: a whole training per fold.
         seed: Seed of split, shuffling, augmentation and initial weights.
         deterministic: Have TensorFlow use operations alone that give the same bits every time, for
             the rest of the process. Slower, and other numbers than without.
@@ -143,6 +146,8 @@ class Recipe:
     test: float = 0.0
     group_by: str = "none"
     dedupe: bool = False
+    folds: int = 0
+    folds_finetune: bool = False
     seed: int = 0
     deterministic: bool = False
     on_bad: str = "skip"
@@ -185,6 +190,10 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UsageError(f"Expected {name} between {low} and {high}. Received: {value}")
+        if self.folds != 0 and not 2 <= self.folds <= 20:
+            raise UsageError(f"Expected folds between 2 and 20, or 0. Received: {self.folds}")
+        if self.folds_finetune and not self.folds:
+            raise UsageError("Expected a number of folds beside folds_finetune, such as --folds 5.")
         parse_bytes(self.trunk_cache)
         if not 0 < self.val < 1:
             raise UsageError(f"Expected val between 0 and 1 (a share). Received: {self.val}")

@@ -13,12 +13,12 @@ from transfer.training.classifier import (
     build_classifier,
     build_extractor,
     layers_to_unfreeze,
+    top_of,
     unfreeze,
 )
 from transfer.training.finetune import batches_of_activations, with_targets
 from transfer.training.frozen import choose_cut
 from transfer.training.head import build_head, parse_head
-from transfer.training.train import top_of
 from transfer.weights import Weights
 
 RECIPE = Recipe(backbone="toy", head="avg", batch_size=4, epochs=3, augment="flip")

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from transfer.training.folds import deal
+from transfer.errors import DataError
+from transfer.images.folder import ImageFolder
+from transfer.training.folds import check_folds, deal
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -27,3 +31,33 @@ def test_groups_stay_together_whatever_they_are_called() -> None:
     fold = deal(labels, names, 4, 0)
     assert all(len(set(fold[names == name])) == 1 for name in set(names))
     assert set(fold) == {0, 1, 2, 3}
+
+
+def folder(labels: str, tests: int = 0) -> ImageFolder:
+    count = len(labels)
+    splits = ("test",) * tests + ("train",) * (count - tests)
+    paths = tuple(f"{i}.png" for i in range(count))
+    return ImageFolder(Path("/no"), ("a", "b"), paths, tuple(map("ab".index, labels)), splits)
+
+
+@pytest.mark.parametrize(
+    ("labels", "tests", "groups", "count", "hint"),
+    [
+        ("aabb", 0, "1234", 4, None),
+        ("aabbb", 0, "12344", 3, None),
+        ("aabb", 0, "1234", 5, r"at least 5 different images .*for 5 folds\. Received: 4\. Lower"),
+        ("aabbb", 0, "12333", 2, r"Class 'b' has fewer than 2 different images.*leave --folds out"),
+        ("aaabb", 2, "12345", 2, "Class 'a' has fewer than 2 different"),
+        ("abab", 0, "1122", 2, r"at least 4 different images.*Received: 2\."),
+    ],
+)
+def test_what_can_be_folded(
+    labels: str, tests: int, groups: str, count: int, hint: str | None
+) -> None:
+    images = folder(labels, tests)
+    keys = dict(zip(images.paths, groups, strict=True))
+    if hint is None:
+        check_folds(images, keys, count)
+    else:
+        with pytest.raises(DataError, match=hint):
+            check_folds(images, keys, count)

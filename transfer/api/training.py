@@ -15,6 +15,7 @@ from transfer.backbones import Backbone, get_backbone
 from transfer.cachedir import cache_limit
 from transfer.digest import sha256_of
 from transfer.errors import UsageError, out_of_memory
+from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.report import write_evaluation
 from transfer.features.engines import choose_engine
 from transfer.images.augment import parse_augment
@@ -37,6 +38,7 @@ from transfer.recipe import FROM_SCRATCH, Recipe
 from transfer.run import Run, versions
 from transfer.sources.prepare import resolve
 from transfer.training.balance import is_uneven
+from transfer.training.folds import check_folds
 from transfer.training.head import parse_head
 from transfer.training.state import State, clear_state, out_of_disk
 from transfer.weights import Weights, locate, resolve_weights
@@ -84,6 +86,8 @@ def finetune(
     sides = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
     folder, leaks, groups = divide(folder, audit, recipe, sides)
+    if recipe.folds:
+        check_folds(folder, groups, recipe.folds)
     _tell_counts(folder, recipe)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
     directory = make_run_directory(path, f"{name}-{backbone.name}")
@@ -151,6 +155,8 @@ def _train_and_evaluate(
         write_evaluation_of(run, run.path, folder.select(split), split, leaks)
     else:
         write_evaluation(run.path, predictions, split, leaks)
+    if recipe.folds:
+        run.update_info(folds=run.info["folds"] | summarise_folds(run))
     seconds = run.info["seconds"] | {"total": time.monotonic() - started}
     run.update_info(status="done", seconds=seconds)
     report(run)  # last, since it shows what run.json says
@@ -191,7 +197,12 @@ def check_recipe(recipe: Recipe) -> Backbone:
     cache_limit()
     if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
         choose_engine(recipe.engine, recipe.precision)
-    locate(backbone, recipe.weights)
+    origin = locate(backbone, recipe.weights).origin
+    if recipe.folds and not recipe.folds_finetune and backbone.scratch and origin == "none":
+        raise UsageError(
+            f"{backbone.name!r} has no pretrained weights, so that each fold is a whole training:"
+            " add --folds-finetune, or leave --folds out."
+        )
     return backbone
 
 

@@ -83,6 +83,7 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
         "accuracy_ci95": metrics["accuracy_ci95"],
         "macro_f1": metrics["macro_f1"],
         "leaked": metrics.get("leaked"),
+        "folds": info.get("folds"),
         "phase_kept": info["phase_kept"],
         "phases": info["phases"],
         "suspects": info.get("suspects", {}).get("likely"),
@@ -93,12 +94,13 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
 
 def summary(run: Any) -> str:
     """Return what is printed at the end: accuracy, the most confused pairs, where the report is."""
-    from transfer.cli.tables import describe
+    from transfer.cli.tables import describe, describe_folds
 
-    likely = run.info.get("suspects", {}).get("likely")
+    likely, folds = run.info.get("suspects", {}).get("likely"), run.info.get("folds")
     return "\n".join(
         [
             describe(run.metrics),
+            *([describe_folds(folds)] if folds else []),
             *([f"Labels: about {likely:,} look wrong: {run.path / 'suspects.csv'}"] * bool(likely)),
             f"Model:  {run.path / 'model.keras'}",
             f"Report: {run.path / 'report.html'}",

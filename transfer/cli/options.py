@@ -61,6 +61,8 @@ HELP = {
     "group_by": "Never divide images of one patient, burst, video: a regex on the path, or"
     " FILE.csv:COLUMN.",
     "dedupe": "Leave near duplicates of val and test images out of train.",
+    "folds": "Cross-validate the head in so many folds over all images but the test.",
+    "folds_finetune": "Fine-tune in each fold too: a whole training per fold.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
     "deterministic": "The same seed gives the same bits, at the price of some speed.",
     "on_bad": "Unusable images: leave out and say so, or stop.",

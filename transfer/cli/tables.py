@@ -39,6 +39,17 @@ def describe(metrics: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def describe_folds(folds: Mapping[str, Any]) -> str:
+    """Return a line on a cross-validation."""
+    low, high = folds["accuracy_ci95"]
+    judge = "head on frozen features" if folds["phase"] == "head" else "fine-tuned model"
+    return (
+        f"Folds:  accuracy {folds['accuracy']:.3f} on {folds['n']:,} images, each judged by a"
+        f" {judge} that had not seen it (95 % interval {low:.3f} to {high:.3f}; {folds['k']} folds,"
+        f" deviation {folds['accuracy_std']:.3f}), macro-F1 {folds['macro_f1']:.3f}"
+    )
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Return rows as aligned plain text, which pipes and screen readers can take.
 

@@ -156,6 +156,7 @@ def _context(
         "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
         "worst": gallery.worst_mistakes(predictions, thumbnail),
         "doubts": read_doubts(run, _likely(info), thumbnail) if own else None,
+        "folds": _folds(info) if own else None,
         "panels": learning_curves(history),
         "history": history,
         "counts": sections.count_table(info.get("counts") or {}, predictions.classes),
@@ -168,6 +169,11 @@ def _likely(info: Mapping[str, Any]) -> int:
     about = info.get("suspects")
     number = about.get("likely") if isinstance(about, dict) else None
     return number if isinstance(number, int) else 0
+
+
+def _folds(info: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    folds = info.get("folds")
+    return folds if isinstance(folds, dict) and "per_fold" in folds else None
 
 
 def _render(context: Mapping[str, Any]) -> str:

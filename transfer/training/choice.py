@@ -14,6 +14,7 @@ from transfer.progress import say
 from transfer.recipe import MONITORS, Recipe
 from transfer.training.checkpoint import save_model
 from transfer.training.finetune import Tuned
+from transfer.training.history import finite
 from transfer.training.metrics import judge
 
 SHARES = (0.25, 0.5, 0.75)  # of the way from the start to the last epoch
@@ -47,7 +48,7 @@ def keep_the_best(
     tuned: Tuned,
     recipe: Recipe,
     path: Path,
-) -> tuple[dict[str, Any], Mapping[str, float]]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Leave the best of the candidates in model.keras, all judged on the same images.
 
     These are the start, the best epoch, and with ``interpolate`` points on the line from the start
@@ -60,15 +61,18 @@ def keep_the_best(
             epoch left it.
         classifier: What is saved.
         tuned: What the fit has left.
-        recipe: The knobs; its monitor is one of validation.
+        recipe: The knobs. With a training figure for a monitor, the head has none to be beaten:
+            the best epoch is kept.
         path: model.keras.
 
     Returns:
-        What was chosen and why, for run.json; and its figures.
+        What was chosen and why, for run.json; and its figures, none for the head.
 
     Raises:
         TransferError: The disk is full.
     """
+    if not recipe.monitor.startswith("val_"):
+        return {"kept": f"epoch with the best {recipe.monitor}"}, finite(tuned.best_logs)
     variables = model.trainable_variables
     last = [np.asarray(variable).copy() for variable in variables]
     labels = np.concatenate(
@@ -102,7 +106,8 @@ def keep_the_best(
     _assign(variables, chosen.weights)
     if chosen is not saved:
         save_model(classifier, path)
-    return _compare(chosen, head, candidates, recipe.monitor), chosen.figures
+    figures = {} if chosen is head else finite(chosen.figures)
+    return _compare(chosen, head, candidates, recipe.monitor), figures
 
 
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:

@@ -7,12 +7,12 @@ import zipfile
 import keras
 
 from transfer.backbones import Backbone, get_backbone
-from transfer.blocks import affordable, find_blocks
+from transfer.blocks import affordable, find_blocks, split_at
 from transfer.errors import RunError, UsageError, did_you_mean
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.run import Run
-from transfer.training.head import Head, pool
+from transfer.training.head import Head, parse_head, pool
 from transfer.weights import Weights, load_weights
 
 
@@ -41,6 +41,16 @@ def build_classifier(extractor: keras.Model, head: keras.Model) -> keras.Model:
     classifier changes them.
     """
     return keras.Model(extractor.input, head(extractor.output), name="classifier")
+
+
+def top_of(base: keras.Model, cut: str, head: keras.Model, recipe: Recipe) -> keras.Model:
+    """Return the classifier above a cut: activations (b, h, w, c) -> probabilities (b, classes).
+
+    It shares its layers with the backbone and the head.
+    """
+    top = split_at(base, cut)[1]
+    activations = keras.Input(top.input.shape[1:], name="activations")
+    return keras.Model(activations, head(pool(parse_head(recipe.head), top(activations))))
 
 
 def unfreeze(classifier: keras.Model, base: keras.Model, chosen: set[str]) -> None:

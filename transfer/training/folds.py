@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+
+from transfer.errors import DataError
+from transfer.images.folder import ImageFolder
+from transfer.images.groups import number_groups
 
 FOLDS = 5
 
@@ -27,3 +33,27 @@ def deal(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> np.nd
     folds = np.empty(len(first), np.int64)
     folds[order] = np.arange(len(first)) % count
     return np.asarray(folds[own])
+
+
+def check_folds(folder: ImageFolder, groups: Mapping[str, str], count: int) -> None:
+    """Raise DataError where the images that are not test are too few for `count` folds.
+
+    Args:
+        folder: All images, each with its split.
+        groups: Path to the key of its group, for every image.
+        count: Number of folds.
+    """
+    known = folder.keep([split != "test" for split in folder.splits])
+    own, labels = number_groups(groups, known.paths), np.array(known.labels)
+    for label in np.unique(labels):
+        if len(set(own[labels == label])) < 2:
+            raise DataError(
+                f"Class {folder.classes[label]!r} has fewer than 2 different images; need 2 to"
+                " cross-validate. Add some, or leave --folds out."
+            )
+    needed, found = max(count, 4), len(set(own))  # 4: each fold's rest is divided once more
+    if found < needed:
+        raise DataError(
+            f"Expected at least {needed} different images (or groups) for {count} folds."
+            f" Received: {found}. Lower --folds, or leave it out."
+        )

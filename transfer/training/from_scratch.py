@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from transfer.images.folder import ImageFolder
+from transfer.images.groups import number_groups
 from transfer.progress import say, warn
 from transfer.recipe import Recipe
 from transfer.run import Run
@@ -18,10 +19,12 @@ from transfer.training.classifier import (
     layers_to_unfreeze,
     unfreeze,
 )
+from transfer.training.cross_validation import Material, judge_folds
 from transfer.training.finetune import batches_of_images, fine_tune
 from transfer.training.head import build_head, parse_head
 from transfer.training.history import History, finite
 from transfer.training.state import State
+from transfer.weights import Weights
 
 
 def train_from_scratch(
@@ -32,6 +35,8 @@ def train_from_scratch(
     recipe: Recipe,
     history: History,
     about: dict[str, Any],
+    weights: Weights,
+    groups: Mapping[str, str],
     saved: State | None = None,
 ) -> None:
     """Train a whole network, and leave it as it was at its best in the run's model.keras.
@@ -46,6 +51,8 @@ def train_from_scratch(
         recipe: The knobs.
         history: Where the epochs are recorded, as phase "finetune".
         about: JSON that is saved with the state of the training.
+        weights: None are known: what networks of folds begin with.
+        groups: Path to the key of its group: folds divide none.
         saved: The state to go on from, where the training is taken up again.
 
     Raises:
@@ -72,3 +79,6 @@ def train_from_scratch(
         warn(f"No epoch was better than the untrained network ({recipe.monitor}), which is kept.")
     phase = finite(best) | {"seconds": history.seconds("finetune")}
     run.update_info(phase_kept="finetune" if best else None, phases={"finetune": phase}, seconds={})
+    own = number_groups(groups, sides[0].paths + sides[1].paths)
+    material = Material(sides, None, own, recipe, weights, base, chosen, None)
+    judge_folds(run, material, saved is not None)

@@ -24,6 +24,7 @@ from transfer.training.classifier import (
     build_extractor,
     image_size,
     layers_to_unfreeze,
+    top_of,
     unfreeze,
 )
 from transfer.training.finetune import (
@@ -37,7 +38,6 @@ from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
 from transfer.training.optimizers import layer_factors, make_optimizer
 from transfer.training.probe import fit_head
-from transfer.training.train import top_of
 from transfer.weights import Weights
 
 LOWEST, HIGHEST, STEPS = 1e-7, 1.0, 100

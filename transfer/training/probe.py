@@ -74,8 +74,7 @@ def fit_head(
     head, bare = build_head(spec, *shape), build_head(spec.bare, *shape)
     scaled = takes_scaled_features(spec)
     sides, mean, scale = _scale((train.vectors, val.vectors), spec.normalises, scaled)
-    solvable = is_linear(spec) and train.vectors.size * len(class_weights) <= LARGEST
-    if solvable and len(set(train.labels)) > 1:
+    if is_solved(train, len(class_weights), recipe):
         figures = _solve(bare, sides, train, val, class_weights, recipe, history, groups)
     else:
         figures = _train(bare, sides, train, val, class_weights, recipe, history)
@@ -96,6 +95,17 @@ def _scale(
     return ((train - mean) / deviation, (val - mean) / deviation), mean, deviation
 
 
+def is_solved(train: Features, classes: int, recipe: Recipe) -> bool:
+    """Tell whether `fit_head` solves the head, so that the validation side chooses nothing."""
+    small = train.vectors[_solved_rows(train)].size * classes <= LARGEST
+    return is_linear(parse_head(recipe.head)) and small and len(set(train.labels)) > 1
+
+
+def _solved_rows(train: Features) -> slice:
+    """Return the rows that are solved: to many photos, views add nothing but time."""
+    return slice(len(train.labels) if len(train) < ENOUGH else len(train))
+
+
 def _solve(
     head: keras.Sequential,
     sides: tuple[np.ndarray, np.ndarray],
@@ -109,10 +119,8 @@ def _solve(
     """Give a linear head its best weights; return its figures."""
     began = time.monotonic()
     classes, weights = len(class_weights), np.asarray(class_weights, np.float32)
-    # Photos choose; their views, which resemble them, would make any fold look easy. To many
-    # photos, views add nothing but time.
-    photos = slice(len(train))
-    seen = slice(len(train.labels) if len(train) < ENOUGH else len(train))
+    # Photos choose; their views, which resemble them, would make any fold look easy.
+    photos, seen = slice(len(train)), _solved_rows(train)
     labels = train.labels[photos]
     say(f"Solving the linear head: {len(train.labels[seen]):,} x {sides[0].shape[1]:,} values")
     chosen = cross_validate(

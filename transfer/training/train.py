@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.backbones import get_backbone
-from transfer.blocks import split_at
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
@@ -30,8 +29,10 @@ from transfer.training.classifier import (
     build_extractor,
     image_size,
     layers_to_unfreeze,
+    top_of,
     unfreeze,
 )
+from transfer.training.cross_validation import Material, judge_folds
 from transfer.training.finetune import batches_of_activations, batches_of_images, fine_tune
 from transfer.training.from_scratch import train_from_scratch
 from transfer.training.frozen import (
@@ -41,7 +42,7 @@ from transfer.training.frozen import (
     open_cache,
     tell_features,
 )
-from transfer.training.head import build_head, parse_head, pool
+from transfer.training.head import build_head, parse_head
 from transfer.training.history import History, finite
 from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.probe import fit_head
@@ -99,7 +100,9 @@ def train(
     )
     history = History(run.path / "history.csv", saved.progress["history"] if saved else ())
     if get_backbone(recipe.backbone).scratch and weights.origin == "none":
-        train_from_scratch(run, sides, class_weights, extractor, recipe, history, about, saved)
+        train_from_scratch(
+            run, sides, class_weights, extractor, recipe, history, about, weights, groups, saved
+        )
         return None
     base = extractor.get_layer(recipe.backbone)
     chosen = layers_to_unfreeze(base, recipe.unfreeze)
@@ -122,7 +125,10 @@ def train(
             save_model(classifier, run.path / "model.keras")
             run.update_info(phase_kept="head", seconds={"features": seconds})
             write_suspects(run, sides, features, base.output.shape[-1], groups)
+        own = number_groups(groups, sides[0].paths + sides[1].paths)
+        material = Material(sides, features, own, recipe, weights, base, chosen, cut)
         if not chosen:
+            judge_folds(run, material, saved is not None)
             return predict_frozen(run, folder, network, cache, features[1], head)
         unfreeze(classifier, base, chosen)
         first_epoch = saved.epoch if saved else 0
@@ -135,16 +141,14 @@ def train(
             batches = batches_of_activations(*features, class_weights, recipe, first_epoch)
         path = run.path / "model.keras"
         tuned = fine_tune(model, classifier, batches, recipe, path, history, about, saved)
-        if recipe.monitor.startswith("val_"):
-            choice, figures = keep_the_best(model, classifier, tuned, recipe, path)
-        else:  # the head has no training figure to be beaten
-            choice, figures = {"kept": f"best {recipe.monitor}"}, tuned.best_logs
-    kept = "head" if choice["kept"] == "head" else "finetune"
-    phase = (finite(figures) if kept == "finetune" else {}) | {
-        "seconds": history.seconds("finetune")
-    }
-    phases = run.info["phases"] | {"finetune": phase}
-    run.update_info(phase_kept=kept, choice=choice, phases=phases)
+        choice, figures = keep_the_best(model, classifier, tuned, recipe, path)
+        phase = figures | {"seconds": history.seconds("finetune")}
+        run.update_info(
+            phase_kept="finetune" if figures else "head",
+            choice=choice,
+            phases=run.info["phases"] | {"finetune": phase},
+        )
+        judge_folds(run, material, saved is not None)
     return None
 
 
@@ -179,16 +183,6 @@ def predict_frozen(
     features = val if run.info["split"] == "val" else extract(network, chosen, cache=cache)
     probabilities = network.apply(head, features.vectors)
     return Predictions(chosen.paths, features.labels, probabilities, chosen.classes)
-
-
-def top_of(base: keras.Model, cut: str, head: keras.Model, recipe: Recipe) -> keras.Model:
-    """Return the classifier above a cut: activations (b, h, w, c) -> probabilities (b, classes).
-
-    It shares its layers with the backbone and the head.
-    """
-    top = split_at(base, cut)[1]
-    activations = keras.Input(top.input.shape[1:], name="activations")
-    return keras.Model(activations, head(pool(parse_head(recipe.head), top(activations))))
 
 
 def _figures(figures: dict[str, Any]) -> str:

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import transfer
+from transfer.cli.main import main
+
+MakeFolder = Callable[..., Path]
+
+
+def finetune(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["finetune", *map(str, arguments)])
+    return int(stopped.value.code or 0)
+
+
+def test_folds_are_said_and_stand_in_json_and_report(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, path = make_folder(), tmp_path / "run"
+    knobs = ["--backbone", toy, "--unfreeze", "none", "--folds", 3, "-o", path]
+    assert finetune(folder, *knobs, "--json") == 0
+    out, err = capsys.readouterr()
+    assert "Fold 3 of 3: accuracy 1.0000 on 10 images; about 0 s left" in err
+    folds = json.loads(out)["folds"]
+    assert (folds["k"], folds["n"], folds["accuracy"]) == (3, 30, 1.0)
+    assert folds == transfer.Run(path).info["folds"]
+    assert "Cross-validation" in (path / "report.html").read_text(encoding="utf-8")
+    assert finetune("--resume", path) == 0
+    assert "\nFolds:  accuracy 1.000 on 30 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["--folds", "1"], "Expected folds between 2 and 20, or 0. Received: 1"),
+        (["--folds", "-5"], "Received: -5"),
+        (["--folds", "21"], "Received: 21"),
+        (["--folds", "five"], "'five' is not a valid integer"),
+        (["--folds-finetune"], "such as --folds 5"),
+        (["--folds", "3", "--backbone", "dnn"], "add --folds-finetune, or leave --folds out"),
+    ],
+)
+def test_folds_that_make_no_sense(
+    make_folder: MakeFolder,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    hint: str,
+) -> None:
+    assert finetune(make_folder(per_class=1), *options) == 2
+    assert hint in capsys.readouterr().err

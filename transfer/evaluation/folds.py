@@ -1,0 +1,65 @@
+"""What the predictions of a cross-validation say about a recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transfer.evaluation.metrics import count_confusions, wilson_interval
+from transfer.run import Run, read_csv
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def summarise_folds(run: Run) -> dict[str, Any]:
+    """Compute the figures of a run's folds.csv, ready for JSON.
+
+    The interval is that of the share of all images that were judged rightly. None can be made of
+    the deviation between folds, whose models share most of their training images (Y. Bengio and
+    Y. Grandvalet, "No Unbiased Estimator of the Variance of K-Fold Cross-Validation", JMLR 5,
+    2004). For the same reason it is a little narrow (S. Bates, T. Hastie and R. Tibshirani,
+    "Cross-validation: what does it estimate and how well does it do it?", JASA 119, 2024).
+
+    Args:
+        run: Its folds.csv has the columns path, fold, label and predicted.
+
+    Returns:
+        ``k``, ``n``, and of all n predictions together ``accuracy``, ``accuracy_ci95`` (Wilson) and
+        ``macro_f1``, all 0..1. ``per_fold`` has a ``fold`` (from 1), ``n``, ``accuracy`` and
+        ``macro_f1`` for each fold; ``accuracy_mean``, ``accuracy_std`` and so on are the mean and
+        the standard deviation (of a sample) of these.
+    """
+    import numpy as np
+
+    rows = read_csv(run.path / "folds.csv")
+    index = {name: i for i, name in enumerate(run.classes)}
+    true, predicted = (
+        np.array([index[row[column]] for row in rows]) for column in ("label", "predicted")
+    )
+    fold = np.array([int(row["fold"]) for row in rows])
+
+    def judge(chosen: np.ndarray) -> dict[str, Any]:
+        matrix = count_confusions(true[chosen], predicted[chosen], len(index))
+        n = int(chosen.sum())
+        return {"n": n, "accuracy": int(matrix.trace()) / n, "macro_f1": _macro_f1(matrix)}
+
+    per_fold = [{"fold": int(number)} | judge(fold == number) for number in np.unique(fold)]
+    together = judge(np.ones(len(rows), bool))
+    right = round(together["accuracy"] * len(rows))
+    result = {
+        "k": len(per_fold),
+        **together,
+        "accuracy_ci95": list(wilson_interval(right, len(rows))),
+    }
+    for name in ("accuracy", "macro_f1"):
+        values = [each[name] for each in per_fold]
+        result |= {f"{name}_mean": float(np.mean(values))}
+        result |= {f"{name}_std": float(np.std(values, ddof=1))}
+    return result | {"per_fold": per_fold}
+
+
+def _macro_f1(matrix: np.ndarray) -> float:
+    """Return the mean F1 of the classes that have images, as `compute_metrics` does."""
+    support, chosen = matrix.sum(axis=1), matrix.sum(axis=0)
+    present = support > 0
+    return float((2 * matrix.diagonal()[present] / (support + chosen)[present]).mean())
