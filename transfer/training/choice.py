@@ -75,10 +75,6 @@ def keep_the_best(
         return {"kept": f"epoch with the best {recipe.monitor}"}, finite(tuned.best_logs)
     variables = model.trainable_variables
     last = [np.asarray(variable).copy() for variable in variables]
-    labels = np.concatenate(
-        [targets.argmax(axis=1) for _, targets in tuned.val.as_numpy_iterator()]
-    )
-    inputs = tuned.val.map(lambda images, targets: images)
 
     def candidate(name: str, weights: Sequence[np.ndarray]) -> Candidate:
         _assign(variables, weights)
