@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ import transfer
 from transfer.api import comparison
 from transfer.cli.main import main
 from transfer.errors import DataError, UsageError
-from transfer.evaluation.comparison import plot_comparison
+from transfer.evaluation.comparison import plot_comparison, tell_gain
+from transfer.evaluation.metrics import wilson_interval
+from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 
@@ -26,6 +29,23 @@ def blind(input_shape: tuple[int, int, int]) -> Any:
     image = keras.Input(input_shape)
     pooled = keras.layers.AveragePooling2D(input_shape[0])(image)
     return keras.Model(image, keras.layers.Conv2D(2, 1, kernel_initializer="zeros")(pooled))
+
+
+@pytest.fixture
+def make_gray(tmp_path: Path) -> Callable[..., Path]:
+    """Return a maker of a folder of gray pictures that are brighter above or below."""
+
+    def make(side: int) -> Path:
+        for name, bright in (("above", slice(0, side // 2)), ("below", slice(side // 2, side))):
+            (tmp_path / "gray" / name).mkdir(parents=True)
+            for number in range(12):
+                noise = np.random.default_rng(number).normal(80, 20, (side, side))
+                noise[bright] += 80
+                picture = Image.fromarray(noise.clip(0, 255).astype(np.uint8))
+                picture.save(tmp_path / "gray" / name / f"{number}.png")
+        return tmp_path / "gray"
+
+    return make
 
 
 def test_backbones_are_ranked(toy: str, make_folder: Callable[..., Path], tmp_path: Path) -> None:
@@ -87,7 +107,6 @@ def test_who_is_unbeaten(figures: list[tuple[float, float]], expected: list[bool
     results = [
         (
             Recipe(backbone="vgg16", seed=number),
-            transfer.get_backbone("vgg16"),
             Measured(np.arange(100) < 100 * accuracy, speed, 7),
         )
         for number, (accuracy, speed) in enumerate(figures)
@@ -117,8 +136,8 @@ def test_the_command(
 def test_bad_words_are_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'vgg16'"):
         transfer.compare(tmp_path, ["vgg61"])
-    with pytest.raises(UsageError, match="lenet5 has no pretrained weights"):
-        transfer.compare(tmp_path, ["vgg16", "lenet5"])
+    with pytest.raises(UsageError, match="at least 18 for 'simple-cnn'"):
+        transfer.compare(tmp_path, ["simple-cnn"], image_size=16)
     with pytest.raises(UsageError, match="at least one backbone"):
         transfer.compare(tmp_path, [])
     with pytest.raises(UsageError, match="at least 32"):
@@ -144,7 +163,8 @@ def test_without_names_all_whose_weights_are_here(tmp_path: Path) -> None:
 
 
 def test_the_picture_of_one_backbone(tmp_path: Path) -> None:
-    record = {"backbone": "toy", "accuracy": 1.0, "low": 0.9, "high": 1.0, "images": 5}
+    record = {"backbone": "toy", "scratch": False, "accuracy": 1.0, "low": 0.9, "high": 1.0}
+    record["images"] = 5
     plot_comparison([record | {"images_per_second": 3.0, "unbeaten": True}], tmp_path / "c.png")
     assert (tmp_path / "c.png").stat().st_size > 1000
 
@@ -164,3 +184,97 @@ def test_a_rare_class_is_among_those_that_are_drawn() -> None:
     assert len(set(rows)) == len(rows) < 50
     assert np.count_nonzero(rows >= 500) >= 5
     np.testing.assert_array_equal(_some(folder, 10, 0), np.arange(506))
+
+
+def record(backbone: str, right: int, images: int = 1000, scratch: bool = False) -> dict[str, Any]:
+    low, high = wilson_interval(right, images)
+    figures = {"accuracy": right / images, "low": low, "high": high, "images": images}
+    return {"backbone": backbone, "scratch": scratch, **figures}
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [
+        (900, 600, "vgg16 gets 90.0 % where lenet5, from scratch, gets 60.0 %: 4.0 times fewer"),
+        (1000, 600, "vgg16 gets 100.0 % where lenet5, from scratch, gets 60.0 %: no errors."),
+        (900, 890, "gets 89.0 %: too close to call, since the 95 % intervals overlap."),
+        (600, 900, "gets 90.0 %: frozen features buy nothing on these images. Fine-tuning may."),
+    ],
+)
+def test_what_transfer_buys(own: int, other: int, expected: str) -> None:
+    worse = [record("dnn", 500, scratch=True), record("resnet50", 550)]
+    found = tell_gain([*worse, record("vgg16", own), record("lenet5", other, scratch=True)])
+    assert found is not None
+    assert expected in found
+
+
+def test_without_both_kinds_nothing_is_said_of_transfer() -> None:
+    assert tell_gain([record("vgg16", 900)]) is None
+    assert tell_gain([record("dnn", 900, scratch=True)]) is None
+
+
+def test_a_network_from_scratch_beside_the_others(
+    toy: str,
+    make_folder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("transfer.training.yardstick.MINUTES", 0.0)  # a step of the first fold
+    picture = tmp_path / "c.png"
+    folder = make_folder(splits=("train", "test"))
+    options = ["--backbones", toy, "--weights", "none", "--scratch", "-o", str(picture)]
+    with pytest.raises(SystemExit) as done:
+        main(["compare", str(folder), *options])
+    assert done.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"Picture: {picture}"
+    assert re.match(r"toy gets 100.0 % where simple-cnn, from scratch, gets [\d.]+ %: ", lines[-2])
+    rows = {line[3:].split("  ")[0]: line.split()[-5] for line in lines[1:-2]}
+    assert rows == {"toy": "30", "simple-cnn, from scratch": "6"}
+    assert picture.stat().st_size > 1000
+    assert {path.name for path in tmp_path.iterdir()} <= {"colours", "c.png", "cache", "keras"}
+
+
+def test_weights_are_for_those_that_have_some(tmp_path: Path) -> None:
+    (tmp_path / "vgg16_notop.x.weights.h5").write_bytes(b"")
+    found = comparison._recipes(["VGG16", "Simple-CNN"], {"weights": str(tmp_path), "seed": 3})
+    assert {name: recipe.weights for name, recipe in found.items()} == {
+        "vgg16": str(tmp_path),
+        "simple-cnn": "none",
+    }
+    assert [recipe.epochs for recipe in found.values()] == [10, 50]
+    assert {recipe.seed for recipe in found.values()} == {3}
+
+
+@pytest.mark.parametrize(("side", "expected"), [(28, "simple-cnn"), (65, "small-cnn")])
+def test_the_network_that_suits_the_images(
+    make_gray: Callable[..., Path], side: int, expected: str
+) -> None:
+    assert comparison._suited(audit(ImageFolder.index(make_gray(side)))) == expected
+
+
+@pytest.mark.slow
+def test_gray_pictures_of_28_pixels(
+    make_gray: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transfer.training.yardstick.MINUTES", 0.0)
+    names = ["dnn", "lenet5", "simple-cnn", "small-cnn", "mobilenetv2"]
+    found = transfer.compare(make_gray(28), names)
+    assert {each.backbone: each.image_size for each in found} == {
+        "dnn": 32,
+        "lenet5": 32,
+        "simple-cnn": 32,
+        "small-cnn": 180,
+        "mobilenetv2": 224,
+    }
+    assert {each.images for each in found if each.scratch} == {5}
+    assert found[0].accuracy == 1.0
+
+
+def test_too_few_images_for_a_network_from_scratch(
+    toy: str, make_folder: Callable[..., Path]
+) -> None:
+    folder = make_folder(per_class=2)
+    with pytest.raises(DataError, match=r"'blue' has 2 different image.*from scratch needs"):
+        transfer.compare(folder, [toy, "dnn"], weights="none")

@@ -7,7 +7,7 @@ import pytest
 
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
-from transfer.training.folds import check_folds, deal
+from transfer.training.folds import check_folds, deal, divide, make_folds
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -61,3 +61,37 @@ def test_what_can_be_folded(
     else:
         with pytest.raises(DataError, match=hint):
             check_folds(images, keys, count)
+
+
+def test_every_class_is_on_both_sides_of_every_fold() -> None:
+    labels = np.repeat([0, 1], [40, 6])
+    groups = np.array([*range(40), 40, 40, 40, 41, 42, 42])  # three groups of the second class
+    folds = make_folds(labels, groups, 0)
+    assert len(folds) == 3
+    np.testing.assert_array_equal(np.sort(np.concatenate([h for _, h in folds])), np.arange(46))
+    for seen, held in folds:
+        assert set(labels[seen]) == set(labels[held]) == {0, 1}
+        assert not set(groups[seen]) & set(groups[held])
+    assert make_folds(labels, np.where(labels == 1, 99, groups), 0) == []
+
+
+def test_images_are_divided_in_three_without_dividing_groups() -> None:
+    paths = tuple(f"{label}/{number}.png" for label in "ab" for number in range(12))
+    folder = ImageFolder(Path(), ("a", "b"), paths, (0,) * 12 + (1,) * 12, ("train",) * 24)
+    sha256 = {path: f"{number:064}" for number, path in enumerate(paths)}
+    groups = {path: sha256[paths[number // 2 * 2]] for number, path in enumerate(paths)}
+    folds = divide(folder, sha256, groups, val=0.2, seed=0)
+    assert len(folds) == 5
+    assert sorted(path for fold in folds for path in fold.select("test").paths) == sorted(paths)
+    for fold in folds:
+        assert fold.paths == paths
+        for split in ("train", "val", "test"):
+            assert set(fold.select(split).labels) == {0, 1}
+        sides = {(groups[path], split) for path, split in zip(paths, fold.splits, strict=True)}
+        assert len(sides) == 12
+    two = {
+        path: groups[path] if path[0] == "a" else f"{number % 2}"
+        for number, path in enumerate(paths)
+    }
+    with pytest.raises(DataError, match=r"'b' has 2 different image.*at least 3"):
+        divide(folder, sha256, two, val=0.2, seed=0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from transfer.training.folds import make_folds
 from transfer.training.logistic import ABSENT, STRENGTHS, cross_validate, softmax, solve
 
 
@@ -41,12 +42,10 @@ def test_a_class_without_rows_is_never_predicted() -> None:
 
 
 def test_the_strength_is_the_best_of_all_that_could_be_tried() -> None:
-    from transfer.training import logistic
-
     vectors, labels = blobs(spread=3.0)
     found = cross_validate(vectors, labels, 3)
     assert found is not None
-    folds = logistic._folds(labels, None, 0)
+    folds = make_folds(labels, None, 0)
 
     def loss(strength: float) -> float:
         total = 0.0

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from transfer.api.training import check_recipe, make_recipe, read_images
-from transfer.backbones import Backbone, list_backbones
+from transfer.backbones import get_backbone, list_backbones
 from transfer.errors import UsageError
-from transfer.evaluation.comparison import plot_comparison
+from transfer.evaluation.comparison import plot_comparison, tell_gain
 from transfer.evaluation.metrics import wilson_interval
+from transfer.images.audit import Audit
 from transfer.images.groups import group_images
 from transfer.progress import say
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
+from transfer.training.folds import divide
 from transfer.weights import locate, resolve_weights
+
+SMALL = 64  # pixels a side: up to these, images are not photos but digits, icons, CIFAR
 
 
 @dataclass(frozen=True)
@@ -26,18 +31,21 @@ class Compared:
 
     Attributes:
         backbone: Its name in the registry.
+        scratch: Whether it was trained whole, from its first weight, for want of pretrained ones.
         image_size: Side of its input in pixels.
-        accuracy: Of a linear head on its frozen features, cross-validated, 0..1.
+        accuracy: Of a linear head on its frozen features (or of the network from scratch), on
+            images that it has not seen, 0..1.
         low: Lower end of the accuracy's 95 % interval (Wilson).
         high: Upper end.
         images: How many images that is the accuracy on.
-        images_per_second: Of the frozen network here, without reading the files.
+        images_per_second: Of the network here, without reading the files.
         parameters: Number of its weights, without a head.
         megabytes: Their size as float32.
         unbeaten: Whether no other is both more accurate and faster.
     """
 
     backbone: str
+    scratch: bool
     image_size: int
     accuracy: float
     low: float
@@ -53,6 +61,7 @@ def compare(
     data: str | os.PathLike[str],
     backbones: Sequence[str] | None = None,
     *,
+    scratch: bool = False,
     picture: str | os.PathLike[str] | None = None,
     **knobs: Any,
 ) -> list[Compared]:
@@ -62,9 +71,15 @@ def compare(
     folds. The features are kept: a later `finetune` with one of them need not compute them again.
     Test images are left out.
 
+    Networks without pretrained weights (``dnn``, ``lenet5``, ``simple-cnn``, ``small-cnn``) are
+    trained whole, as `finetune` does, once per fold: in as many of the same folds as ten minutes
+    allow, and one at least. The best epoch is chosen on images of their own. Nothing is kept.
+
     Args:
         data: As for `transfer.finetune`.
         backbones: Names in the registry; all whose weights are here where not given.
+        scratch: Add the network from scratch that suits the images: ``simple-cnn`` for small ones
+            (64 pixels a side at most), ``small-cnn`` for photos.
         picture: PNG file for a picture of accuracy against speed.
         **knobs: Fields of `transfer.Recipe` such as ``weights``, ``image_size``,
             ``engine`` or ``group_by``.
@@ -76,40 +91,75 @@ def compare(
         UsageError: A name or knob makes no sense.
         DataError: The images cannot be used.
         WeightsError: Weights cannot be had.
+        TransferError: The training of a network from scratch diverged.
 
     Example:
         >>> transfer.compare("data/dogs", ["mobilenetv2", "xception"])[0].backbone
         'xception'
     """
     base = make_recipe(None, knobs)
-    names = list(backbones) if backbones is not None else _at_hand(base)
-    wanted = [make_recipe(base, {"backbone": name}) for name in names]
-    recipes = {recipe.backbone: recipe for recipe in wanted}
-    if not recipes:
+    recipes = _recipes(list(backbones) if backbones is not None else _at_hand(base), knobs)
+    if not recipes and not scratch:
         raise UsageError("Expected at least one backbone to compare. Received none.")
-    networks = [(recipe, check_recipe(recipe)) for recipe in recipes.values()]
-    for _, each in networks:
-        if each.scratch:
-            raise UsageError(
-                f"{each.name} has no pretrained weights, so that its frozen features say nothing."
-                f" Train it: transfer finetune DATA --backbone {each.name}"
-            )
     _, folder, audit = read_images(data, base)
     groups = group_images(folder, audit.sha256, audit.groups, base.group_by)
     folder = folder.keep([split != "test" for split in folder.splits])
-    found = [(recipe, each, resolve_weights(each, recipe.weights)) for recipe, each in networks]
+    if scratch:
+        recipes |= _recipes([_suited(audit)], knobs)
+    folds = {
+        name: divide(folder, audit.sha256, groups, val=recipe.val, seed=recipe.seed)
+        for name, recipe in recipes.items()
+        if get_backbone(name).scratch
+    }
+    found = {
+        name: resolve_weights(get_backbone(name), recipe.weights)
+        for name, recipe in recipes.items()
+    }
     import_tensorflow()
     from transfer.training.compare import Measured, measure
+    from transfer.training.yardstick import measure_from_scratch
 
-    results: list[tuple[Recipe, Backbone, Measured]] = []
-    for recipe, backbone, weights in found:
-        say(f"{backbone.name}:")
-        measured = measure(folder, recipe, weights, audit.sha256, groups)
-        results.append((recipe, backbone, measured))
+    results: list[tuple[Recipe, Measured]] = []
+    for name, recipe in recipes.items():
+        say(f"{name}:")
+        if name in folds:
+            measured = measure_from_scratch(folds[name], recipe)
+        else:
+            measured = measure(folder, recipe, found[name], audit.sha256, groups)
+        results.append((recipe, measured))
     records = _judge(results)
     if picture is not None:
         plot_comparison([vars(each) for each in records], Path(picture))
     return records
+
+
+def what_transfer_buys(records: Sequence[Compared]) -> str | None:
+    """Say what the best pretrained network gains over the best from scratch; None without both."""
+    return tell_gain([vars(each) for each in records])
+
+
+def _recipes(names: Sequence[str], knobs: Mapping[str, Any]) -> dict[str, Recipe]:
+    """Return the recipe of each network by its name, each with the defaults of its kind."""
+    recipes = {}
+    for name in names:
+        own = dict(knobs) | {"backbone": name}
+        if get_backbone(name).scratch:
+            own["weights"] = "none"  # --weights is for the others
+        recipe = make_recipe(None, own)
+        check_recipe(recipe)
+        recipes[recipe.backbone] = recipe
+    return recipes
+
+
+def _suited(audit: Audit) -> str:
+    """Return the network of the tutorials whose images were about as large as these."""
+    headers = [look.header for look in audit.looks.values() if look.header]
+    side = median(max(header.width, header.height) for header in headers)
+    return "simple-cnn" if side <= SMALL else "small-cnn"
+
+
+def _size(recipe: Recipe) -> int:
+    return recipe.image_size or get_backbone(recipe.backbone).image_size
 
 
 def _at_hand(recipe: Recipe) -> list[str]:
@@ -125,17 +175,18 @@ def _at_hand(recipe: Recipe) -> list[str]:
     return names
 
 
-def _judge(results: Sequence[tuple[Recipe, Backbone, Any]]) -> list[Compared]:
-    figures = [(float(m.right.mean()), m.images_per_second) for _, _, m in results]
+def _judge(results: Sequence[tuple[Recipe, Any]]) -> list[Compared]:
+    figures = [(float(m.right.mean()), m.images_per_second) for _, m in results]
     records = []
-    for (recipe, backbone, measured), own in zip(results, figures, strict=True):
+    for (recipe, measured), own in zip(results, figures, strict=True):
         accuracy, speed = own
         low, high = wilson_interval(int(measured.right.sum()), len(measured.right))
         beaten = any(a >= accuracy and s >= speed and (a, s) != own for a, s in figures)
         records.append(
             Compared(
-                backbone=backbone.name,
-                image_size=recipe.image_size or backbone.image_size,
+                backbone=recipe.backbone,
+                scratch=get_backbone(recipe.backbone).scratch,
+                image_size=_size(recipe),
                 accuracy=accuracy,
                 low=low,
                 high=high,

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     metavar="NAME,NAME...",
     help='See "transfer backbones".  [default: all whose weights are here]',
 )
+@click.option(
+    "--scratch",
+    is_flag=True,
+    help="Add the small network that suits the images, trained from scratch, as a yardstick.",
+)
 @click.option("--weights", metavar="WEIGHTS", help="As for finetune: a folder, for example.")
 @click.option("--image-size", type=int, metavar="NUMBER", help="Side of the input in pixels.")
 @click.option("--engine", metavar="auto|keras|openvino", help="What runs the networks.")
@@ -38,24 +43,37 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(), help="Draw accuracy against speed into this PNG file."
 )
 def compare(
-    data: str, backbones: str | None, as_json: bool, output: str | None, **options: str | int | None
+    data: str,
+    backbones: str | None,
+    scratch: bool,
+    as_json: bool,
+    output: str | None,
+    **options: str | int | None,
 ) -> None:
     """Cross-validate a linear head on each backbone's frozen features of the images in DATA.
 
     Nothing is fine-tuned. A star marks those that no other beats in both accuracy and speed. The
     features are kept for later runs of "transfer finetune".
+
+    dnn, lenet5, simple-cnn and small-cnn have no pretrained weights. They are trained from scratch,
+    in as many of the same folds as ten minutes allow. N is the number of images that were judged;
+    the last line says what transfer buys.
     """
     from transfer import api
+    from transfer.api.comparison import what_transfer_buys
 
     if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
         raise UsageError(f"Expected a file in an existing folder as --output. Received: {output!r}")
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
     with watched():
-        records = api.compare(data, names, picture=output, **given(options))
+        records = api.compare(data, names, scratch=scratch, picture=output, **given(options))
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in records], indent=2))
     else:
         click.echo(_table(records))
+        gain = what_transfer_buys(records)
+        if gain is not None:
+            click.echo(gain)
         if output is not None:
             click.echo(f"Picture: {output}")
 
@@ -66,15 +84,16 @@ def _table(records: Sequence[Compared]) -> str:
     rows = [
         [
             "*" if each.unbeaten else "",
-            each.backbone,
+            each.backbone + (", from scratch" if each.scratch else ""),
             str(each.image_size),
             f"{each.accuracy:.3f}",
             f"{each.low:.3f}-{each.high:.3f}",
+            f"{each.images:,}",
             f"{each.images_per_second:,.0f}",
             f"{each.parameters / 1e6:.1f} M",
-            f"{each.megabytes:,.0f}",
+            f"{each.megabytes:,.{1 if each.megabytes < 10 else 0}f}",
         ]
         for each in records
     ]
-    header = ["", "BACKBONE", "SIZE", "ACCURACY", "95 % INTERVAL", "IMAGES/S", "PARAMS", "MB"]
-    return table(header, rows, right=(2, 3, 4, 5, 6, 7))
+    header = ["", "BACKBONE", "SIZE", "ACCURACY", "95 % INTERVAL", "N", "IMAGES/S", "PARAMS", "MB"]
+    return table(header, rows, right=(2, 3, 4, 5, 6, 7, 8))

@@ -1,4 +1,4 @@
-"""A picture of backbones: accuracy against speed."""
+"""Backbones side by side: a picture of accuracy against speed, and what transfer buys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw accuracy (with its interval) against images per second; the unbeaten are joined.
 
     Args:
-        records: Per backbone ``backbone``, ``accuracy``, ``low``, ``high`` (0..1),
+        records: Per backbone ``backbone``, ``scratch``, ``accuracy``, ``low``, ``high`` (0..1),
             ``images_per_second``, ``images`` and ``unbeaten`` (see `transfer.compare`).
         path: The PNG file to write.
     """
@@ -38,15 +38,61 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.xaxis.set_major_formatter(plain)
         axes.xaxis.set_minor_formatter(plain if _narrow(records) else NullFormatter())
         axes.margins(x=0.18, y=0.12)
-        axes.set_xlabel("images per second, frozen network alone", fontsize=11)
-        axes.set_ylabel("cross-validated accuracy (%), 95 % interval", fontsize=11)
-        images = f"{records[0]['images']:,}"
-        axes.set_title(f"Linear head on frozen features of {images} images", fontsize=12, pad=10)
+        axes.set_xlabel("images per second, network alone", fontsize=11)
+        axes.set_ylabel("accuracy on images not seen (%), 95 % interval", fontsize=11)
+        axes.set_title(_title(records), fontsize=12, pad=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e4e9ee", linewidth=0.8)
         axes.set_axisbelow(True)
         with atomic(path) as temporary, temporary.open("wb") as file:
             figure.savefig(file, format="png", metadata={"Software": None})
+
+
+def tell_gain(records: Sequence[Mapping[str, Any]]) -> str | None:
+    """Say what the best pretrained network gains over the best one from scratch.
+
+    Args:
+        records: As for `plot_comparison`.
+
+    Returns:
+        A sentence or two; None where there are none of one kind.
+    """
+    kinds = _of_kind(records, False), _of_kind(records, True)
+    if not all(kinds):
+        return None
+    own, other = (max(kind, key=lambda record: record["accuracy"]) for kind in kinds)
+    told = (
+        f"{own['backbone']} gets {100 * own['accuracy']:.1f} % where {other['backbone']}, from"
+        f" scratch, gets {100 * other['accuracy']:.1f} %"
+    )
+    errors = [1 - record["accuracy"] for record in (own, other)]
+    if own["low"] <= other["high"] and other["low"] <= own["high"]:
+        return f"{told}: too close to call, since the 95 % intervals overlap."
+    if errors[0] > errors[1]:
+        return f"{told}: frozen features buy nothing on these images. Fine-tuning may."
+    times = f"{errors[1] / errors[0]:.1f} times fewer" if errors[0] else "no"
+    return f"{told}: {times} errors."
+
+
+def _of_kind(records: Sequence[Mapping[str, Any]], scratch: bool) -> list[Mapping[str, Any]]:
+    return [record for record in records if record["scratch"] is scratch]
+
+
+def _title(records: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        f"{what}, judged on {_counts(kind)} images"
+        for what, kind in (
+            ("● linear head on frozen features", _of_kind(records, False)),
+            ("◆ network trained from scratch", _of_kind(records, True)),
+        )
+        if kind
+    ]
+    return "\n".join(lines)
+
+
+def _counts(records: Sequence[Mapping[str, Any]]) -> str:
+    counts = {record["images"] for record in records}
+    return f"{min(counts):,}" + (f" to {max(counts):,}" if len(counts) > 1 else "")
 
 
 def _speed(record: Mapping[str, Any]) -> float:
@@ -66,7 +112,7 @@ def _draw(axes: Any, record: Mapping[str, Any]) -> None:
         _speed(record),
         accuracy,
         yerr=[[accuracy - low], [high - accuracy]],
-        fmt="o",
+        fmt="D" if record["scratch"] else "o",
         color=colour,
         capsize=3,
         linewidth=1,

@@ -34,9 +34,9 @@ class Measured:
     """One backbone on one set of images.
 
     Attributes:
-        right: bool array (n,): whether each image was recognised by a linear head that had not
-            seen it.
-        images_per_second: Of the frozen network on this machine, without reading the files.
+        right: bool array (n,): whether each image was recognised by a linear head (or a network
+            from scratch) that had not seen it.
+        images_per_second: Of the network on this machine, without reading the files.
         parameters: Number of weights of the network, without a head.
     """
 
@@ -88,7 +88,7 @@ def measure(
         )
     return Measured(
         found.probabilities.argmax(axis=1) == labels,
-        _speed(network.engine(cache), network.model),
+        measure_speed(network.engine(cache), network.model),
         base.count_params(),
     )
 
@@ -111,7 +111,8 @@ def _some(folder: ImageFolder, columns: int, seed: int) -> np.ndarray:
     return np.unique(np.concatenate([drawn[:most], *few]))
 
 
-def _speed(engine: Engine, model: keras.Model) -> float:
+def measure_speed(engine: Engine, model: keras.Model) -> float:
+    """Return the images per second of an engine that runs `model`, in full batches of noise."""
     shape = (BATCH_SIZE, *model.input.shape[1:])
     images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     engine(images)

@@ -1,4 +1,4 @@
-"""Divides rows into folds for cross-validation."""
+"""Divides rows and images into folds for cross-validation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,73 @@ import numpy as np
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
 from transfer.images.groups import number_groups
+from transfer.images.split import assign_splits
 
 FOLDS = 5
+
+
+def divide(
+    folder: ImageFolder,
+    sha256: Mapping[str, str],
+    groups: Mapping[str, str],
+    *,
+    val: float,
+    seed: int,
+) -> list[ImageFolder]:
+    """Divide images for networks that are trained whole, once per fold of `make_folds`.
+
+    Args:
+        folder: The images; their own splits are left out of account.
+        sha256: Path to hex digest of the file.
+        groups: Path to the key of its group; groups are never divided.
+        val: Share of the images outside a fold by which the best epoch is chosen.
+        seed: Another seed gives another choice.
+
+    Returns:
+        The folder once per fold: the fold's images are ``test``, the others ``train`` or ``val``.
+
+    Raises:
+        DataError: A class has fewer than three images that are not near duplicates.
+    """
+    labels, keys = np.array(folder.labels), number_groups(groups, folder.paths)
+    for label in np.unique(labels):
+        if (count := len(np.unique(keys[labels == label]))) < 3:
+            raise DataError(
+                f"Class {folder.classes[label]!r} has {count} different image(s) (near duplicates,"
+                " and those of one --group-by group, count as one); a network from scratch needs"
+                " at least 3: to train, to choose the epoch, to be judged on. Add images, or"
+                " compare without it."
+            )
+    divided = []
+    for _, held in make_folds(labels, keys, seed):
+        splits = np.where(np.isin(np.arange(len(labels)), held), "test", "").tolist()
+        own = folder.with_splits(splits)
+        divided.append(assign_splits(own, sha256, groups, val=val, seed=seed))
+    return divided
+
+
+def make_folds(
+    labels: np.ndarray, groups: np.ndarray | None, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each of five folds, or fewer, the rows to learn from and those to be judged.
+
+    Every class is on both sides of every fold: there are no more folds than the smallest class
+    has groups.
+
+    Args:
+        labels: int64 array of shape (n,).
+        groups: array of shape (n,), see `deal`; None where each row is its own.
+        seed: Another seed gives other folds.
+
+    Returns:
+        Pairs of int64 arrays, or nothing where a class has a single row (or group).
+    """
+    own = np.arange(len(labels)) if groups is None else groups
+    count = min(FOLDS, *(len(np.unique(own[labels == label])) for label in np.unique(labels)))
+    if count < 2:
+        return []
+    fold = deal(labels, own, count, seed)
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(count)]
 
 
 def deal(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -59,12 +59,9 @@ def train_from_scratch(
         TransferError: The training diverged.
     """
     say(f"{recipe.backbone} has no pretrained weights: all of it is trained from scratch.")
-    spec = parse_head(recipe.head)
-    head = build_head(spec, extractor.output_shape[-1], len(class_weights), recipe.seed)
-    classifier = build_classifier(extractor, head)
     base = extractor.get_layer(recipe.backbone)
     chosen = layers_to_unfreeze(base, "all" if recipe.unfreeze == "auto" else recipe.unfreeze)
-    unfreeze(classifier, base, chosen)
+    classifier = build_whole(extractor, chosen, len(class_weights), recipe)
     path = run.path / "model.keras"
     if saved is None:
         save_model(classifier, path)
@@ -82,3 +79,21 @@ def train_from_scratch(
     own = number_groups(groups, sides[0].paths + sides[1].paths)
     material = Material(sides, None, own, recipe, weights, base, chosen, None)
     judge_folds(run, material, saved is not None)
+
+
+def build_whole(
+    extractor: keras.Model, chosen: set[str], num_classes: int, recipe: Recipe
+) -> keras.Model:
+    """Return a classifier of which the head and the `chosen` layers of the backbone train.
+
+    Args:
+        extractor: From images to vectors; it becomes a part of the classifier.
+        chosen: Names of layers.
+        num_classes: Number of classes.
+        recipe: The knobs.
+    """
+    spec = parse_head(recipe.head)
+    head = build_head(spec, extractor.output_shape[-1], num_classes, recipe.seed)
+    classifier = build_classifier(extractor, head)
+    unfreeze(classifier, extractor.get_layer(recipe.backbone), chosen)
+    return classifier

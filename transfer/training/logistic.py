@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from transfer.training.folds import FOLDS, deal
+from transfer.training.folds import make_folds
 
 # scikit-learn's C times the number of rows: what suits n photos suits n photos and their views.
 STRENGTHS = 10.0 ** np.arange(-2.0, 4.1, 0.5)
@@ -62,7 +62,7 @@ def cross_validate(
     Returns:
         The result, or None where a class has a single row (or group), so that there are no folds.
     """
-    folds = _folds(labels, groups, seed)
+    folds = make_folds(labels, groups, seed)
     if not folds:
         return None
     solutions: list[np.ndarray | None] = [None] * len(folds)
@@ -158,17 +158,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Return probabilities (n, classes) of logits of that shape."""
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
-
-
-def _folds(
-    labels: np.ndarray, groups: np.ndarray | None, seed: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    own = np.arange(len(labels)) if groups is None else groups
-    count = min(FOLDS, *(len(np.unique(own[labels == label])) for label in np.unique(labels)))
-    if count < 2:
-        return []
-    fold = deal(labels, own, count, seed)
-    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(count)]
 
 
 def _judge(
