@@ -13,11 +13,11 @@ from PIL import Image
 
 import transfer
 from transfer.api import comparison
+from transfer.audit.clean import audit
 from transfer.cli.main import main
 from transfer.errors import DataError, UsageError
 from transfer.evaluation.comparison import plot_comparison, tell_gain
 from transfer.evaluation.metrics import wilson_interval
-from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from transfer.api.training import make_recipe
+from transfer.audit.clean import audit
 from transfer.errors import DataError, TransferError
-from transfer.images.audit import audit
 from transfer.images.folder import ImageFolder
 from transfer.training import yardstick
 from transfer.training.folds import divide

@@ -10,11 +10,11 @@ from statistics import median
 from typing import Any
 
 from transfer.api.training import check_recipe, make_recipe, read_images
+from transfer.audit.clean import Audit
 from transfer.backbones import get_backbone, list_backbones
 from transfer.errors import UsageError
 from transfer.evaluation.comparison import plot_comparison, tell_gain
 from transfer.evaluation.metrics import wilson_interval
-from transfer.images.audit import Audit
 from transfer.images.groups import group_images
 from transfer.progress import say
 from transfer.quiet import import_tensorflow
