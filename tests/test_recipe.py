@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import UsageError
-from transfer.recipe import Recipe, parse_bytes
+from transfer.recipe import Recipe, is_uneven, parse_bytes
 
 
 def test_a_recipe_survives_json(tmp_path: Path) -> None:
@@ -89,3 +89,10 @@ def test_what_a_notebook_passes() -> None:
 def test_sizes_in_bytes() -> None:
     sizes = ["2GB", "500MB", "1.5k", "0", "12 B"]
     assert [parse_bytes(t) for t in sizes] == [2_000_000_000, 500_000_000, 1500, 0, 12]
+
+
+def test_what_uneven_means() -> None:
+    assert not is_uneven([30, 10])
+    assert is_uneven([31, 10])
+    assert not is_uneven([30, 0, 10])
+    assert not is_uneven([])

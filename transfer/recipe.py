@@ -9,6 +9,7 @@ import numbers
 import operator
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ FROM_SCRATCH = {"learning_rate": 1e-3, "epochs": 50, "patience": 15}
 ENGINES = ("auto", "keras", "openvino")
 PRECISIONS = ("f32", "bf16")
 MIXED_PRECISIONS = ("auto", "on", "off")
+UNEVEN = 3.0  # times the smallest class
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,16 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return all knobs as a plain dict, in their order here."""
         return dataclasses.asdict(self)
+
+
+def is_uneven(counts: Iterable[int]) -> bool:
+    """Tell whether the largest class has more than `UNEVEN` times the images of the smallest.
+
+    Args:
+        counts: Images of each class; those without any are left out of account.
+    """
+    present = [count for count in counts if count]
+    return max(present, default=0) > UNEVEN * min(present, default=0)
 
 
 def parse_bytes(text: str) -> int:

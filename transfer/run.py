@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.errors import RunError
 from transfer.lock import make_run_directory
-from transfer.recipe import Recipe
+from transfer.recipe import Recipe, is_uneven
 
 if TYPE_CHECKING:
     import numpy as np
@@ -229,6 +229,11 @@ class Run:
         """Add `values` to run.json."""
         known = self.info if (self.path / "run.json").exists() else {}
         write_json(self.path / "run.json", known | values)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether classes are uneven in training: then macro-F1 says more than accuracy."""
+        return is_uneven(self.info.get("counts", {}).get("train", {}).values())
 
     @property
     def metrics(self) -> Mapping[str, Any]:

@@ -324,6 +324,18 @@ def test_every_default_is_shown(command: Command) -> None:
     assert " ".join(out.split()).count("[default: 0]") == 1  # of --seed
 
 
+def test_uneven_classes_are_told_by_macro_f1_first() -> None:
+    metrics = {"accuracy": 0.95, "accuracy_ci95": [0.9, 0.98], "n": 100, "split": "val"}
+    metrics |= {"macro_f1": 0.487, "most_confused": [], "majority_accuracy": 0.95}
+    even = describe(metrics).splitlines()
+    assert even[0].startswith(
+        "Accuracy 0.950 on 100 val images (95 % interval 0.900 to 0.980), macro"
+    )
+    uneven = describe(metrics, uneven=True).splitlines()
+    assert uneven[0] == "Macro-F1 0.487 on 100 val images (classes are uneven)"
+    assert uneven[1].startswith("Accuracy 0.950 (95 % interval 0.900 to 0.980), 0.950 by always")
+
+
 def test_leaks_are_told_at_the_end() -> None:
     leaked = {"images": 2, "n_without": 6, "accuracy_without": 0.5}
     metrics = {"accuracy": 0.75, "accuracy_ci95": [0.4, 0.9], "n": 8, "split": "val"}

@@ -230,6 +230,19 @@ def test_the_epochs_of_each_phase_are_counted(make_predictions, make_run) -> Non
     assert '<th scope="row">fine-tuning</th><td>1</td>' in page
 
 
+@pytest.mark.parametrize("rare", [10, 3])
+def test_the_headline_is_macro_f1_where_classes_are_uneven(
+    make_predictions, make_run, rare: int
+) -> None:
+    run = make_run(make_predictions(["a", "b"], [30, rare]))
+    run.update_info(counts={"train": {"a": 30, "b": rare}})
+    page = write_report(run).read_text(encoding="utf-8")
+    name = "accuracy" if rare == 10 else "macro_f1"
+    assert run.metrics["accuracy"] != run.metrics["macro_f1"]
+    assert f"<strong>{100 * run.metrics[name]:.1f}\u00a0%</strong>" in page
+    assert ("macro-F1: every class counts the same" in page) is (rare == 3)
+
+
 def test_leaks_are_shown_where_there_are_any(make_predictions, make_run) -> None:
     found = make_predictions(["a", "b"])
     run = make_run(found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from transfer.recipe import BALANCES, MONITORS, Recipe
-from transfer.training.balance import is_uneven, resolve_monitor, undo_weights, weigh_classes
+from transfer.training.balance import resolve_monitor, weigh_classes
 
 
 def test_class_weights_even_out() -> None:
@@ -22,25 +22,8 @@ def test_a_class_without_images_has_a_finite_weight(balance: str) -> None:
     assert np.isfinite(weigh_classes([5, 0, 5], balance)).all()
 
 
-def test_what_uneven_means() -> None:
-    assert not is_uneven([30, 10])
-    assert is_uneven([31, 10])
-    assert not is_uneven([30, 0, 10])
-
-
 def test_the_monitor_follows_the_classes() -> None:
     assert resolve_monitor(Recipe(), [30, 10]) == "val_accuracy"
     assert resolve_monitor(Recipe(), [95, 5]) == "val_macro_f1"
     assert resolve_monitor(Recipe(monitor="val_loss"), [95, 5]) == "val_loss"
     assert {resolve_monitor(Recipe(), counts) for counts in ([1, 1], [9, 1])} <= MONITORS.keys()
-
-
-def test_weights_are_undone() -> None:
-    natural = np.array([[0.9, 0.1], [0.5, 0.5], [0.0, 1.0]])
-    weights = [0.5, 4.5]
-    answered = natural * weights / (natural * weights).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(undo_weights(answered, weights), natural)
-    np.testing.assert_allclose(undo_weights(natural, [1.0, 1.0]), natural)
-    np.testing.assert_allclose(
-        undo_weights(np.array([[0.2, 0.6, 0.2]]), [1, 0, 1]), [[0.5, 0, 0.5]]
-    )

@@ -99,3 +99,29 @@ def test_what_decides_on_mixing_are_the_images_and_not_the_full_batches(
     rows = Features(np.zeros((10, 1)), np.arange(10), np.zeros((10, 2, 2, 1), np.float16), 1)
     with_targets(batches_of_activations(rows, rows, [1.0] * 10, RECIPE), 10, RECIPE)
     assert "Training on mixtures of images (both)" in caplog.text
+
+
+@pytest.mark.parametrize("mix", ["none", "mixup", "cutmix"])
+def test_the_loss_of_weighted_smoothed_mixtures_by_hand(mix: str) -> None:
+    """A model that always answers (0.8, 0.2) pays for each label what it is worth, mixed or not.
+
+    Smoothed by 0.1 the labels are (0.95, 0.05) and (0.05, 0.95), which cost
+    0.95 x 0.2231 + 0.05 x 1.6094 = 0.2925 and 0.05 x 0.2231 + 0.95 x 1.6094 = 1.5401.
+    Three of weight 1 and one of weight 5: (3 x 0.2925 + 5 x 1.5401) / 4 = 2.1445.
+    """
+    activations = np.random.default_rng(0).normal(size=(4, 3, 3, 1)).astype(np.float16)
+    rows = Features(np.zeros((4, 1)), np.array([0, 0, 0, 1]), activations, 1)
+    recipe = Recipe(batch_size=4, epochs=5, mix=mix, label_smoothing=0.1, balance="weights")
+    batches = with_targets(batches_of_activations(rows, rows, [1.0, 5.0], recipe), 2, recipe)
+    model = keras.Sequential([keras.Input((3, 3, 1)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(2, "softmax", kernel_initializer="zeros"))
+    model.layers[-1].bias.assign(np.log([0.8, 0.2]))
+    model.compile(loss="categorical_crossentropy")
+    steps = list(batches.train)
+    assert len(steps) == 5
+    for x, targets, weights in steps:
+        loss = model.test_on_batch(x, targets, weights)
+        assert float(loss) == pytest.approx(2.1445, abs=1e-4)
+        model.reset_metrics()
+    mixed = any(((t > 0.051) & (t < 0.949)).numpy().any() for _, t, _ in steps)
+    assert mixed is (mix != "none")

@@ -11,6 +11,7 @@ from transfer.errors import UsageError
 from transfer.training.lr_find import HIGHEST, LOWEST, QUIET, STEPS, read_curve, rising, smooth
 
 RATES = np.geomspace(LOWEST, HIGHEST, STEPS).tolist()
+GUESSING = float(np.log(8))
 
 
 def losses(noise: float, fall: float) -> np.ndarray:
@@ -26,25 +27,42 @@ def test_the_rate_rises_by_the_same_factor() -> None:
 
 
 def test_the_suggestion_is_where_the_loss_falls_fastest() -> None:
-    curve = read_curve(RATES, losses(noise=0.01, fall=1.0))
+    curve = read_curve(RATES, losses(noise=0.01, fall=1.0), GUESSING)
     assert curve.suggestion == pytest.approx(1e-3, rel=0.5)
     assert curve.limit is not None
     assert 0.1 < curve.limit < 0.4
     assert len(curve.smoothed) == STEPS
 
 
+def test_a_loss_that_starts_low_suggests_half_of_what_it_bears() -> None:
+    decades = np.log10(RATES)
+    solved = 0.03 / (1 + np.exp(3 * (decades + 5))) + 0.003  # all learned at 1e-5
+    for seed in range(5):
+        noise = np.random.default_rng(seed).lognormal(0, 0.4, STEPS)
+        found = solved * noise + np.where(decades > -3, 10 ** (decades + 3), 0)
+        found[60] = 5.0  # one bad batch at 7e-4, of which the next ones do not know
+        curve = read_curve(RATES, found, GUESSING)
+        assert curve.limit is not None
+        assert 5e-4 < curve.limit < 3e-3
+        assert curve.suggestion == curve.limit / 2
+        fall = read_curve(RATES, solved * noise, GUESSING)  # which never rises
+        assert fall.limit is None
+        assert fall.suggestion is not None
+        assert 2e-6 < fall.suggestion < 5e-5
+
+
 def test_noise_suggests_nothing() -> None:
     for seed in range(20):
         flat = np.random.default_rng(seed).normal(1.0, 0.2, 60)
-        assert read_curve(RATES[:60], flat).suggestion is None
-    rising_only = read_curve(RATES, losses(noise=0.05, fall=0.0))
+        assert read_curve(RATES[:60], flat, GUESSING).suggestion is None
+    rising_only = read_curve(RATES, losses(noise=0.05, fall=0.0), GUESSING)
     assert rising_only.suggestion is None
     assert rising_only.limit is not None
 
 
 @pytest.mark.parametrize("length", [0, 1, 5, QUIET])
 def test_a_curve_that_broke_off_suggests_nothing(length: int) -> None:
-    curve = read_curve(RATES[:length], np.ones(length))
+    curve = read_curve(RATES[:length], np.ones(length), GUESSING)
     assert (curve.suggestion, curve.limit, len(curve.smoothed)) == (None, None, length)
 
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from transfer.api.prediction import tell_prior
 from transfer.audit.clean import Audit, audit, clean
 from transfer.audit.duplicates import groups_of
 from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_evaluation, write_report
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.splitfile import read_leaks, read_split, read_trained
 from transfer.progress import warn
 from transfer.run import Run, RunLike, as_run, write_json
 from transfer.sources.prepare import resolve
+
+if TYPE_CHECKING:
+    from transfer.serving.prior import Prior, PriorLike
 
 _NEAR = ", or near duplicates of them"
 
@@ -27,18 +33,21 @@ def evaluate(
     data: str | os.PathLike[str] | None = None,
     split: str | None = None,
     *,
+    prior: PriorLike | None = None,
     follow_links: bool = False,
 ) -> Mapping[str, Any]:
     """Evaluate a run's model on one split of its own images, or on other images.
 
-    The run's own split goes to the run directory itself; anything else to
-    ``evaluations/<name>`` below it. Images are matched to the model's classes by name.
+    The run's own split goes to the run directory itself; anything else, and what is corrected to a
+    prior, to ``evaluations/<name>`` below it. Images are matched to the model's classes by name.
 
     Args:
         run: A run or its path.
         data: Other images, by whatever `transfer.prepare` takes; the run's own where not given.
         split: ``train``, ``val`` or ``test``; where not given, the run's own split, or all images
             of `data` (its test or validation images where it has such folders).
+        prior: How frequent the classes are taken to be, as in `transfer.predict`; None is the
+            model's own answer.
         follow_links: Take images of `data` from outside of it too.
 
     Returns:
@@ -46,20 +55,21 @@ def evaluate(
 
     Raises:
         DataError: There is no image to evaluate.
-        RunError: The run has no valid model.
-        UsageError: `split` is no split.
+        RunError: The run has no valid model, or does not tell the prior that it was trained with.
+        UsageError: `split` is no split, or `prior` makes no sense.
     """
     run = as_run(run)
     if split is not None and split not in SPLITS:
         raise UsageError(
             f"Unknown split {split!r}.{did_you_mean(split, SPLITS)} Expected train, val or test."
         )
+    asked = None if prior is None else tell_prior(run, prior)
     if data is None:
         own = str(run.info.get("split", "val"))
         split = split or own
         folder = read_split(run.path / "split.csv", _own_images(run), run.classes)
         leaks, what = read_leaks(run.path), _NEAR
-        directory = run.path if split == own else run.path / "evaluations" / split
+        name, beside = split, split != own or asked is not None
     else:
         root, name = resolve(data, follow_links=follow_links)
         folder, found = clean(
@@ -70,7 +80,7 @@ def evaluate(
         leaks, what = _seen_in_training(run, found)
         if split is None and set(folder.splits) != {""}:
             split = "test" if "test" in folder.splits else "val"
-        directory = _directory_for(run, f"{name}-{split or 'all'}", root)
+        name, beside = f"{name}-{split or 'all'}", True
     chosen = folder if split is None else folder.select(split)
     if not chosen.paths:
         raise DataError(f"There are no {split or 'usable'} images in {str(folder.root)!r}.")
@@ -84,11 +94,8 @@ def evaluate(
             f"{leaked} of the {len(chosen)} images were seen in training{what}: the metrics tell"
             " the accuracy without them too."
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    if directory != run.path:
-        about = {"data": str(folder.root), "split": split or "all"}
-        write_json(directory / "evaluation.json", about)
-    metrics = write_evaluation_of(run, directory, chosen, split or "all", leaks)
+    directory = _make_directory(run, name, chosen, split or "all", asked) if beside else run.path
+    metrics = write_evaluation_of(run, directory, chosen, split or "all", leaks, asked)
     write_report(run, directory)
     return metrics
 
@@ -126,18 +133,34 @@ def _seen_in_training(run: Run, found: Audit) -> tuple[set[str], str]:
     return copies | {path for path in found.sha256 if groups[f"data/{path}"] in seen}, _NEAR
 
 
-def _directory_for(run: Run, name: str, root: Path) -> Path:
-    """Return where the evaluation on other images goes: two folders may have the same name."""
+def _make_directory(
+    run: Run, name: str, folder: ImageFolder, split: str, prior: Prior | None
+) -> Path:
+    """Make the place of an evaluation beside the run's own, with its evaluation.json.
+
+    Two folders may have the same name, and two priors be given: each has a directory of its own.
+    """
+    about: dict[str, Any] = {"data": str(folder.root), "split": split}
+    if prior is not None:
+        name, about["prior"] = f"{name}-prior-{prior.name}", prior.to_dict()
     for number in count(1):
         directory = run.path / "evaluations" / (name if number == 1 else f"{name}-{number}")
-        about = directory / "evaluation.json"
-        if not about.is_file() or json.loads(about.read_text("utf-8")).get("data") == str(root):
+        file = directory / "evaluation.json"
+        known = json.loads(file.read_text("utf-8")) if file.is_file() else about
+        if all(known.get(key) == about.get(key) for key in ("data", "prior")):
+            directory.mkdir(parents=True, exist_ok=True)
+            write_json(file, about)
             return directory
     raise AssertionError
 
 
 def write_evaluation_of(
-    run: Run, directory: Path, folder: ImageFolder, split: str, leaks: Collection[str]
+    run: Run,
+    directory: Path,
+    folder: ImageFolder,
+    split: str,
+    leaks: Collection[str],
+    prior: Prior | None = None,
 ) -> Mapping[str, Any]:
     """Predict all images of `folder` and write what is known of that into `directory`.
 
@@ -146,7 +169,13 @@ def write_evaluation_of(
     from transfer.serving.predict import Predictor, predict_folder
 
     predictions = predict_folder(Predictor(run), folder)
-    return write_evaluation(directory, predictions, split, leaks)
+    if prior is None:
+        return write_evaluation(directory, predictions, split, leaks)
+    own = compute_metrics(predictions, split)
+    without = {name: own[name] for name in ("accuracy", "macro_f1", "log_loss", "ece")}
+    corrected = replace(predictions, probabilities=prior(predictions.probabilities))
+    about = prior.to_dict() | {"without": without}
+    return write_evaluation(directory, corrected, split, leaks, about)
 
 
 def report(run: RunLike) -> Path:

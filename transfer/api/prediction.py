@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer.errors import DataError, UsageError
-from transfer.progress import warn
+from transfer.progress import say, warn
 from transfer.recipe import ON_BAD
 from transfer.run import Run, RunLike, as_run
 
 if TYPE_CHECKING:
     from transfer.images.decode import Source
     from transfer.serving.predict import Prediction, Predictor
+    from transfer.serving.prior import Prior, PriorLike
 
 
 def predict(
-    run: RunLike, pictures: Source | Iterable[Source], on_bad: str = "fail"
+    run: RunLike,
+    pictures: Source | Iterable[Source],
+    on_bad: str = "fail",
+    *,
+    prior: PriorLike | None = None,
 ) -> list[Prediction]:
     """Say what is on pictures.
 
@@ -26,13 +31,17 @@ def predict(
         run: A run or its path.
         pictures: One or several: files, folders, PIL images, or uint8 arrays (h, w, 3), RGB.
         on_bad: ``fail`` raises at the first unreadable picture; ``skip`` warns and goes on.
+        prior: How frequent the classes are among such pictures: ``train`` (as in the training
+            images), ``even``, or the share of each class, ``{"cat": 0.9, "dog": 0.1}``. None is
+            the model's own answer, see `transfer.serving.prior`.
 
     Returns:
         One `Prediction` (path, label, confidence, probabilities) per readable picture.
 
     Raises:
         DataError: A picture cannot be read.
-        RunError: The run has no valid model.
+        RunError: The run has no valid model, or does not tell the prior that it was trained with.
+        UsageError: `prior` makes no sense.
 
     Example:
         >>> predict("runs/dogs-vgg16-001", ["rex.jpg"])[0].label
@@ -41,13 +50,15 @@ def predict(
     if on_bad not in ON_BAD:
         raise UsageError(f"Expected on_bad as skip or fail. Received: {on_bad!r}")
     skip = None if on_bad == "fail" else lambda error: warn(f"Left out: {error}")
-    return list(iterate_predictions(run, pictures, skip))
+    return list(iterate_predictions(run, pictures, skip, prior=prior))
 
 
 def iterate_predictions(
     run: RunLike,
     pictures: Source | Iterable[Source],
     on_bad: Callable[[DataError], None] | None = None,
+    *,
+    prior: PriorLike | None = None,
 ) -> Iterator[Prediction]:
     """Do as `predict`, but yield each Prediction as soon as it is known.
 
@@ -55,13 +66,24 @@ def iterate_predictions(
         run: A run or its path.
         pictures: See `predict`.
         on_bad: Called with the error of each unreadable picture; where None, it is raised.
+        prior: See `predict`.
     """
     run = as_run(run)
+    asked = None if prior is None else tell_prior(run, prior)
     model = run.path / "model.keras"
     modified = model.stat().st_mtime_ns if model.is_file() else 0
     from transfer.serving.predict import predict as iterate
 
-    return iterate(_predictor(run.path.absolute(), modified), pictures, on_bad)
+    return iterate(_predictor(run.path.absolute(), modified), pictures, on_bad, asked)
+
+
+def tell_prior(run: Run, prior: PriorLike) -> Prior:
+    """Return what a prior means for a run's model, and say it."""
+    from transfer.serving.prior import resolve_prior
+
+    found = resolve_prior(run, prior)
+    say(f"Probabilities for the prior {found}")
+    return found
 
 
 @lru_cache(maxsize=2)

@@ -34,10 +34,9 @@ from transfer.images.splitfile import (
 from transfer.lock import check_output, locked, make_run_directory
 from transfer.progress import say, warn
 from transfer.quiet import import_tensorflow
-from transfer.recipe import FROM_SCRATCH, Recipe
+from transfer.recipe import FROM_SCRATCH, Recipe, is_uneven
 from transfer.run import Run, versions
 from transfer.sources.prepare import resolve
-from transfer.training.balance import is_uneven
 from transfer.training.folds import check_folds
 from transfer.training.head import parse_head
 from transfer.training.state import State, clear_state, out_of_disk

@@ -7,25 +7,33 @@ import json
 import click
 
 from transfer.cli.console import watched
+from transfer.cli.options import prior_option
 
 
 @click.command(short_help="Evaluate a run's model on a split or on other images.")
 @click.argument("run", type=click.Path())
 @click.argument("data", required=False)
 @click.option("--split", metavar="train|val|test", help="Which images; the run's own by default.")
+@prior_option
 @click.option("--follow-links", is_flag=True, help="Take images from outside DATA too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON on stdout.")
 def evaluate(
-    run: str, data: str | None, split: str | None, follow_links: bool, as_json: bool
+    run: str,
+    data: str | None,
+    split: str | None,
+    prior: str | None,
+    follow_links: bool,
+    as_json: bool,
 ) -> None:
     """Evaluate the model of RUN on one split of its own images, or on the image folder DATA.
 
-    Classes are matched by name. Results on anything but the run's own split go to
-    RUN/evaluations.
+    Classes are matched by name. Results on anything but the run's own split, and those with a
+    prior, go to RUN/evaluations.
     """
     from transfer import api
     from transfer.cli.tables import describe
+    from transfer.run import Run
 
     with watched(quiet=as_json):
-        metrics = api.evaluate(run, data, split, follow_links=follow_links)
-    click.echo(json.dumps(metrics) if as_json else describe(metrics))
+        metrics = api.evaluate(run, data, split, prior=prior, follow_links=follow_links)
+    click.echo(json.dumps(metrics) if as_json else describe(metrics, Run(run).uneven))

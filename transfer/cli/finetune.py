@@ -99,7 +99,7 @@ def summary(run: Any) -> str:
     likely, folds = run.info.get("suspects", {}).get("likely"), run.info.get("folds")
     return "\n".join(
         [
-            describe(run.metrics),
+            describe(run.metrics, run.uneven),
             *([describe_folds(folds)] if folds else []),
             *([f"Labels: about {likely:,} look wrong: {run.path / 'suspects.csv'}"] * bool(likely)),
             f"Model:  {run.path / 'model.keras'}",

@@ -35,8 +35,9 @@ def lr_find(
     **options: Any,
 ) -> None:
     """Raise the learning rate from 1e-7 to 1 over 100 steps of fine-tuning on DATA, draw the loss,
-    and suggest the rate at which it falls fastest. Take it as a careful one: the warm-up of a real
-    training often bears more.
+    and suggest a rate: the one at which the loss falls fastest, or, where it is low from the start
+    as with a solved head, half of the one from which it rises. The warm-up of a real training
+    often bears more.
 
     Everything else is as in "transfer finetune" with the same options.
     """
@@ -58,7 +59,7 @@ def lr_find(
     if curve.suggestion is not None:
         click.echo(f"Suggestion: --learning-rate {curve.suggestion:.2g}")
     else:
-        click.echo("The loss falls by no more than its noise: there is no rate to suggest.")
+        click.echo("The loss moves by no more than its noise: there is no rate to suggest.")
     if curve.limit is not None:
         click.echo(f"The loss rises from {curve.limit:.2g} on (without warm-up).")
     click.echo(f"Curve: {output}")

@@ -1,4 +1,4 @@
-"""Options that stand for fields of the Recipe."""
+"""Options that several commands have, above all those that stand for fields of the Recipe."""
 
 from __future__ import annotations
 
@@ -84,6 +84,12 @@ CHOICES = {
     "mixed_precision": MIXED_PRECISIONS,
 }
 TYPES = {"str": str, "int": int, "int | None": int, "float": float}
+prior_option = click.option(
+    "--prior",
+    metavar="train|even|SHARES",
+    help="Probabilities for classes as frequent as in the training images, evenly frequent, or as"
+    ' in "cat=0.9,dog=0.1". Default: the model\'s own answer.',
+)
 
 
 def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:

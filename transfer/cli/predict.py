@@ -10,6 +10,7 @@ from typing import IO
 import click
 
 from transfer.cli.console import watched
+from transfer.cli.options import prior_option
 from transfer.cli.tables import PREDICTION_WRITERS
 from transfer.errors import DataError, UsageError
 from transfer.progress import warn
@@ -26,8 +27,16 @@ from transfer.progress import warn
     default="table",
     help="csv and json hold the probabilities of all classes.  [default: table]",
 )
+@prior_option
 @click.option("-o", "--output", type=click.Path(), help="Write to this file instead of stdout.")
-def predict(run: str, paths: tuple[str, ...], top: int, form: str, output: str | None) -> None:
+def predict(
+    run: str,
+    paths: tuple[str, ...],
+    top: int,
+    form: str,
+    prior: str | None,
+    output: str | None,
+) -> None:
     """Say what is on the pictures PATH..., by the model of RUN. Folders are searched through.
 
     Pictures that cannot be read are named on stderr and left out; the exit code is then 2.
@@ -52,7 +61,7 @@ def predict(run: str, paths: tuple[str, ...], top: int, form: str, output: str |
                 # file names need not be UTF-8
                 temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="")
             )
-        found = api.iterate_predictions(run, paths, leave_out)
+        found = api.iterate_predictions(run, paths, leave_out, prior=prior)
         PREDICTION_WRITERS[form](found, top, target)
     if bad:
         raise DataError(f"{len(bad)} of the pictures could not be read; the others are written.")

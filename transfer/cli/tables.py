@@ -12,13 +12,25 @@ if TYPE_CHECKING:
     from transfer.serving.predict import Prediction
 
 
-def describe(metrics: Mapping[str, Any]) -> str:
-    """Return a few lines on accuracy and the most confused pairs."""
+def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
+    """Return a few lines on accuracy, or macro-F1 for uneven classes, and what was confused."""
     low, high = metrics["accuracy_ci95"]
-    lines = [
-        f"Accuracy {metrics['accuracy']:.3f} on {metrics['n']:,} {metrics['split']} images"
-        f" (95 % interval {low:.3f} to {high:.3f}), macro-F1 {metrics['macro_f1']:.3f}"
-    ]
+    images, f1 = f"{metrics['n']:,} {metrics['split']} images", f"{metrics['macro_f1']:.3f}"
+    accuracy, interval = f"{metrics['accuracy']:.3f}", f"(95 % interval {low:.3f} to {high:.3f})"
+    if uneven:
+        guess = f"{metrics['majority_accuracy']:.3f} by always answering the most frequent class"
+        lines = [
+            f"Macro-F1 {f1} on {images} (classes are uneven)",
+            f"Accuracy {accuracy} {interval}, {guess}",
+        ]
+    else:
+        lines = [f"Accuracy {accuracy} on {images} {interval}, macro-F1 {f1}"]
+    if "prior" in metrics:
+        changes = [
+            f"{name.replace('_', ' ')} {before:.3f} -> {metrics[name]:.3f}"
+            for name, before in metrics["prior"]["without"].items()
+        ]
+        lines.append(f"By the prior {metrics['prior']['name']!r}: {', '.join(changes)}")
     leaked = metrics.get("leaked", {})
     if leaked:
         lines.append(

@@ -11,7 +11,7 @@ from transfer.run import atomic
 
 
 def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
-    """Draw the loss over the learning rate, on a logarithmic axis.
+    """Draw the loss over the learning rate, on logarithmic axes.
 
     Args:
         curve: The fields of a `transfer.training.lr_find.RateCurve`.
@@ -34,6 +34,7 @@ def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
                 label = f"{name}: {curve[name]:.2g}"
                 axes.axvline(curve[name], color=colour, linestyle="--", label=label)
         axes.set_xscale("log")
+        axes.set_yscale("log")  # a solved head starts at its floor
         axes.set_xlabel("learning rate")
         axes.set_ylabel("training loss")
         axes.grid(alpha=0.3)

@@ -28,7 +28,11 @@ NEEDED = (
 
 
 def write_evaluation(
-    directory: Path, predictions: Predictions, split: str, leaks: Collection[str] = ()
+    directory: Path,
+    predictions: Predictions,
+    split: str,
+    leaks: Collection[str] = (),
+    prior: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write what is known about predictions: tables, figures and a picture.
 
@@ -39,9 +43,11 @@ def write_evaluation(
         predictions: At least one image.
         split: Name of the split, for example ``"val"``.
         leaks: Paths of images that training has seen, or near duplicates of.
+        prior: What the predictions were corrected for: ``name``, ``shares`` by class, and
+            ``without``, the main figures without it; None where they are the model's own.
 
     Returns:
-        The metrics, as `compute_metrics` returns them.
+        The metrics, as `compute_metrics` returns them, with the ``prior`` where there is one.
 
     Raises:
         DataError: There is no image to evaluate. Nothing is written.
@@ -49,6 +55,8 @@ def write_evaluation(
     from transfer.evaluation.plots import plot_confusion_matrix
 
     metrics = compute_metrics(predictions, split, leaks)
+    if prior is not None:
+        metrics["prior"] = dict(prior)
     matrix, classes = metrics["confusion_matrix"], predictions.classes
     predictions.write(directory / "predictions.csv")
     write_csv(
@@ -146,6 +154,7 @@ def _context(
         "title": run.path.resolve().name,
         "subtitle": None if own else directory.resolve().name,
         "metrics": metrics,
+        "uneven": bool(info) and run.uneven,
         "classes": predictions.classes,
         "data_name": root.name if root else None,
         "data_missing": root is None or not root.is_dir(),

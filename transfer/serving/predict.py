@@ -29,6 +29,7 @@ from transfer.images.scan import walk_images
 from transfer.progress import track
 from transfer.quiet import import_tensorflow
 from transfer.run import Predictions, Run
+from transfer.serving.prior import Prior
 
 if TYPE_CHECKING:
     import keras
@@ -163,7 +164,10 @@ def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:
 
 
 def predict(
-    predictor: Predictor, sources: Source | Iterable[Source], on_bad: OnBad | None = None
+    predictor: Predictor,
+    sources: Source | Iterable[Source],
+    on_bad: OnBad | None = None,
+    prior: Prior | None = None,
 ) -> Iterator[Prediction]:
     """Yield a Prediction for every picture; files in folders are found at any depth.
 
@@ -173,11 +177,13 @@ def predict(
             Taken one by one: a stream of any length will do.
         on_bad: Called with the error of each unreadable picture, and of each folder that
             cannot be listed or holds no picture; where None, it is raised.
+        prior: What the probabilities are corrected for; None for the model's own.
 
     Raises:
         DataError: There is such a one, and `on_bad` is None.
     """
     for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
+        row = row if prior is None else prior(row)
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
         label = predictor.classes[int(row.argmax())]
         yield Prediction(name, label, probabilities[label], probabilities)

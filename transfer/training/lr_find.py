@@ -52,9 +52,9 @@ class RateCurve:
     Attributes:
         rates: Learning rate of each step, rising.
         losses: Training loss of its batch, before the step.
-        smoothed: The same, as a weighted mean of 11 neighbours.
-        suggestion: Where the smoothed loss falls fastest; None where it never falls by more than
-            its noise.
+        smoothed: The same, as a weighted geometric mean of 11 neighbours.
+        suggestion: Where the loss is low from the start, half the limit; else where the smoothed
+            loss falls fastest; None where there is no limit, or no fall by more than noise.
         limit: From where on it stays above what it was at first; None where it does not.
     """
 
@@ -108,7 +108,7 @@ def find_rate(
         batches = with_targets(batches, model.output_shape[-1], recipe)
         with naming_bad_files():
             rates, losses = _climb(model, batches, steps)
-    return read_curve(rates, losses)
+    return read_curve(rates, losses, guessing=math.log(model.output_shape[-1]))
 
 
 def _fine_tuning(
@@ -174,27 +174,49 @@ def rising(low: float, high: float, steps: int) -> keras.optimizers.schedules.Ex
     return keras.optimizers.schedules.ExponentialDecay(low, steps - 1, high / low)
 
 
-def read_curve(rates: Sequence[float], losses: Sequence[float]) -> RateCurve:
-    """Return the curve, with what can be read from it."""
-    smoothed = smooth(np.asarray(losses, dtype=float))
-    quiet = np.asarray(losses[:QUIET], dtype=float)
+def read_curve(rates: Sequence[float], losses: Sequence[float], guessing: float) -> RateCurve:
+    """Return the curve, with what can be read from it.
+
+    A solved head leaves little to fall: the loss is at its floor, and so the fall over, long before
+    the rate is too high. Where it starts below half of `guessing`, the end of what it bears tells
+    more: the best rate is within a factor of 2 of the largest one that does not diverge (Y. Bengio,
+    "Practical Recommendations for Gradient-Based Training of Deep Architectures", 2012).
+
+    Args:
+        rates: Learning rate of each step, rising.
+        losses: Training loss of each step.
+        guessing: The loss of one who knows nothing: ln of the number of classes.
+    """
+    logs = np.log(np.maximum(np.asarray(losses, dtype=float), 1e-7))  # one bad batch is one of many
+    smoothed, quiet = smooth(logs), logs[:QUIET]
     suggestion = limit = None
     if len(losses) > QUIET:
-        noise = 4 * quiet.std() * math.sqrt((KERNEL**2).sum())
-        lowest = int(smoothed[: -(len(KERNEL) // 2)].argmin())  # the last have few neighbours
-        if smoothed[lowest] < quiet.mean() - noise:
-            suggestion = rates[int(np.gradient(smoothed)[: lowest + 1].argmin())]
+        noise = 4 * quiet.std() * _wobble(len(losses))
         below = np.flatnonzero(smoothed <= quiet.mean() + noise)
         limit = rates[below[-1] + 1] if below[-1] + 1 < len(rates) else None
-    return RateCurve(tuple(rates), tuple(losses), tuple(smoothed.tolist()), suggestion, limit)
+        lowest = int(smoothed[: -(len(KERNEL) // 2)].argmin())  # the last have few neighbours
+        if limit is not None and quiet.mean() < math.log(guessing / 2):
+            suggestion = limit / 2
+        elif smoothed[lowest] < quiet.mean() - noise[lowest]:
+            suggestion = rates[int(np.gradient(smoothed)[: lowest + 1].argmin())]
+    return RateCurve(
+        tuple(rates), tuple(losses), tuple(np.exp(smoothed).tolist()), suggestion, limit
+    )
 
 
 def smooth(losses: np.ndarray) -> np.ndarray:
     """Return the mean of each value and its neighbours; unlike that of fastai it does not lag."""
-    half, count = len(KERNEL) // 2, len(losses)
-    total, share = (
-        np.convolve(row, KERNEL)[half : half + count] if count else row
-        for row in (losses, np.ones(count))
-    )
-    smoothed: np.ndarray = total / share
+    smoothed: np.ndarray = _around(losses, KERNEL) / _around(np.ones(len(losses)), KERNEL)
     return smoothed
+
+
+def _wobble(count: int) -> np.ndarray:
+    """Return the deviation of each smoothed value where that of a single one is 1."""
+    ones = np.ones(count)
+    wobble: np.ndarray = np.sqrt(_around(ones, KERNEL**2)) / _around(ones, KERNEL)
+    return wobble
+
+
+def _around(row: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    half = len(kernel) // 2
+    return np.convolve(row, kernel)[half : half + len(row)] if len(row) else row
