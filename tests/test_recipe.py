@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from transfer.errors import UsageError
-from transfer.recipe import Recipe, is_uneven, parse_bytes
+from transfer.recipe import Recipe, is_uneven
+from transfer.units import parse_bytes
 
 
 def test_a_recipe_survives_json(tmp_path: Path) -> None:

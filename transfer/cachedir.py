@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from transfer.errors import UsageError
-from transfer.recipe import parse_bytes
+from transfer.units import parse_bytes
 
 DEFAULT_LIMIT = "5GB"
 

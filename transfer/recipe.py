@@ -8,13 +8,13 @@ import math
 import numbers
 import operator
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transfer.errors import UsageError, did_you_mean
+from transfer.units import parse_bytes, parse_seconds
 
 MONITORS = {
     "val_accuracy": "max",
@@ -31,10 +31,41 @@ MIXES = ("auto", "none", "mixup", "cutmix", "both")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
 # Defaults that differ for networks without pretrained weights (`transfer.scratch`).
-FROM_SCRATCH = {"learning_rate": 1e-3, "epochs": 50, "patience": 15}
+FROM_SCRATCH = {
+    "learning_rate": 1e-3,
+    "epochs": 50,
+    "patience": 15,
+    "optimizer": "adam",
+    "layer_decay": 1.0,
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+}
 ENGINES = ("auto", "keras", "openvino")
 PRECISIONS = ("f32", "bf16")
 MIXED_PRECISIONS = ("auto", "on", "off")
+CHOICES = {  # of the fields that are one of a few words
+    "resize": RESIZES,
+    "monitor": ("auto", *MONITORS),
+    "balance": BALANCES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "mix": MIXES,
+    "mixed_precision": MIXED_PRECISIONS,
+    "on_bad": ON_BAD,
+    "check": CHECKS,
+    "engine": ENGINES,
+    "precision": PRECISIONS,
+}
+BOUNDS = {  # of whole numbers
+    "image_size": (8, 2048),
+    "views": (0, 32),
+    "head_epochs": (1, 100_000),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 65_536),
+    "patience": (1, 100_000),
+    "accumulate": (1, 65_536),
+    "seed": (0, 2**31 - 1),
+}
 UNEVEN = 3.0  # times the smallest class
 
 
@@ -50,9 +81,9 @@ class Recipe:
         head: Head spec, for example ``"linear"`` or ``"flatten,1024,dropout=0.5"``.
         augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
             (``"flip,rotate=10,shift=0.1"``).
-        views: Augmented views of each training image that the frozen phase sees beside the image
-            itself. None takes 2, and 0 for a linear head that is not fine-tuned, which they do
-            not help.
+        views: Augmented views of each training image, beside the image itself, that the head and
+            fine-tuning learn from. None takes 8; for a head that is not fine-tuned on 1,000 images
+            or more 2, or 0 where it is linear: there they add nothing but time.
         unfreeze: ``auto`` (the top blocks that do a third of the network's work), ``none``,
             ``all``, a number of blocks counted from the top, or a layer's name.
         head_epochs: Most epochs of the frozen phase.
@@ -104,6 +135,8 @@ class Recipe:
         folds: Folds of a cross-validation over the training and validation images, 2 to 20; 0 for
             none. It judges the head on frozen features, beside the model that is trained as always.
         folds_finetune: Fine-tune in each fold too: a whole training per fold.
+        time: What the run may take (without folds), for example ``10m``: views and epochs follow
+            from speeds that are measured first. ``none`` for as many as the other fields say.
         seed: Seed of split, shuffling, augmentation and initial weights.
         deterministic: Have TensorFlow use operations alone that give the same bits every time, for
             the rest of the process. Slower, and other numbers than without.
@@ -123,14 +156,14 @@ class Recipe:
     views: int | None = None
     unfreeze: str = "auto"
     head_epochs: int = 100
-    epochs: int = 10
+    epochs: int = 8
     head_learning_rate: float = 1e-3
-    learning_rate: float = 1e-4
-    optimizer: str = "adam"
+    learning_rate: float = 5e-4
+    optimizer: str = "adamw"
     schedule: str = "cosine"
-    layer_decay: float = 1.0
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
+    layer_decay: float = 0.8
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
     clip_norm: float = 0.0
     ema: float = 0.0
     mix: str = "auto"
@@ -150,6 +183,7 @@ class Recipe:
     dedupe: bool = False
     folds: int = 0
     folds_finetune: bool = False
+    time: str = "none"
     seed: int = 0
     deterministic: bool = False
     on_bad: str = "skip"
@@ -160,63 +194,12 @@ class Recipe:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             self._check_type(field.name, str(field.type))
-        for name, choices in (
-            ("monitor", ("auto", *MONITORS)),
-            ("resize", RESIZES),
-            ("balance", BALANCES),
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("mix", MIXES),
-            ("on_bad", ON_BAD),
-            ("check", CHECKS),
-            ("engine", ENGINES),
-            ("precision", PRECISIONS),
-            ("mixed_precision", MIXED_PRECISIONS),
-        ):
-            value = getattr(self, name)
-            if value not in choices:
-                raise UsageError(
-                    f"Unknown {name} {value!r}.{did_you_mean(value, choices)}"
-                    f" Expected one of: {', '.join(choices)}."
-                )
-        for name, low, high in (
-            ("image_size", 8, 2048),
-            ("views", 0, 32),
-            ("head_epochs", 1, 100_000),
-            ("epochs", 1, 100_000),
-            ("batch_size", 1, 65_536),
-            ("patience", 1, 100_000),
-            ("accumulate", 1, 65_536),
-            ("seed", 0, 2**31 - 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise UsageError(f"Expected {name} between {low} and {high}. Received: {value}")
+            self._check_value(field.name)
+        self._check_shares_and_rates()
         if self.folds != 0 and not 2 <= self.folds <= 20:
             raise UsageError(f"Expected folds between 2 and 20, or 0. Received: {self.folds}")
         if self.folds_finetune and not self.folds:
             raise UsageError("Expected a number of folds beside folds_finetune, such as --folds 5.")
-        parse_bytes(self.trunk_cache)
-        if not 0 < self.val < 1:
-            raise UsageError(f"Expected val between 0 and 1 (a share). Received: {self.val}")
-        if not 0 <= self.test < 1 - self.val:
-            raise UsageError(
-                f"Expected test between 0 and 1 - val (a share). Received: {self.test}"
-            )
-        for name in ("head_learning_rate", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"Expected {name} above 0. Received: {getattr(self, name)}")
-        for name in ("weight_decay", "clip_norm"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"Expected {name} of 0 or more. Received: {getattr(self, name)}")
-        if not 0 < self.layer_decay <= 1:
-            raise UsageError(
-                f"Expected layer_decay above 0 and at most 1. Received: {self.layer_decay}"
-            )
-        for name in ("label_smoothing", "ema"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise UsageError(f"Expected {name} from 0 to below 1. Received: {value}")
         if self.ema and self.monitor in ("accuracy", "loss"):
             raise UsageError(
                 f"Expected a monitor of the validation, val_{self.monitor}, with ema: what is"
@@ -242,6 +225,41 @@ class Recipe:
         }[annotation]
         if type(value) not in expected:
             raise UsageError(f"Expected {name} as {annotation}. Received: {value!r}")
+
+    def _check_value(self, name: str) -> None:
+        value, choices = getattr(self, name), CHOICES.get(name)
+        if choices is not None and value not in choices:
+            raise UsageError(
+                f"Unknown {name} {value!r}.{did_you_mean(value, choices)}"
+                f" Expected one of: {', '.join(choices)}."
+            )
+        low, high = BOUNDS.get(name, (value, value))
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"Expected {name} between {low} and {high}. Received: {value}")
+
+    def _check_shares_and_rates(self) -> None:
+        parse_bytes(self.trunk_cache)
+        parse_seconds(self.time)
+        if not 0 < self.val < 1:
+            raise UsageError(f"Expected val between 0 and 1 (a share). Received: {self.val}")
+        if not 0 <= self.test < 1 - self.val:
+            raise UsageError(
+                f"Expected test between 0 and 1 - val (a share). Received: {self.test}"
+            )
+        for name in ("head_learning_rate", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"Expected {name} above 0. Received: {getattr(self, name)}")
+        for name in ("weight_decay", "clip_norm"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"Expected {name} of 0 or more. Received: {getattr(self, name)}")
+        if not 0 < self.layer_decay <= 1:
+            raise UsageError(
+                f"Expected layer_decay above 0 and at most 1. Received: {self.layer_decay}"
+            )
+        for name in ("label_smoothing", "ema"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise UsageError(f"Expected {name} from 0 to below 1. Received: {value}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -276,15 +294,3 @@ def is_uneven(counts: Iterable[int]) -> bool:
     """
     present = [count for count in counts if count]
     return max(present, default=0) > UNEVEN * min(present, default=0)
-
-
-def parse_bytes(text: str) -> int:
-    """Return a size such as ``"2GB"``, ``"500MB"`` or ``"0"`` as a number of bytes.
-
-    Raises:
-        UsageError: It is none.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise UsageError(f"Expected a size such as 2GB or 500MB. Received: {text!r}")
-    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))

@@ -159,7 +159,7 @@ def test_a_bad_unfreeze_is_told_before_the_features(
 
 def test_cuts(toy: str) -> None:
     base = get_backbone(toy).build()
-    cut = lambda *names, **knobs: choose_cut(base, set(names), Recipe(**knobs), (10, 5))  # noqa: E731
+    cut = lambda *names, **knobs: choose_cut(base, set(names), Recipe(**knobs), (10, 5))[0]  # noqa: E731
     assert cut("block_2") == "down_relu"
     assert cut("block_2_bn", "down") == "add_1"
     assert cut() is None
@@ -168,11 +168,12 @@ def test_cuts(toy: str) -> None:
 
 
 def test_views_are_made_where_they_help() -> None:
-    assert views_of(Recipe(views=3, augment="none"), tuned=True) == 0
-    assert views_of(Recipe(views=3, augment="flip"), tuned=False) == 3
-    assert views_of(Recipe(), tuned=True) == 2
-    assert views_of(Recipe(), tuned=False) == 0
-    assert views_of(Recipe(head="avg,8"), tuned=False) == 2
+    assert views_of(Recipe(views=3, augment="none"), 10, tuned=True) == 0
+    assert views_of(Recipe(views=3, augment="flip"), 5000, tuned=False) == 3
+    assert views_of(Recipe(), 5000, tuned=True) == 8
+    assert views_of(Recipe(), 5000, tuned=False) == 0
+    assert views_of(Recipe(), 50, tuned=False) == 8
+    assert views_of(Recipe(head="avg,8"), 5000, tuned=False) == 2
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from transfer.errors import UsageError
 from transfer.images.folder import ImageFolder
-from transfer.recipe import parse_bytes
 from transfer.sources.kinds import Options
 from transfer.sources.members import Limits
 from transfer.sources.prepare import prepared, write_to
+from transfer.units import parse_bytes
 
 __all__ = ["prepare", "prepared"]
 

@@ -40,6 +40,7 @@ from transfer.sources.prepare import resolve
 from transfer.training.folds import check_folds
 from transfer.training.head import parse_head
 from transfer.training.state import State, clear_state, out_of_disk
+from transfer.units import parse_seconds
 from transfer.weights import Weights, locate, resolve_weights
 
 
@@ -79,6 +80,7 @@ def finetune(
         >>> run = finetune("data/dogs", backbone="vgg16")
         >>> run.metrics["accuracy"]
     """
+    began = time.monotonic()
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
     path = None if output is None else check_output(output)
@@ -95,7 +97,7 @@ def finetune(
         say(f"Writing to {run.path}")
         write_split(folder, run.path / "split.csv", audit.sha256, leaks, groups)
         run.update_info(**_about(folder, audit, found))
-        carry_out(run, folder, found, audit.sha256)
+        carry_out(run, folder, found, audit.sha256, began=began)
     return run
 
 
@@ -115,11 +117,12 @@ def carry_out(
     found: Weights,
     sha256: Mapping[str, str],
     saved: State | None = None,
+    began: float | None = None,
 ) -> None:
     """Train and evaluate, from a saved state where there is one; run.json tells how it ended."""
     run.update_info(status="running", error=None)
     try:
-        _train_and_evaluate(run, folder, run.recipe, found, sha256, saved)
+        _train_and_evaluate(run, folder, run.recipe, found, sha256, saved, began)
     except BaseException as error:
         status = "failed" if isinstance(error, Exception) else "interrupted"
         told = out_of_memory(error) or out_of_disk(run.path, error)
@@ -140,14 +143,18 @@ def _train_and_evaluate(
     found: Weights,
     sha256: Mapping[str, str],
     saved: State | None,
+    began: float | None,
 ) -> None:
     started = time.monotonic()
+    seconds = parse_seconds(recipe.time)
+    until = None if seconds is None else (began or started) + seconds
     import_tensorflow()
     from transfer.training.train import train
 
     run.update_info(versions=versions())
     groups = read_groups(run.path)
-    predictions = train(run, folder, recipe, found, sha256, groups, identity(run), saved)
+    about = identity(run)
+    predictions = train(run, folder, recipe, found, sha256, groups, about, saved, until)
     split = run.info["split"]
     leaks = read_leaks(run.path)
     if predictions is None:
@@ -156,8 +163,8 @@ def _train_and_evaluate(
         write_evaluation(run.path, predictions, split, leaks)
     if recipe.folds:
         run.update_info(folds=run.info["folds"] | summarise_folds(run))
-    seconds = run.info["seconds"] | {"total": time.monotonic() - started}
-    run.update_info(status="done", seconds=seconds)
+    taken = run.info["seconds"] | {"total": time.monotonic() - started}
+    run.update_info(status="done", seconds=taken)
     report(run)  # last, since it shows what run.json says
     clear_state(run.path)
 

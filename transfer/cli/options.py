@@ -8,20 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from transfer.recipe import (
-    BALANCES,
-    CHECKS,
-    ENGINES,
-    MIXED_PRECISIONS,
-    MIXES,
-    MONITORS,
-    ON_BAD,
-    OPTIMIZERS,
-    PRECISIONS,
-    RESIZES,
-    SCHEDULES,
-    Recipe,
-)
+from transfer.recipe import CHOICES, Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,7 +20,7 @@ HELP = {
     "resize": "How a photo becomes a square.",
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
     "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1".',
-    "views": "Augmented views of each training image.  [default: 2, linear head alone: 0]",
+    "views": "Augmented views of each training image.  [default: 8, fewer for a head alone]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Most epochs for the head alone.",
     "epochs": "Most epochs of fine-tuning; 50 for a network from scratch.",
@@ -47,6 +34,7 @@ HELP = {
     "clip_norm": "Largest norm of the gradients; 0 for no limit.",
     "ema": "Keep an average of the weights: its momentum, such as 0.99; 0 for none.",
     "mix": "Mixtures of training images; auto: both from 20,000 images.",
+    "interpolate": "Try weights between the head's and the last epoch's too.",
     "accumulate": "Batches after which the weights move once.",
     "batch_size": "Images per step of fine-tuning.",
     "patience": "Epochs without improvement before a phase stops.",
@@ -63,25 +51,13 @@ HELP = {
     "dedupe": "Leave near duplicates of val and test images out of train.",
     "folds": "Cross-validate the head in so many folds over all images but the test.",
     "folds_finetune": "Fine-tune in each fold too: a whole training per fold.",
+    "time": "What the whole run may take, such as 10m: chooses views and epochs.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
     "deterministic": "The same seed gives the same bits, at the price of some speed.",
     "on_bad": "Unusable images: leave out and say so, or stop.",
     "check": "How images are looked at first; full decodes every file anew.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
-}
-CHOICES = {
-    "resize": RESIZES,
-    "monitor": ("auto", *MONITORS),
-    "balance": BALANCES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "mix": MIXES,
-    "on_bad": ON_BAD,
-    "check": CHECKS,
-    "engine": ENGINES,
-    "precision": PRECISIONS,
-    "mixed_precision": MIXED_PRECISIONS,
 }
 TYPES = {"str": str, "int": int, "int | None": int, "float": float}
 prior_option = click.option(
@@ -99,7 +75,10 @@ def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:
         plain = field.default is None or field.default is False
         default = "" if plain else f"  [default: {field.default}]"
         text = HELP[field.name] + default
-        if field.type == "bool":
+        if field.default is True:
+            both = f"{name}/--no-{name.removeprefix('--')}"
+            option = click.option(both, default=None, help=HELP[field.name])
+        elif field.type == "bool":
             option = click.option(name, is_flag=True, default=None, help=text)
         elif field.name in CHOICES:
             option = click.option(name, metavar="|".join(CHOICES[field.name]), help=text)
@@ -118,4 +97,6 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 def _metavar(name: str, kind: type) -> str:
     if kind is not str:
         return "NUMBER"
-    return {"backbone": "NAME", "trunk_cache": "SIZE", "weights": "WEIGHTS"}.get(name, "SPEC")
+    return {"backbone": "NAME", "trunk_cache": "SIZE", "time": "TIME", "weights": "WEIGHTS"}.get(
+        name, "SPEC"
+    )

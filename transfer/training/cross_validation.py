@@ -26,16 +26,11 @@ from transfer.quiet import without_retracing_advice
 from transfer.recipe import Recipe
 from transfer.run import Run, read_csv, write_csv
 from transfer.training.balance import weigh_classes
+from transfer.training.batches import Tuning
 from transfer.training.checkpoint import save_model
 from transfer.training.choice import keep_the_best
-from transfer.training.classifier import (
-    build_classifier,
-    build_extractor,
-    image_size,
-    top_of,
-    unfreeze,
-)
-from transfer.training.finetune import batches_of_activations, batches_of_images, fine_tune
+from transfer.training.classifier import build_extractor, image_size
+from transfer.training.finetune import fine_tune
 from transfer.training.folds import deal
 from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
@@ -213,22 +208,19 @@ def _judge_tuned(
     weights = material.class_weights(seen)
     extractor = build_extractor(get_backbone(recipe.backbone), spec, size, material.weights)
     head = build_head(spec, extractor.output_shape[-1], len(images.classes), recipe.seed)
+    features = None
     if material.features is not None:
-        train, val = _take(material, seen, all_views=True), _take(material, judges)
-        head.set_weights(_fit_head(material, train, seen, judges, directory).get_weights())
-    classifier = build_classifier(extractor, head)
+        features = _take(material, seen, all_views=True), _take(material, judges)
+        head.set_weights(_fit_head(material, features[0], seen, judges, directory).get_weights())
     base = extractor.get_layer(recipe.backbone)
     names = _counterparts(material.base, base)
-    unfreeze(classifier, base, {names[name] for name in material.chosen})
+    chosen = {names[name] for name in material.chosen}
+    cut = None if material.cut is None else names[material.cut]
+    sides = _keep(images, seen), _keep(images, judges)
+    tuning = Tuning(extractor, base, chosen, cut, weights)
+    classifier, model, batches = tuning.start(head, sides, features, recipe)
     path = directory / "model.keras"
     save_model(classifier, path)
-    if material.cut is None:
-        model = keras.Model(classifier.input, classifier.output)
-        sides = _keep(images, seen), _keep(images, judges)
-        batches = batches_of_images(*sides, size, weights, recipe)
-    else:
-        model = top_of(base, names[material.cut], head, recipe)
-        batches = batches_of_activations(train, val, weights, recipe)
     history = History(directory / "history.csv")
     tuned = fine_tune(model, classifier, batches, recipe, path, history, {})
     keep_the_best(model, classifier, tuned, recipe, path)

@@ -21,50 +21,50 @@ from transfer.images.augment import parse_augment
 from transfer.images.decode import DECODE_VERSION
 from transfer.images.folder import ImageFolder
 from transfer.progress import say
-from transfer.recipe import Recipe, parse_bytes
+from transfer.recipe import Recipe
 from transfer.training.classifier import image_size
 from transfer.training.head import is_linear, parse_head, pool
 from transfer.training.probe import ENOUGH
+from transfer.units import parse_bytes
 from transfer.weights import Weights
 
-VIEWS, FEW_VIEWS = 8, 2
+VIEWS, FEW_VIEWS, MOST_VIEWS = 8, 2, 32
 
 
 def choose_cut(
     base: keras.Model, chosen: set[str], recipe: Recipe, images: tuple[int, int]
-) -> str | None:
-    """Return the highest cut below all layers that are to train, or None.
+) -> tuple[str | None, int]:
+    """Return the highest cut below all layers that are to train, and the views there is room for.
 
-    None means that the whole network has to run in every step: nothing or everything is
-    unfrozen, the backbone cannot be cut, or the activations would need more than
-    ``recipe.trunk_cache``.
+    None, with room for any number of views, means that the whole network has to run in every step:
+    nothing or everything is unfrozen, the backbone cannot be cut, or the activations would need
+    more than ``recipe.trunk_cache``.
 
     Args:
         base: The backbone.
         chosen: Names of its layers that are to train.
-        recipe: Gives the limit and the number of views.
+        recipe: Gives the limit and the number of views; where it leaves that open, fewer will do.
         images: Number of training and of validation images.
     """
     if not chosen:
-        return None
+        return None, MOST_VIEWS
     order = {operation.name: i for i, operation in enumerate(base.operations)}
     lowest = min(order[name] for name in chosen)
     cut = [name for name in find_cuts(base) if order[name] < lowest][-1:]
     if not cut or order[cut[0]] == 0:
-        return None
-    shape = split_at(base, cut[0])[0].output.shape[1:]
-    needed = (
-        2
-        * int(np.prod(shape))
-        * (images[0] * (views_of(recipe, images[0], tuned=True) + 1) + images[1])
-    )
-    if needed <= parse_bytes(recipe.trunk_cache):
-        return cut[0]
+        return None, MOST_VIEWS
+    row = 2 * int(np.prod(split_at(base, cut[0])[0].output.shape[1:]))
+    views = views_of(recipe, images[0], tuned=True)
+    least = views if recipe.views is not None else min(views, FEW_VIEWS)
+    room = (parse_bytes(recipe.trunk_cache) // row - images[1]) // images[0] - 1
+    if room >= least:
+        return cut[0], min(room, MOST_VIEWS)
+    needed = row * (images[0] * (least + 1) + images[1])
     say(
         f"The frozen layers' activations would take {needed / 1e9:.1f} GB, more than"
         f" --trunk-cache {recipe.trunk_cache}: fine-tuning runs the whole network instead."
     )
-    return None
+    return None, MOST_VIEWS
 
 
 def views_of(recipe: Recipe, images: int, tuned: bool) -> int:
@@ -174,16 +174,17 @@ def compute_features(
     sides: tuple[ImageFolder, ImageFolder],
     cache: FeatureCache | None,
     scratch: Path | None,
+    views: int,
 ) -> tuple[Features, Features]:
     """Have the features of both sides, from the cache or computed.
 
     Args:
         network: From `frozen_network`.
-        sides: Training and validation images. Training images are seen in augmented views too.
+        sides: Training and validation images.
         cache: From `open_cache`.
         scratch: Folder for the activations, where the network gives them out.
+        views: Augmented views in which training images are seen too.
     """
-    views = views_of(network.recipe, len(sides[0]), tuned=scratch is not None)
     train, val = (
         extract(
             network,

@@ -19,21 +19,15 @@ from transfer.images.pipeline import naming_bad_files
 from transfer.progress import bar
 from transfer.recipe import Recipe
 from transfer.training.balance import weigh_classes
-from transfer.training.classifier import (
-    build_classifier,
-    build_extractor,
-    image_size,
-    layers_to_unfreeze,
-    top_of,
-    unfreeze,
+from transfer.training.batches import Batches, Tuning, with_targets
+from transfer.training.classifier import build_extractor, image_size, layers_to_unfreeze
+from transfer.training.frozen import (
+    choose_cut,
+    compute_features,
+    frozen_network,
+    open_cache,
+    views_of,
 )
-from transfer.training.finetune import (
-    Batches,
-    batches_of_activations,
-    batches_of_images,
-    with_targets,
-)
-from transfer.training.frozen import choose_cut, compute_features, frozen_network, open_cache
 from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
 from transfer.training.optimizers import layer_factors, make_optimizer
@@ -132,21 +126,18 @@ def _fine_tuning(
     if from_scratch:
         spec = parse_head(recipe.head)
         head = build_head(spec, extractor.output_shape[-1], len(counts), recipe.seed)
-        cut = None
+        cut = features = None
     else:
-        cut = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
+        cut, room = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
+        views = min(views_of(recipe, len(sides[0]), tuned=cut is not None), room)
         network = frozen_network(extractor, base, cut, recipe)
         cache = open_cache(network, base, cut, weights, sha256)
-        features = compute_features(network, sides, cache, None if cut is None else scratch)
+        place = None if cut is None else scratch
+        features = compute_features(network, sides, cache, place, views)
         history = History(scratch / "history.csv")
         head, _ = fit_head(*features, class_weights, recipe, history, groups)
-    classifier = build_classifier(extractor, head)
-    unfreeze(classifier, base, chosen)
-    if cut is None:
-        images = batches_of_images(*sides, image_size(recipe), class_weights, recipe)
-        return classifier, images
-    rows = batches_of_activations(*features, class_weights, recipe)
-    return top_of(base, cut, head, recipe), rows
+    tuning = Tuning(extractor, base, chosen, cut, class_weights)
+    return tuning.start(head, sides, features, recipe)[1:]
 
 
 def _climb(model: keras.Model, batches: Batches, steps: int) -> tuple[list[float], list[float]]:

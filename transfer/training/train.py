@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from transfer.backbones import get_backbone
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
-from transfer.images.groups import number_groups
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.run import Predictions, Run
 from transfer.training.balance import resolve_monitor, weigh_classes
+from transfer.training.batches import Tuning
+from transfer.training.budget import measure_costs, tell_plan
 from transfer.training.checkpoint import save_model
 from transfer.training.choice import keep_the_best
 from transfer.training.classifier import (
@@ -29,11 +30,9 @@ from transfer.training.classifier import (
     build_extractor,
     image_size,
     layers_to_unfreeze,
-    top_of,
-    unfreeze,
 )
 from transfer.training.cross_validation import Material, judge_folds
-from transfer.training.finetune import batches_of_activations, batches_of_images, fine_tune
+from transfer.training.finetune import fine_tune
 from transfer.training.from_scratch import train_from_scratch
 from transfer.training.frozen import (
     choose_cut,
@@ -41,9 +40,11 @@ from transfer.training.frozen import (
     frozen_network,
     open_cache,
     tell_features,
+    views_of,
 )
 from transfer.training.head import build_head, parse_head
 from transfer.training.history import History, finite
+from transfer.training.job import Job
 from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.probe import fit_head
 from transfer.training.state import State
@@ -60,18 +61,11 @@ def train(
     groups: Mapping[str, str],
     about: dict[str, Any],
     saved: State | None = None,
+    until: float | None = None,
 ) -> Predictions | None:
     """Train a classifier and leave the better of its two phases in the run's model.keras.
 
-    Args:
-        run: Where model.keras, history.csv and run.json go.
-        folder: All images, each with its split.
-        recipe: The knobs.
-        weights: The backbone's weights, present as a file (or "none").
-        sha256: Path to hex digest of the file, for every image: what features are found by.
-        groups: Path to the key of its group, for every image: groups are judged together.
-        about: JSON that is saved with the state of the training.
-        saved: The state to go on from, where the training is taken up again.
+    The arguments are those of `transfer.training.job.Job`.
 
     Returns:
         Predictions for the split that the run is evaluated on, where the features tell them as
@@ -84,88 +78,108 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
-    sides = folder.select("train"), folder.select("val")
-    counts = np.bincount(sides[0].labels, minlength=len(folder.classes)).tolist()
-    recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
+    labels = folder.select("train").labels
+    counts = np.bincount(labels, minlength=len(folder.classes)).tolist()
     begun = run.info.get("mixed_precision", "off") if saved else recipe.mixed_precision
-    recipe = replace(recipe, mixed_precision=resolve_mixed_precision(begun))
+    recipe = replace(
+        recipe,
+        monitor=resolve_monitor(recipe, counts),
+        mixed_precision=resolve_mixed_precision(begun),
+    )
     class_weights = weigh_classes(counts, recipe.balance)
     run.update_info(
         monitor=recipe.monitor,
         mixed_precision=recipe.mixed_precision,
         class_weights=class_weights,
     )
-    extractor = build_extractor(
-        get_backbone(recipe.backbone), parse_head(recipe.head), image_size(recipe), weights
-    )
     history = History(run.path / "history.csv", saved.progress["history"] if saved else ())
-    if get_backbone(recipe.backbone).scratch and weights.origin == "none":
-        train_from_scratch(
-            run, sides, class_weights, extractor, recipe, history, about, weights, groups, saved
-        )
+    job = Job(
+        run, folder, recipe, weights, sha256, groups, about, class_weights, history, saved, until
+    )
+    backbone = get_backbone(recipe.backbone)
+    extractor = build_extractor(backbone, parse_head(recipe.head), image_size(recipe), weights)
+    if backbone.scratch and weights.origin == "none":
+        train_from_scratch(job, extractor)
         return None
+    return _train_pretrained(job, extractor)
+
+
+def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
+    """Fit the head to features, then fine-tune the top of the backbone."""
+    recipe, sides = job.recipe, job.sides
     base = extractor.get_layer(recipe.backbone)
     chosen = layers_to_unfreeze(base, recipe.unfreeze)
-    with tempfile.TemporaryDirectory(prefix=".activations-", dir=run.path) as scratch:
-        cut = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
-        started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".activations-", dir=job.run.path) as directory:
+        scratch = Path(directory)
+        cut, room = choose_cut(base, chosen, recipe, (len(sides[0]), len(sides[1])))
         network = frozen_network(extractor, base, cut, recipe)
-        cache = open_cache(network, base, cut, weights, sha256)
-        features = compute_features(network, sides, cache, None if cut is None else Path(scratch))
-        seconds = time.monotonic() - started
-        run.update_info(features=tell_features(features, network, cache))
-        vectors, classes = extractor.output.shape[-1], len(class_weights)
-        head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
-        own = number_groups(groups, sides[0].paths)
-        if saved is None:  # a copy: the trained one is compiled, and saved with its metrics
-            trained = _train_head(run, features, class_weights, recipe, history, own)
-            head.set_weights(trained.get_weights())
-        classifier = build_classifier(extractor, head)
-        if saved is None:
-            save_model(classifier, run.path / "model.keras")
-            run.update_info(phase_kept="head", seconds={"features": seconds})
-            write_suspects(run, sides, features, base.output.shape[-1], groups)
-        own = number_groups(groups, sides[0].paths + sides[1].paths)
-        material = Material(sides, features, own, recipe, weights, base, chosen, cut)
-        if not chosen:
-            judge_folds(run, material, saved is not None)
-            return predict_frozen(run, folder, network, cache, features[1], head)
-        unfreeze(classifier, base, chosen)
-        first_epoch = saved.epoch if saved else 0
-        if cut is None:
-            # A model of its own: what is compiled would be saved with its metrics.
-            model, size = keras.Model(classifier.input, classifier.output), image_size(recipe)
-            batches = batches_of_images(*sides, size, class_weights, recipe, first_epoch)
-        else:
-            model = top_of(base, cut, head, recipe)
-            batches = batches_of_activations(*features, class_weights, recipe, first_epoch)
-        path = run.path / "model.keras"
-        tuned = fine_tune(model, classifier, batches, recipe, path, history, about, saved)
-        choice, figures = keep_the_best(model, classifier, tuned, recipe, path)
-        phase = figures | {"seconds": history.seconds("finetune")}
-        run.update_info(
-            phase_kept="finetune" if figures else "head",
-            choice=choice,
-            phases=run.info["phases"] | {"finetune": phase},
+        cache = open_cache(network, base, cut, job.weights, job.sha256)
+        tuning = Tuning(extractor, base, chosen, cut, job.class_weights)
+        views = min(views_of(recipe, len(sides[0]), tuned=cut is not None), room)
+        epochs, costs = recipe.epochs, None
+        if job.saved is not None:
+            views, epochs = job.run.info["plan"]["views"], job.run.info["plan"]["epochs"]
+        elif job.until is not None and chosen:
+            judged = len(job.folder.select(job.run.info["split"]))
+            costs = measure_costs(tuning, sides, recipe, judged, (network, cache, scratch))
+            views = costs.views(job.left, room) if cut else views
+        started = time.monotonic()
+        features = compute_features(network, sides, cache, scratch if cut else None, views)
+        seconds = {"features": time.monotonic() - started}
+        job.run.update_info(features=tell_features(features, network, cache))
+        head = _fit_head(job, tuning, features, seconds)
+        if costs is not None:
+            epochs = costs.epochs(job.left)
+            tell_plan(epochs, views, job.left)
+        job.run.update_info(plan={"views": views, "epochs": epochs})
+        if chosen and epochs:
+            recipe = replace(recipe, epochs=epochs)
+            _fine_tune(replace(job, recipe=recipe), tuning, head, features)
+        material = Material(
+            sides, features, job.numbers(*sides), recipe, job.weights, base, chosen, cut
         )
-        judge_folds(run, material, saved is not None)
-    return None
+        judge_folds(job.run, material, job.saved is not None)
+        if chosen and epochs:
+            return None
+        return predict_frozen(job.run, job.folder, network, cache, features[1], head)
 
 
-def _train_head(
-    run: Run,
-    features: tuple[Features, Features],
-    class_weights: Sequence[float],
-    recipe: Recipe,
-    history: History,
-    groups: np.ndarray,
+def _fit_head(
+    job: Job, tuning: Tuning, features: tuple[Features, Features], seconds: dict[str, float]
 ) -> keras.Sequential:
+    """Return the fitted head, saved on top of the backbone; where resumed, one to be restored."""
+    recipe, sides = job.recipe, job.sides
+    vectors, classes = tuning.extractor.output_shape[-1], len(job.class_weights)
+    head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+    if job.saved is not None:
+        return head
     started = time.monotonic()
-    head, figures = fit_head(*features, class_weights, recipe, history, groups)
-    say(f"Head trained: {_figures(figures)}")
+    own = job.numbers(sides[0])
+    trained, figures = fit_head(*features, job.class_weights, recipe, job.history, own)
+    head.set_weights(trained.get_weights())  # a copy: the other may be compiled
+    say(f"Head trained: {_figures(figures, recipe.monitor)}")
+    save_model(build_classifier(tuning.extractor, head), job.path)
     phase = finite(figures) | {"seconds": time.monotonic() - started}
-    run.update_info(phases={"head": phase})
+    job.run.update_info(phase_kept="head", seconds=seconds, phases={"head": phase})
+    write_suspects(job.run, sides, features, tuning.base.output.shape[-1], job.groups)
     return head
+
+
+def _fine_tune(
+    job: Job, tuning: Tuning, head: keras.Sequential, features: tuple[Features, Features]
+) -> None:
+    """Fine-tune, and leave the best of the head's and the fine-tuned models in model.keras."""
+    classifier, model, batches = tuning.start(
+        head, job.sides, features, job.recipe, job.first_epoch
+    )
+    tuned = fine_tune(
+        model, classifier, batches, job.recipe, job.path, job.history, job.about, job.saved
+    )
+    choice, figures = keep_the_best(model, classifier, tuned, job.recipe, job.path)
+    phase = figures | {"seconds": job.history.seconds("finetune")}
+    kept = "finetune" if figures else "head"
+    phases = job.run.info["phases"] | {"finetune": phase}
+    job.run.update_info(phase_kept=kept, choice=choice, phases=phases)
 
 
 def predict_frozen(
@@ -185,5 +199,6 @@ def predict_frozen(
     return Predictions(chosen.paths, features.labels, probabilities, chosen.classes)
 
 
-def _figures(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {figures[name]:.4f}" for name in ("val_accuracy", "val_loss"))
+def _figures(figures: dict[str, Any], monitor: str) -> str:
+    names = dict.fromkeys(("val_accuracy", "val_loss", monitor))
+    return ", ".join(f"{name} {figures[name]:.4f}" for name in names)

@@ -20,13 +20,12 @@ from transfer.images.pipeline import image_dataset, naming_bad_files
 from transfer.progress import Advance, bar, say, warn
 from transfer.recipe import MONITORS, Recipe
 from transfer.training.balance import resolve_monitor, weigh_classes
+from transfer.training.batches import Tuning, with_targets
 from transfer.training.checkpoint import BestCheckpoint, Patience
 from transfer.training.classifier import build_extractor, image_size
 from transfer.training.compare import Measured, measure_speed
-from transfer.training.finetune import batches_of_images, with_targets
-from transfer.training.from_scratch import build_whole
 from transfer.training.frozen import frozen_network
-from transfer.training.head import parse_head
+from transfer.training.head import build_head, parse_head
 from transfer.training.history import check_loss
 from transfer.training.metrics import MacroF1
 from transfer.training.optimizers import make_optimizer
@@ -86,9 +85,12 @@ def _train(
     recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
     class_weights = weigh_classes(counts, recipe.balance)
     extractor = _extractor(recipe)
-    layers = {layer.name for layer in extractor.get_layer(recipe.backbone).layers}
-    classifier = build_whole(extractor, layers, len(counts), recipe)
-    batches = batches_of_images(*sides, image_size(recipe), class_weights, recipe)
+    base = extractor.get_layer(recipe.backbone)
+    layers = {layer.name for layer in base.layers}
+    spec = parse_head(recipe.head)
+    head = build_head(spec, extractor.output_shape[-1], len(counts), recipe.seed)
+    tuning = Tuning(extractor, base, layers, None, class_weights)
+    _, classifier, batches = tuning.start(head, sides, None, recipe)
     batches = with_targets(batches, len(counts), recipe)
     steps = batches.steps_per_epoch * recipe.epochs
     classifier.compile(
