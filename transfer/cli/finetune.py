@@ -85,6 +85,7 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
         "leaked": metrics.get("leaked"),
         "folds": info.get("folds"),
         "phase_kept": info["phase_kept"],
+        "choice": info.get("choice"),
         "phases": info["phases"],
         "suspects": info.get("suspects", {}).get("likely"),
         "seconds": info["seconds"]["total"],
