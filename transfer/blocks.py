@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Dot", "Matmul"}
 _SHRUNK = 0.6
+SHARE, MOST = 0.5, 2e9
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,14 @@ def find_blocks(model: keras.Model) -> list[Block]:
 
 
 def affordable(blocks: Sequence[Block]) -> int:
-    """Return how many blocks from the top do a third of the network's work, but at least one.
+    """Return how many blocks from the top are trained by default: at least one.
 
-    What is frozen below them runs once, so an epoch costs about as much as one pass of the whole
-    network without training, whatever the network.
+    They do at most half of the network's work (`SHARE`), and `MOST` multiply-adds per image: what is
+    frozen below them runs once, so an epoch costs about one and a half passes of the network, and
+    with a large network less.
     """
     work = list(accumulate(block.work for block in blocks))
-    return max(1, sum(done <= work[-1] / 3 for done in work))
+    return max(1, sum(done <= min(SHARE * work[-1], MOST) for done in work))
 
 
 def split_at(model: keras.Model, cut: str) -> tuple[keras.Model, keras.Model]:

@@ -84,7 +84,7 @@ class Recipe:
         views: Augmented views of each training image, beside the image itself, that the head and
             fine-tuning learn from. None takes 8; for a head that is not fine-tuned on 1,000 images
             or more 2, or 0 where it is linear: there they add nothing but time.
-        unfreeze: ``auto`` (the top blocks that do a third of the network's work), ``none``,
+        unfreeze: ``auto`` (the top blocks that do half of the network's work, or less), ``none``,
             ``all``, a number of blocks counted from the top, or a layer's name.
         head_epochs: Most epochs of the frozen phase.
         epochs: Most epochs of the fine-tuning phase.

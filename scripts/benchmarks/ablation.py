@@ -53,7 +53,12 @@ def main() -> None:
         for number in options.rows:
             name, knobs = ROWS[number]
             cells = [
-                cell([train(options.data, each, seed, knobs, scratch) for seed in range(options.seeds)])
+                cell(
+                    [
+                        train(options.data, each, seed, knobs, scratch)
+                        for seed in range(options.seeds)
+                    ]
+                )
                 for each in options.sets
             ]
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
