@@ -99,9 +99,9 @@ def find_blocks(model: keras.Model) -> list[Block]:
 def affordable(blocks: Sequence[Block]) -> int:
     """Return how many blocks from the top are trained by default: at least one.
 
-    They do at most half of the network's work (`SHARE`), and `MOST` multiply-adds per image: what is
+    They do at most half of the network's work (`SHARE`) and `MOST` multiply-adds per image. What is
     frozen below them runs once, so an epoch costs about one and a half passes of the network, and
-    with a large network less.
+    less of a large one.
     """
     work = list(accumulate(block.work for block in blocks))
     return max(1, sum(done <= min(SHARE * work[-1], MOST) for done in work))

@@ -30,7 +30,7 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("defaults", {}),
     ("the head alone", {"unfreeze": "none"}),
     ("the head alone, on standardised vectors of any length", {"unfreeze": "none", "head": "avg"}),
-    ("2 views", {"views": 2}),
+    ("`--views 2`", {"views": 2}),
     ("`--unfreeze 3`", {"unfreeze": "3"}),
     ("`--learning-rate 1e-4`", {"learning_rate": 1e-4}),
     ("`--layer-decay 1`", {"layer_decay": 1.0}),
