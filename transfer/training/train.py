@@ -122,7 +122,8 @@ def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
         elif job.until is not None and chosen:
             judged = len(job.folder.select(job.run.info["split"]))
             costs = measure_costs(tuning, sides, recipe, judged, (network, cache, scratch))
-            views = costs.views(job.left, room) if cut else views
+            if cut is not None and recipe.views is None and views:
+                views = costs.views(job.left, room)
         started = time.monotonic()
         features = compute_features(network, sides, cache, scratch if cut else None, views)
         seconds = {"features": time.monotonic() - started}
