@@ -87,7 +87,8 @@ class Recipe:
         unfreeze: ``auto`` (the top blocks that do half of the network's work, or less), ``none``,
             ``all``, a number of blocks counted from the top, or a layer's name.
         head_epochs: Most epochs of the frozen phase.
-        epochs: Most epochs of the fine-tuning phase.
+        epochs: Most epochs of the fine-tuning phase. None takes 8, and for few photos as many as
+            make 100 steps (50 at most).
         head_learning_rate: Peak Adam rate of the frozen phase (on standardised features).
         learning_rate: Peak rate of the fine-tuning phase.
         optimizer: What fine-tunes: ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
@@ -95,7 +96,9 @@ class Recipe:
         layer_decay: What the rate is multiplied by from block to block, from the head down.
         weight_decay: Decoupled weight decay of fine-tuning, times the rate; never of biases and
             normalisations.
-        label_smoothing: Share of each training target that is spread over all classes.
+        label_smoothing: Share of each training target that is spread over all classes. None takes
+            0.1 from 1,000 training images on, and 0 below: against few it pulls at a head that has
+            found its optimum already.
         clip_norm: Largest global norm of the gradients; 0 for no limit.
         mix: Training on mixtures of images: ``mixup``, ``cutmix``, ``both`` by turns at random,
             ``none``, or ``auto``: both from 20,000 training images.
@@ -107,7 +110,8 @@ class Recipe:
             themselves. With few steps it lags behind: 0.99 looks back on some 100 of them.
         accumulate: Batches after which the weights move once.
         batch_size: Images per step of fine-tuning.
-        patience: Epochs without a better monitored value after which a phase stops.
+        patience: Epochs without a better monitored value after which a phase stops. None takes half
+            of all, and 5 at least.
         trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
             image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,
             the whole network runs in every step.
@@ -156,21 +160,21 @@ class Recipe:
     views: int | None = None
     unfreeze: str = "auto"
     head_epochs: int = 100
-    epochs: int = 8
+    epochs: int | None = None
     head_learning_rate: float = 1e-3
     learning_rate: float = 5e-4
     optimizer: str = "adamw"
     schedule: str = "cosine"
     layer_decay: float = 0.8
     weight_decay: float = 0.01
-    label_smoothing: float = 0.1
+    label_smoothing: float | None = None
     clip_norm: float = 0.0
     ema: float = 0.0
     mix: str = "auto"
     interpolate: bool = True
     accumulate: int = 1
     batch_size: int = 32
-    patience: int = 5
+    patience: int | None = None
     trunk_cache: str = "2GB"
     engine: str = "auto"
     precision: str = "f32"
@@ -213,7 +217,7 @@ class Recipe:
                 value = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
             elif annotation.startswith("int") and hasattr(value, "__index__"):
                 value = operator.index(value)
-            elif annotation == "float" and isinstance(value, numbers.Real):
+            elif annotation.startswith("float") and isinstance(value, numbers.Real):
                 value = float(value)
             object.__setattr__(self, name, value)
         expected: tuple[type, ...] = {
@@ -222,6 +226,7 @@ class Recipe:
             "float": (float,),
             "bool": (bool,),
             "int | None": (int, type(None)),
+            "float | None": (float, type(None)),
         }[annotation]
         if type(value) not in expected:
             raise UsageError(f"Expected {name} as {annotation}. Received: {value!r}")
@@ -258,7 +263,7 @@ class Recipe:
             )
         for name in ("label_smoothing", "ema"):
             value = getattr(self, name)
-            if not 0 <= value < 1:
+            if value is not None and not 0 <= value < 1:
                 raise UsageError(f"Expected {name} from 0 to below 1. Received: {value}")
 
     @classmethod

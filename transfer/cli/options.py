@@ -23,21 +23,22 @@ HELP = {
     "views": "Augmented views of each training image.  [default: 8, fewer for a head alone]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Most epochs for the head alone.",
-    "epochs": "Most epochs of fine-tuning; 50 for a network from scratch.",
+    "epochs": "Most epochs of fine-tuning.  [default: 8, more for few photos or from scratch]",
     "head_learning_rate": "Learning rate for the head alone.",
     "learning_rate": "Learning rate of fine-tuning; 0.001 for a network from scratch.",
     "optimizer": "What fine-tunes; sgd has a momentum of 0.9.",
     "schedule": "Course of the learning rate; cosine has a warm-up.",
     "layer_decay": "Factor of the learning rate from block to block, from the head down.",
     "weight_decay": "Decoupled; never of biases and normalisations.",
-    "label_smoothing": "Share of each training target that is spread over all classes.",
+    "label_smoothing": "Share of each training target that is spread over all classes."
+    "  [default: 0.1 from 1,000 images on]",
     "clip_norm": "Largest norm of the gradients; 0 for no limit.",
     "ema": "Keep an average of the weights: its momentum, such as 0.99; 0 for none.",
     "mix": "Mixtures of training images; auto: both from 20,000 images.",
     "interpolate": "Try weights between the head's and the last epoch's too.",
     "accumulate": "Batches after which the weights move once.",
     "batch_size": "Images per step of fine-tuning.",
-    "patience": "Epochs without improvement before a phase stops.",
+    "patience": "Epochs without improvement before a phase stops.  [default: half of all]",
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",
     "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
@@ -59,7 +60,7 @@ HELP = {
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
 }
-TYPES = {"str": str, "int": int, "int | None": int, "float": float}
+TYPES = {"str": str, "int": int, "int | None": int, "float": float, "float | None": float}
 prior_option = click.option(
     "--prior",
     metavar="train|even|SHARES",

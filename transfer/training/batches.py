@@ -23,6 +23,7 @@ from transfer.images.pipeline import (
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.training.classifier import build_classifier, image_size, top_of, unfreeze
+from transfer.training.schedules import settled
 from transfer.training.targets import hard_batches, resolve_mix, soft_batches
 
 
@@ -54,7 +55,7 @@ def batches_of_activations(
         recipe: Gives balance, seed, batch size and epochs.
         first_epoch: Epochs that a training which is taken up again has behind it.
     """
-    count, size = len(train), recipe.batch_size
+    count, size, epochs = len(train), recipe.batch_size, settled(recipe)
     weights = _loss_weights(class_weights, recipe)
     first_view = np.random.default_rng([recipe.seed, 1]).integers(train.views, size=count)
 
@@ -69,7 +70,7 @@ def batches_of_activations(
         return epoch_order(count, recipe.seed, epoch)
 
     def train_batches():  # type: ignore[no-untyped-def]
-        for epoch in range(first_epoch, recipe.epochs):
+        for epoch in range(first_epoch, epochs):
             order = order_of(epoch)
             views = (first_view + epoch) % train.views
             for start in range(0, count, size):
@@ -88,7 +89,7 @@ def batches_of_activations(
     )
     steps = -(-count // size)
     return Batches(
-        _dataset(train_batches, signature, steps * (recipe.epochs - first_epoch)),
+        _dataset(train_batches, signature, steps * (epochs - first_epoch)),
         _dataset(val_batches, signature[:2], -(-len(val) // size)),
         steps,
         count,
@@ -130,7 +131,7 @@ def batches_of_images(
             shuffle=True,
             seed=recipe.seed,
             epoch=first_epoch,
-            epochs=recipe.epochs - first_epoch,
+            epochs=settled(recipe) - first_epoch,
             oversample=recipe.balance == "oversample",
             weights=[weights[label] for label in train.labels],
         ),

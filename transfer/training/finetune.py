@@ -22,6 +22,7 @@ from transfer.training.history import COLUMNS, History, check_loss
 from transfer.training.metrics import MacroF1
 from transfer.training.mixed_precision import mix_precision
 from transfer.training.optimizers import layer_factors, make_optimizer
+from transfer.training.schedules import settled
 from transfer.training.state import State
 
 
@@ -72,7 +73,8 @@ def fine_tune(
         TransferError: The loss stopped being a finite number.
     """
     first_epoch = saved.epoch if saved else 0
-    steps = batches.steps_per_epoch * recipe.epochs
+    epochs = settled(recipe)
+    steps = batches.steps_per_epoch * epochs
     batches = with_targets(batches, model.output_shape[-1], recipe, first_epoch)
     base = classifier.get_layer(recipe.backbone)
     optimizer = make_optimizer(recipe, steps, layer_factors(model, base, recipe.layer_decay))
@@ -91,7 +93,7 @@ def fine_tune(
         best = BestCheckpoint(path, recipe.monitor, mode, before.get(recipe.monitor), classifier)
         patience = Patience(recipe.monitor, mode=mode, patience=recipe.patience)
         keeper = StateKeeper(path.parent, best, patience, history, about, saved)
-        if saved is not None and (saved.progress["stopped"] or first_epoch == recipe.epochs):
+        if saved is not None and (saved.progress["stopped"] or first_epoch == epochs):
             keeper.set_model(model)
             keeper.on_train_begin()
             model.optimizer.finalize_variable_values(model.trainable_variables)  # the averages
@@ -101,7 +103,7 @@ def fine_tune(
                 batches.train,
                 steps_per_epoch=batches.steps_per_epoch,
                 initial_epoch=first_epoch,
-                epochs=recipe.epochs,
+                epochs=epochs,
                 validation_data=batches.val,
                 shuffle=False,  # the dataset does it
                 verbose=0,

@@ -32,6 +32,7 @@ from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
 from transfer.training.optimizers import layer_factors, make_optimizer
 from transfer.training.probe import fit_head
+from transfer.training.schedules import settle
 from transfer.weights import Weights
 
 LOWEST, HIGHEST, STEPS = 1e-7, 1.0, 100
@@ -85,7 +86,7 @@ def find_rate(
     sides = folder.select("train"), folder.select("val")
     steps = STEPS * recipe.accumulate
     recipe = replace(
-        recipe,
+        settle(recipe, len(sides[0])),
         epochs=math.ceil(steps / math.ceil(len(sides[0]) / recipe.batch_size)),
         monitor="val_loss",
     )

@@ -182,7 +182,7 @@ def _train(
                 keras.callbacks.TerminateOnNaN(),
                 best,
                 keras.callbacks.EarlyStopping(
-                    recipe.monitor, mode=mode, patience=2 * recipe.patience
+                    recipe.monitor, mode=mode, patience=2 * (recipe.patience or 5)
                 ),
                 history.recorder("head"),
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1)),

@@ -1,11 +1,42 @@
-"""How the learning rate runs over a training."""
+"""How long a training is, and how the learning rate runs over it."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import keras
+
+from transfer.recipe import Recipe
+
+EPOCHS, STEPS, MOST = 8, 100, 50
+SMOOTHING, ENOUGH = 0.1, 1000  # share, and from how many images on
+
+
+def settle(recipe: Recipe, images: int) -> Recipe:
+    """Return a recipe whose epochs, patience and label smoothing are settled.
+
+    A few steps at the usual rate lead away from the solved head and not back: few photos need more
+    epochs to become as many steps.
+
+    Args:
+        recipe: These may be None.
+        images: Number of training images.
+    """
+    steps = math.ceil(images / recipe.batch_size)
+    epochs = recipe.epochs or min(MOST, max(EPOCHS, math.ceil(STEPS / steps)))
+    smoothing = recipe.label_smoothing
+    if smoothing is None:
+        smoothing = SMOOTHING if images >= ENOUGH else 0.0
+    patience = recipe.patience or max(5, epochs // 2)
+    return replace(recipe, epochs=epochs, patience=patience, label_smoothing=smoothing)
+
+
+def settled(recipe: Recipe) -> int:
+    """Return the number of epochs of a recipe from `settle`."""
+    assert recipe.epochs is not None
+    return recipe.epochs
 
 
 def make_schedule(

@@ -49,7 +49,7 @@ def soft_batches(
             shapes = [inputs.shape, targets.shape, weights.shape]
             found = tf.numpy_function(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
             inputs, targets, weights = map(tf.ensure_shape, found, shapes)
-        smoothing = recipe.label_smoothing
+        smoothing = recipe.label_smoothing or 0.0
         return inputs, targets * (1 - smoothing) + smoothing / num_classes, weights
 
     return batches.enumerate(first_step).map(soften)

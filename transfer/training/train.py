@@ -47,6 +47,7 @@ from transfer.training.history import History, finite
 from transfer.training.job import Job
 from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.probe import fit_head
+from transfer.training.schedules import settle
 from transfer.training.state import State
 from transfer.training.suspects import write_suspects
 from transfer.weights import Weights
@@ -80,6 +81,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
     labels = folder.select("train").labels
     counts = np.bincount(labels, minlength=len(folder.classes)).tolist()
+    recipe = settle(recipe, len(labels))
     begun = run.info.get("mixed_precision", "off") if saved else recipe.mixed_precision
     recipe = replace(
         recipe,

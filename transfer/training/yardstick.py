@@ -29,6 +29,7 @@ from transfer.training.head import build_head, parse_head
 from transfer.training.history import check_loss
 from transfer.training.metrics import MacroF1
 from transfer.training.optimizers import make_optimizer
+from transfer.training.schedules import settle, settled
 from transfer.weights import Weights
 
 MINUTES = 10.0  # at most, for all trainings of one network
@@ -83,6 +84,7 @@ def _train(
     sides = fold.select("train"), fold.select("val")
     counts = np.bincount(sides[0].labels, minlength=len(fold.classes)).tolist()
     recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
+    recipe = settle(recipe, sum(counts))
     class_weights = weigh_classes(counts, recipe.balance)
     extractor = _extractor(recipe)
     base = extractor.get_layer(recipe.backbone)
@@ -92,7 +94,7 @@ def _train(
     tuning = Tuning(extractor, base, layers, None, class_weights)
     _, classifier, batches = tuning.start(head, sides, None, recipe)
     batches = with_targets(batches, len(counts), recipe)
-    steps = batches.steps_per_epoch * recipe.epochs
+    steps = batches.steps_per_epoch * settled(recipe)
     classifier.compile(
         optimizer=make_optimizer(recipe, steps),
         loss="categorical_crossentropy",
@@ -113,7 +115,7 @@ def _train(
         classifier.fit(
             batches.train,
             steps_per_epoch=batches.steps_per_epoch,
-            epochs=recipe.epochs,
+            epochs=settled(recipe),
             validation_data=batches.val,
             shuffle=False,  # the dataset does it
             verbose=0,
