@@ -34,6 +34,7 @@ def outcome(path: Path) -> dict[str, object]:
         "history": history,
         "predictions": (path / "predictions.csv").read_bytes(),
         "kept": Run(path).info["phase_kept"],
+        "choice": Run(path).info["choice"],
     }
 
 
@@ -178,6 +179,18 @@ def test_a_run_in_use_is_refused(half: Path) -> None:
         transfer.finetune("sample:shapes", output=half)
 
 
+def test_a_run_that_an_earlier_version_began_is_refused(half: Path) -> None:
+    info = json.loads((half / "run.json").read_text())
+    del info["plan"]
+    (half / "run.json").write_text(json.dumps(info))
+    files = {file.name: file.read_bytes() for file in half.iterdir()}
+    with pytest.raises(RunError, match="saved less than is needed") as caught:
+        transfer.resume(half)
+    assert caught.value.exit_code == 2
+    assert len(str(caught.value).splitlines()) == 1
+    assert {file.name: file.read_bytes() for file in half.iterdir()} == files
+
+
 def kill_until_done(start: Start, folder: Path, path: Path, kills: int, seed: int) -> int:
     """Train with kills at random moments of fine-tuning; return how many there were."""
     rng = np.random.default_rng(seed)
@@ -215,6 +228,35 @@ def test_killed_and_resumed_is_as_if_never_killed(
     assert outcome(killed) == outcome(whole)
     assert {item.name for item in killed.iterdir()} == {item.name for item in whole.iterdir()}
     assert Run(killed).info["resumed"] == 1
+
+
+KILL_AT = """
+import os, signal
+from transfer.training import train
+def kill_me(*arguments): os.kill(os.getpid(), signal.SIGKILL)
+train.{} = kill_me
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.case("T01")
+@pytest.mark.case("T18")
+@pytest.mark.parametrize("more", [{}, AVERAGES_IN_HALF])
+def test_killed_around_the_choice_it_is_made_as_if_never_killed(
+    start: Start, make_folder: MakeFolder, tmp_path: Path, more: dict[str, Any]
+) -> None:
+    folder, knobs = make_folder(per_class=8), DETERMINISTIC | {"epochs": 4} | more
+    toy = start("finetune", folder, "-o", tmp_path / "whole", knobs=knobs)
+    assert toy.end() == 0, toy.said
+    for moment in ("keep_the_best", "judge_folds"):  # the one, and what follows it
+        path = tmp_path / moment
+        toy = start("finetune", folder, "-o", path, knobs=knobs, before=KILL_AT.format(moment))
+        assert toy.end() == -signal.SIGKILL, toy.said
+        assert ("choice" in Run(path).info) is (moment == "judge_folds")
+        toy = start("finetune", "--resume", path)
+        assert toy.end() == 0, toy.said
+        assert "Going on after epoch 4 of at most 4" in toy.said
+        assert outcome(path) == outcome(tmp_path / "whole")
 
 
 @pytest.mark.slow

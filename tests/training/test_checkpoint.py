@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from transfer.errors import RunError, TransferError, UsageError
-from transfer.training.checkpoint import BestCheckpoint, Patience, StateKeeper, save_model
+from transfer.training.checkpoint import (
+    BestCheckpoint,
+    Patience,
+    StateKeeper,
+    save_model,
+    variables_that_train,
+)
 from transfer.training.history import History
 from transfer.training.state import State, load_state, save_state
 
@@ -147,8 +153,10 @@ def test_twenty_signals_during_saves_leave_valid_files(tmp_path: Path, number: i
     assert bool(left) == (number == signal.SIGKILL)  # only a kill leaves anything behind
 
 
-def fit(directory: Path, epochs: int, saved: State | None = None) -> tuple[keras.Model, History]:
-    """Train a small model with everything that has a state of its own."""
+def fit(
+    directory: Path, epochs: int, saved: State | None = None
+) -> tuple[keras.Model, History, list[np.ndarray]]:
+    """Train a small model with everything that has a state; return what it started from too."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
     model = keras.Sequential(
@@ -166,6 +174,7 @@ def fit(directory: Path, epochs: int, saved: State | None = None) -> tuple[keras
     history = History(directory / "history.csv", saved.progress["history"] if saved else ())
     best = BestCheckpoint(directory / "m.keras", "val_loss", "min")
     patience = Patience("val_loss", mode="min", patience=9)
+    keeper = StateKeeper(directory, best, patience, history, {"about": 1}, saved)
     model.fit(
         x,
         x.sum(axis=1),
@@ -179,22 +188,22 @@ def fit(directory: Path, epochs: int, saved: State | None = None) -> tuple[keras
             best,
             patience,
             history.recorder("finetune"),
-            StateKeeper(directory, best, patience, history, {"about": 1}, saved),
+            keeper,
         ],
     )
-    return model, history
+    return model, history, keeper.start
 
 
 @pytest.mark.case("T11")
 def test_a_fit_that_takes_a_state_up_is_as_if_never_stopped(tmp_path: Path) -> None:
     for name in ("whole", "halves"):
         (tmp_path / name).mkdir()
-    whole, rows = fit(tmp_path / "whole", 8)
+    whole, rows, start = fit(tmp_path / "whole", 8)
     fit(tmp_path / "halves", 3)
     saved = load_state(tmp_path / "halves")
     assert saved is not None
     assert saved.progress["about"] == 1
-    halves, more = fit(tmp_path / "halves", 8, saved)
+    halves, more, resumed = fit(tmp_path / "halves", 8, saved)
     for one, two in zip(whole.variables, halves.variables, strict=True):
         np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-6)
     figures = [[(row["epoch"], row["val_loss"]) for row in each.rows] for each in (rows, more)]
@@ -204,6 +213,10 @@ def test_a_fit_that_takes_a_state_up_is_as_if_never_stopped(tmp_path: Path) -> N
     assert one["best"]["best_epoch"] == two["best"]["best_epoch"]
     assert one["best"]["best"] == pytest.approx(two["best"]["best"], rel=1e-6)
     assert one["patience"]["wait"] == two["patience"]["wait"]
+
+    for one, two, now in zip(start, resumed, variables_that_train(whole), strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert not np.array_equal(one, np.asarray(now))
 
 
 @pytest.mark.case("T11")
@@ -221,6 +234,17 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     save_state(tmp_path, 3, {"history": []}, [np.zeros(3)])
     with pytest.raises(RunError, match="the state of another model"):
         fit(tmp_path, 8, load_state(tmp_path))
+
+
+def test_a_state_that_does_not_say_what_training_started_from_is_refused(tmp_path: Path) -> None:
+    *_, start = fit(tmp_path, 2)
+    saved = load_state(tmp_path)
+    assert saved is not None
+    progress = {key: value for key, value in saved.progress.items() if key != "about"}
+    save_state(tmp_path, 3, progress, saved.arrays()[: -len(start)])
+    with pytest.raises(RunError, match=r"the state of another model\. Train anew") as caught:
+        fit(tmp_path, 8, load_state(tmp_path))
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.case("T15")

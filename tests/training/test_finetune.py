@@ -9,6 +9,7 @@ import pytest
 from transfer.backbones import get_backbone
 from transfer.features.extract import Features
 from transfer.recipe import Recipe
+from transfer.training.batches import batches_of_activations, with_targets
 from transfer.training.classifier import (
     build_classifier,
     build_extractor,
@@ -16,7 +17,6 @@ from transfer.training.classifier import (
     top_of,
     unfreeze,
 )
-from transfer.training.finetune import batches_of_activations, with_targets
 from transfer.training.frozen import choose_cut
 from transfer.training.head import build_head, parse_head
 from transfer.weights import Weights
@@ -37,7 +37,7 @@ def one_step(toy: str, above_the_cut: bool) -> dict[str, np.ndarray]:
     unfreeze(classifier, base, chosen)
     model, x = classifier, IMAGES
     if above_the_cut:
-        cut = choose_cut(base, chosen, RECIPE, (8, 8))
+        cut, _ = choose_cut(base, chosen, RECIPE, (8, 8))
         assert cut == "add_1"
         model = top_of(base, cut, head, RECIPE)
         trunk = keras.Model(base.input, base.get_layer(cut).output)
@@ -77,6 +77,25 @@ def test_each_image_comes_once_an_epoch_in_one_of_its_views() -> None:
     assert len({tuple(rows) for rows in epochs}) == 3
     assert len({row // count for rows in epochs for row in rows}) == views
     assert [int(v) for x, _ in batches.val for v in x.numpy().reshape(-1)] == list(range(10))
+
+
+@pytest.mark.parametrize("views", [3, 5, 8])
+def test_no_view_of_an_image_comes_again_before_all_have_come(views: int) -> None:
+    count, recipe = 40, Recipe(batch_size=16, epochs=6)
+    numbers = np.arange(count * views, dtype=np.float32).reshape(-1, 1, 1, 1)
+    train = Features(np.zeros((count * views, 1)), np.zeros(count * views, int), numbers, views)
+    rows: list[int] = []
+    for first, last in ((0, 2), (2, 6)):  # as when it is taken up again after the second epoch
+        batches = batches_of_activations(train, train, [1.0], recipe, first_epoch=first)
+        found = np.concatenate([x.numpy().reshape(-1) for x, _, _ in batches.train])
+        rows += found[: (last - first) * count].astype(int).tolist()
+    drawn = [[row // count for row in rows if row % count == image] for image in range(count)]
+    assert {len(each) for each in drawn} == {6}
+    for each in drawn:
+        for start in range(0, 6, views):
+            some = each[start : start + views]
+            assert len(set(some)) == len(some)
+    assert len({each[0] for each in drawn}) == views  # an epoch has something of all of them
 
 
 def test_oversampling_draws_every_class_equally_often_and_weighs_none() -> None:

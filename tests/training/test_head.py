@@ -15,7 +15,7 @@ from transfer.training.head import (
 
 
 def test_specs() -> None:
-    assert parse_head("linear") == Head("avg", (("dropout", 0.2),))
+    assert parse_head("linear") == Head("avg", (("unitnorm", 0), ("dropout", 0.2)))
     assert parse_head(" flatten, 1024 ,dropout=0.5") == Head(
         "flatten", (("dense", 1024), ("dropout", 0.5))
     )
@@ -37,6 +37,7 @@ def test_specs() -> None:
         ("avg,0", "'0'"),
         ("avg,-3", "'-3'"),
         ("linaer", "Did you mean 'linear'"),
+        ("avg,64,unitnorm", "unitnorm next to the pooling"),
     ],
 )
 def test_bad_specs_are_named(spec: str, hint: str) -> None:
@@ -75,7 +76,7 @@ def test_a_head_gives_probabilities_in_float32_whatever_the_policy() -> None:
     np.testing.assert_allclose(rows, 1 / 3, atol=1e-6)
 
 
-@pytest.mark.parametrize("spec", ["linear", "avg,dropout=0.3,16,dropout=0.5"])
+@pytest.mark.parametrize("spec", ["avg,dropout=0.2", "avg,dropout=0.3,16,dropout=0.5"])
 def test_absorbed_scaling_changes_no_output(spec: str) -> None:
     rng = np.random.default_rng(0)
     head = build_head(parse_head(spec), 6, 3, seed=0)

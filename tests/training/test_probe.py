@@ -14,7 +14,7 @@ from transfer.training.history import History
 from transfer.training.logistic import softmax, solve
 from transfer.training.metrics import MacroF1
 from transfer.training.probe import fit_head
-from transfer.training.scaling import standardisation
+from transfer.training.scaling import common_scale, standardisation, unit
 
 
 def features(count: int = 60, views: int = 1, seed: int = 0) -> Features:
@@ -33,15 +33,19 @@ def fit(tmp_path: Path, train: Features, val: Features, **knobs: object):  # typ
 
 
 @pytest.mark.parametrize("views", [1, 3])
-def test_the_solved_head_is_copied_exactly(tmp_path: Path, views: int) -> None:
+@pytest.mark.parametrize("spec", ["linear", "avg,dropout=0.2"])
+def test_the_solved_head_is_copied_exactly(tmp_path: Path, views: int, spec: str) -> None:
     train, val = features(views=views), features(seed=1)
-    head, figures = fit(tmp_path, train, val)
-    mean, scale = standardisation(train.vectors)
-    kernel, bias = solve((train.vectors - mean) / scale, train.labels, 3, figures["strength"])
-    expected = ((val.vectors - mean) / scale) @ kernel + bias
+    head, figures = fit(tmp_path, train, val, head=spec)
+    rows, others = train.vectors, val.vectors
+    if spec == "linear":  # the direction alone counts
+        rows, others = unit(rows), unit(others)
+    mean, scale = common_scale(rows) if spec == "linear" else standardisation(rows)
+    kernel, bias = solve((rows - mean) / scale, train.labels, 3, figures["strength"])
+    expected = ((others - mean) / scale) @ kernel + bias
     dense = head.get_layer("predictions")
-    logits = val.vectors @ np.array(dense.kernel) + np.array(dense.bias)
-    np.testing.assert_allclose(logits, expected, atol=1e-4)
+    logits = others @ np.array(dense.kernel) + np.array(dense.bias)
+    np.testing.assert_allclose(logits, expected, atol=1e-3)
     found = head.predict(val.vectors, verbose=0)
     np.testing.assert_allclose(found, softmax(expected), atol=1e-4)
     assert figures["val_accuracy"] == np.mean(found.argmax(1) == val.labels)

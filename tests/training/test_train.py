@@ -235,7 +235,9 @@ def test_a_model_that_was_trained_whole_loads_without_this_package(
     whole = {"trunk_cache": "0", "monitor": "loss", "unfreeze": "1"}
     runs = [
         finetune(make_folder(), tmp_path / "cut", **whole),
-        finetune(tmp_path / "colours", tmp_path / "dnn", backbone="dnn", weights="auto"),
+        finetune(
+            tmp_path / "colours", tmp_path / "dnn", backbone="dnn", weights="auto", monitor="loss"
+        ),
     ]
     assert [run.info["phase_kept"] for run in runs] == ["finetune"] * 2
     code = "import sys, keras\nfor path in sys.argv[1:]: keras.models.load_model(path)\n"

@@ -133,6 +133,11 @@ def _find_state(run: Run) -> State | None:
     if saved is None:
         say("No state was saved before the interruption: the training starts over.")
         return None
+    if "plan" not in run.info:
+        raise RunError(
+            f"Cannot resume {run.path}: the version that began it saved less than is needed."
+            f" Train anew with: transfer finetune DATA --recipe {run.path / 'recipe.json'}"
+        )
     now = identity(run)
     then = {key: saved.progress[key] for key in now}
     then["recipe"] = Recipe.from_dict(then["recipe"]).to_dict()

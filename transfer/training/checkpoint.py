@@ -91,7 +91,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     It goes behind the callbacks whose values it saves. A fit that takes a state up goes on as if
     it had never been stopped, given the same batches and ``initial_epoch=saved.epoch``. Afterwards
-    `start` holds the values of the model's ``trainable_variables`` before the first epoch.
+    `start` holds the values of `variables_that_train` before the first epoch.
 
     Args:
         directory: The run's.
@@ -119,7 +119,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: Any = None) -> None:
         self.model.optimizer.build(self.model.trainable_variables)
         if self.saved is None:
-            self.start = [np.array(variable) for variable in self.model.trainable_variables]
+            self.start = [np.array(variable) for variable in variables_that_train(self.model)]
             self._save(0)
         else:
             self._restore(self.saved)
@@ -144,7 +144,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _restore(self, saved: State) -> None:
         variables, arrays = self._variables(), saved.arrays()
-        expected = [tuple(v.shape) for v in [*variables, *self.model.trainable_variables]]
+        expected = [tuple(v.shape) for v in [*variables, *variables_that_train(self.model)]]
         if expected != [array.shape for array in arrays]:
             raise RunError(
                 f"{saved.file} holds the state of another model. Train anew with: transfer"
@@ -156,6 +156,15 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         for callback, name in ((self.best, "best"), (self.patience, "patience")):
             for key, value in saved.progress[name].items():
                 setattr(callback, key, value)
+
+
+def variables_that_train(model: keras.Model) -> list[keras.Variable]:
+    """Return all that a fit changes in a model: the weights of its layers that are not frozen.
+
+    With the moving statistics of BatchNormalization, which ``trainable_variables`` leaves out.
+    """
+    layers = [each for each in model._flatten_layers() if not isinstance(each, keras.Model)]
+    return [weight for layer in layers if layer.trainable for weight in layer.weights]
 
 
 def save_model(model: keras.Model, path: Path, weights_only: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from transfer.progress import say
 from transfer.recipe import MONITORS, Recipe
-from transfer.training.checkpoint import save_model
+from transfer.training.checkpoint import save_model, variables_that_train
 from transfer.training.finetune import Tuned
 from transfer.training.history import finite
 from transfer.training.metrics import judge
@@ -26,7 +27,7 @@ class Candidate:
 
     Attributes:
         name: ``head``, ``epoch 7`` or ``50% of fine-tuning``.
-        weights: Values of the model's trainable variables.
+        weights: Values of the variables that train.
         right: bool array (n,): which images are recognised.
         figures: val_loss, val_accuracy and val_macro_f1.
     """
@@ -38,6 +39,8 @@ class Candidate:
 
     def rank(self, monitor: str) -> tuple[float, float]:
         """Return what is the larger, the better it is; of equals the surer is better."""
+        if not all(map(math.isfinite, self.figures.values())):
+            return -math.inf, -math.inf
         value = self.figures[monitor]
         return value if MONITORS[monitor] == "max" else -value, -self.figures["val_loss"]
 
@@ -54,7 +57,8 @@ def keep_the_best(
     These are the start, the best epoch, and with ``interpolate`` points on the line from the start
     to the last epoch, which keep some of what fine-tuning forgets (WiSE-FT: M. Wortsman et al.,
     "Robust fine-tuning of zero-shot models", 2022). The simpler has the first word: a point has to
-    be better than the best epoch by the recipe's monitor, and that better than the start.
+    be better than the best epoch by the recipe's monitor, or as good and better by val_loss; and
+    what takes the place of the start better by the monitor.
 
     Args:
         model: The classifier, or the part of it above a cut that shares its layers, as the last
@@ -73,7 +77,7 @@ def keep_the_best(
     """
     if not recipe.monitor.startswith("val_"):
         return {"kept": f"epoch with the best {recipe.monitor}"}, finite(tuned.best_logs)
-    variables = model.trainable_variables
+    variables = variables_that_train(model)
     last = [np.asarray(variable).copy() for variable in variables]
 
     def candidate(name: str, weights: Sequence[np.ndarray]) -> Candidate:
@@ -135,7 +139,7 @@ def _compare(
         "kept": chosen.name,
         "why": why,
         "monitor": monitor,
-        "candidates": values,
+        "candidates": finite(values),
         "gained": gained,
         "lost": lost,
     }

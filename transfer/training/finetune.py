@@ -34,7 +34,7 @@ class Tuned:
         best_epoch: Number, from 0, of the epoch that model.keras holds; None where none was better
             than the classifier before.
         best_logs: Its figures.
-        start: Values of the model's trainable variables before the first epoch.
+        start: Values of the model's variables that train before the first epoch.
         val: Batches of inputs of the model with one-hot targets, for validation.
     """
 

@@ -172,6 +172,8 @@ def _fine_tune(
     job: Job, tuning: Tuning, head: keras.Sequential, features: tuple[Features, Features]
 ) -> None:
     """Fine-tune, and leave the best of the head's and the fine-tuned models in model.keras."""
+    if job.saved is not None and "choice" in job.run.info:
+        return  # it was made before the interruption
     classifier, model, batches = tuning.start(
         head, job.sides, features, job.recipe, job.first_epoch
     )
