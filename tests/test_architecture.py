@@ -16,15 +16,17 @@ ROOT = Path(transfer.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Room -> rooms that it may import, beside itself; all of them stand above it.
-BASE = {"errors", "progress", "recipe", "run", "lock", "signals", "quiet", "cachedir", "digest"}
+BASE = {"errors", "progress", "units", "recipe", "run", "lock", "signals", "quiet"}
+BASE |= {"cachedir", "digest"}
 ALLOWED = {
     "errors": set(),
     "signals": set(),
     "digest": set(),
     "progress": {"signals"},
     "quiet": set(),
-    "recipe": {"errors"},
-    "cachedir": {"errors", "recipe"},
+    "units": {"errors"},
+    "recipe": {"errors", "units"},
+    "cachedir": {"errors", "units"},
     "lock": {"errors"},
     "run": {"errors", "recipe", "lock", "api"},  # api: Run.predict is short for transfer.predict
     "backbones": {"errors"},

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import UsageError
-from transfer.recipe import Recipe, is_uneven
-from transfer.units import parse_bytes
+from transfer.recipe import BOUNDS, CHOICES, Recipe, is_uneven
 
 
 def test_a_recipe_survives_json(tmp_path: Path) -> None:
@@ -55,6 +54,15 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"folds": 2.5}, "folds as int"),
         ({"folds_finetune": True}, "such as --folds 5"),
         ({"trunk_cache": "lots"}, "2GB or 500MB"),
+        ({"time": "10"}, "10m, 90s or 1h30m. Received: '10'"),
+        ({"time": 10}, "Received: '10'"),
+        ({"time": None}, "time as str"),
+        ({"views": 33}, "views between 0 and 32. Received: 33"),
+        ({"views": -1}, "views between 0"),
+        ({"image_size": 7}, "image_size between 8 and 2048"),
+        ({"seed": -1}, "seed between 0"),
+        ({"patience": 0}, "patience between 1"),
+        ({"interpolate": 1}, "interpolate as bool"),
         ({"epoch": 3}, "Unknown recipe knob 'epoch'. Did you mean 'epochs'"),
     ],
 )
@@ -87,9 +95,13 @@ def test_what_a_notebook_passes() -> None:
     json.dumps(recipe.to_dict())
 
 
-def test_sizes_in_bytes() -> None:
-    sizes = ["2GB", "500MB", "1.5k", "0", "12 B"]
-    assert [parse_bytes(t) for t in sizes] == [2_000_000_000, 500_000_000, 1500, 0, 12]
+def test_choices_and_bounds_are_of_fields_whose_defaults_they_allow() -> None:
+    default = Recipe().to_dict()
+    assert all(default[name] in words for name, words in CHOICES.items())
+    assert BOUNDS.keys() <= default.keys()
+    for name, (low, high) in BOUNDS.items():
+        assert Recipe.from_dict({name: low}).to_dict()[name] == low
+        assert Recipe.from_dict({name: high}).to_dict()[name] == high
 
 
 def test_what_uneven_means() -> None:

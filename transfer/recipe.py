@@ -238,8 +238,8 @@ class Recipe:
                 f"Unknown {name} {value!r}.{did_you_mean(value, choices)}"
                 f" Expected one of: {', '.join(choices)}."
             )
-        low, high = BOUNDS.get(name, (value, value))
-        if value is not None and not low <= value <= high:
+        low, high = BOUNDS.get(name, (0, 0))
+        if name in BOUNDS and value is not None and not low <= value <= high:
             raise UsageError(f"Expected {name} between {low} and {high}. Received: {value}")
 
     def _check_shares_and_rates(self) -> None:

@@ -15,7 +15,7 @@ def parse_bytes(text: str) -> int:
     Raises:
         UsageError: It is none.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if match is None:
         raise UsageError(f"Expected a size such as 2GB or 500MB. Received: {text!r}")
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))
@@ -29,7 +29,7 @@ def parse_seconds(text: str) -> float | None:
     """
     if text == "none":
         return None
-    parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text.strip().lower())
+    parts = re.findall(r"(\d{1,9}(?:\.\d+)?)([hms])", text.strip().lower())
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if "".join(map("".join, parts)) != text.strip().lower() or not seconds:
         raise UsageError(f"Expected a time such as 10m, 90s or 1h30m. Received: {text!r}")

@@ -42,10 +42,14 @@ def test_folds_are_said_and_stand_in_json_and_report(
         (["--folds", "21"], "Received: 21"),
         (["--folds", "five"], "'five' is not a valid integer"),
         (["--folds-finetune"], "such as --folds 5"),
+        (["--time", "10"], "Expected a time such as 10m, 90s or 1h30m. Received: '10'"),
+        (["--time", "0m"], "Received: '0m'"),
+        (["--time", "abc"], "Received: 'abc'"),
+        (["--time", "-1m"], "Received: '-1m'"),
         (["--folds", "3", "--backbone", "dnn"], "add --folds-finetune, or leave --folds out"),
     ],
 )
-def test_folds_that_make_no_sense(
+def test_folds_and_times_that_make_no_sense(
     make_folder: MakeFolder,
     capsys: pytest.CaptureFixture[str],
     options: list[str],

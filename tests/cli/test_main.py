@@ -321,7 +321,7 @@ def test_file_names_of_any_kind_take_one_line(
 
 def test_every_default_is_shown(command: Command) -> None:
     _, out, _ = command("finetune", "--help")
-    assert " ".join(out.split()).count("[default: 0]") == 1  # of --seed
+    assert " ".join(out.split()).count("[default: 0]") == 2  # of --folds and --seed
 
 
 def test_uneven_classes_are_told_by_macro_f1_first() -> None:

@@ -8,14 +8,21 @@ from transfer.training.head import (
     Head,
     absorb_scaling,
     build_head,
+    is_linear,
     parse_head,
     pool,
     takes_scaled_features,
 )
+from transfer.training.logistic import softmax
+from transfer.training.scaling import unit
 
 
 def test_specs() -> None:
     assert parse_head("linear") == Head("avg", (("unitnorm", 0), ("dropout", 0.2)))
+    assert parse_head("avg, UnitNorm,64").normalises
+    assert parse_head("dropout=0.2,unitnorm").normalises
+    assert not parse_head("avg,64").normalises
+    assert parse_head("linear").bare == Head("avg", (("dropout", 0.2),))
     assert parse_head(" flatten, 1024 ,dropout=0.5") == Head(
         "flatten", (("dense", 1024), ("dropout", 0.5))
     )
@@ -37,7 +44,10 @@ def test_specs() -> None:
         ("avg,0", "'0'"),
         ("avg,-3", "'-3'"),
         ("linaer", "Did you mean 'linear'"),
-        ("avg,64,unitnorm", "unitnorm next to the pooling"),
+        ("unitnrom", "Did you mean 'unitnorm'"),
+        ("avg,64,unitnorm", "Expected unitnorm next to the pooling in the head 'avg,64,unitnorm'"),
+        ("avg,batchnorm,unitnorm", "next to the pooling"),
+        ("avg,unitnorm,64,unitnorm", "next to the pooling"),
     ],
 )
 def test_bad_specs_are_named(spec: str, hint: str) -> None:
@@ -76,7 +86,7 @@ def test_a_head_gives_probabilities_in_float32_whatever_the_policy() -> None:
     np.testing.assert_allclose(rows, 1 / 3, atol=1e-6)
 
 
-@pytest.mark.parametrize("spec", ["avg,dropout=0.2", "avg,dropout=0.3,16,dropout=0.5"])
+@pytest.mark.parametrize("spec", ["max", "avg,dropout=0.3,16,dropout=0.5"])
 def test_absorbed_scaling_changes_no_output(spec: str) -> None:
     rng = np.random.default_rng(0)
     head = build_head(parse_head(spec), 6, 3, seed=0)
@@ -92,3 +102,36 @@ def test_absorbed_scaling_changes_no_output(spec: str) -> None:
 def test_what_begins_with_batchnorm_scales_for_itself() -> None:
     assert not takes_scaled_features(parse_head("avg,dropout=0.2,batchnorm,64"))
     assert takes_scaled_features(parse_head("avg,64,batchnorm"))
+    assert takes_scaled_features(parse_head("linear"))
+    assert takes_scaled_features(parse_head("avg,unitnorm,64,batchnorm"))
+    assert not takes_scaled_features(parse_head("avg,unitnorm,batchnorm,64"))
+
+
+def test_what_is_linear() -> None:
+    specs = ["linear", "max", "flatten,unitnorm", "avg,dropout=0.5", "avg,8", "unitnorm,batchnorm"]
+    assert [is_linear(parse_head(spec)) for spec in specs] == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize("engine", ["keras", "openvino"])
+def test_unitnorm_on_every_engine_is_the_plain_formula(engine: str) -> None:
+    import keras
+
+    from transfer.features.converted import convert
+    from transfer.features.engines import keras_engine, openvino_engine
+
+    rng = np.random.default_rng(0)
+    head = build_head(parse_head("linear"), 6, 3, seed=0)
+    vectors = keras.Input((6,))
+    model = keras.Model(vectors, head(vectors))
+    kernel, bias = rng.normal(size=(6, 3)), rng.normal(size=3)
+    head.get_layer("predictions").set_weights([kernel, bias])
+    x = rng.normal(size=(5, 6)).astype(np.float32)
+    x = np.concatenate([x, x * 1e4, x * 1e-4, x * 1e-9, np.zeros_like(x[:1])])
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+        found = openvino_engine(convert(lambda: model), "f32")(x)[0]
+    else:
+        found = keras_engine(model)(x)[0]
+    expected = softmax(unit(x) @ kernel + bias)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found[-1], softmax(bias[None])[0], atol=1e-6)

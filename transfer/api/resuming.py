@@ -160,8 +160,8 @@ def _find_state(run: Run) -> State | None:
         )
     best = saved.progress["best"]["best"]
     told = "" if best is None else f"; best {run.info['monitor']} {best:.4f}"
-    most = run.info["plan"]["epochs"]
-    say(f"Going on after epoch {saved.epoch} of at most {most} of fine-tuning{told}")
+    epochs = run.info.get("plan", {}).get("epochs", run.recipe.epochs)
+    say(f"Going on after epoch {saved.epoch} of at most {epochs} of fine-tuning{told}")
     return saved
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,13 +14,15 @@ from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import naming_bad_files
-from transfer.progress import say
+from transfer.progress import hushed, say
 from transfer.recipe import Recipe
-from transfer.training.batches import Tuning
+from transfer.training.batches import Batches, Tuning
+from transfer.training.frozen import MOST_VIEWS
 from transfer.training.head import build_head, parse_head
 
 MOST_EPOCHS = 50  # beyond these, more of the same teaches nothing
-SAMPLE = 128  # images by which speeds are measured
+SAMPLE = 64  # images of each side by which speeds are measured
+PROBED = 16  # of them that tell whether a view is in the cache
 CLOSING = 8.0  # seconds for loading, converting, drawing: what hardly depends on the images
 JUDGED = 1 / 3  # of a step: what its forward half takes
 
@@ -30,14 +32,18 @@ class Costs:
     """What the parts of a run take, in seconds.
 
     Attributes:
+        photos: The features of the training and validation images themselves.
         view: The features of one augmented view of all training images.
         epoch: One epoch of fine-tuning with its validation.
         closing: All that follows the last epoch.
+        cached: Number of views that are there already and take no time.
     """
 
+    photos: float
     view: float
     epoch: float
     closing: float
+    cached: int = 0
 
     def views(self, seconds: float, most: int) -> int:
         """Return how many views to make: one for each epoch that can follow, and what is left over.
@@ -46,15 +52,22 @@ class Costs:
             seconds: From now to the end of the run.
             most: As many as there is room for.
         """
-        left = seconds - self.closing
-        epochs = min(_times(left, self.view + self.epoch), MOST_EPOCHS)
+        left = seconds - self.closing - self.photos
+        spent = [
+            epochs * self.epoch + max(0, epochs - self.cached) * self.view
+            for epochs in range(1, MOST_EPOCHS + 1)
+        ]
+        epochs = sum(each <= left for each in spent)
         if epochs == 0 or epochs >= most:
             return min(epochs, most)
-        return min(_times(left - epochs * self.epoch, self.view), most)
+        return min(self.cached + _times(left - epochs * self.epoch, self.view), most)
 
     def epochs(self, seconds: float) -> int:
         """Return how many epochs fit into the seconds to the end of the run; 0 for none."""
         return min(_times(seconds - self.closing, self.epoch), MOST_EPOCHS)
+
+
+NOTHING_FITS = Costs(photos=0.0, view=0.0, epoch=1e9, closing=0.0)
 
 
 def _times(seconds: float, each: float) -> int:
@@ -66,6 +79,7 @@ def measure_costs(
     sides: tuple[ImageFolder, ImageFolder],
     recipe: Recipe,
     judged: int,
+    left: float,
     frozen: tuple[FrozenNetwork, FeatureCache | None, Path] | None = None,
 ) -> Costs:
     """Measure what a run on these images will take, on a few of them. No weight moves.
@@ -75,49 +89,92 @@ def measure_costs(
         sides: Training and validation images.
         recipe: The knobs.
         judged: Number of images that the run is evaluated on in the end.
+        left: Seconds to the end of the run: with hardly any, nothing is measured.
         frozen: What makes the features, where they are kept, and a folder for a while.
     """
-    few = _some(sides[0], recipe.seed), _some(sides[1], recipe.seed)
-    image, features = 0.0, None
-    if frozen is not None:
-        image, features = _view(*frozen, few, kept=tuning.cut is not None)
-    vectors, classes = tuning.extractor.output_shape[-1], len(tuning.class_weights)
-    head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
-    trial = replace(recipe, epochs=2)
-    _, model, batches = tuning.start(head, few, features, trial)
-    step = _epoch(model, batches) / (len(few[0]) + JUDGED * len(few[1]))
-    epoch = step * (len(sides[0]) + JUDGED * len(sides[1]))
-    choosing = 5 * step * JUDGED * len(sides[1])  # see `transfer.training.choice`
-    return Costs(image * len(sides[0]), epoch, CLOSING + choosing + image * judged)
+    if left <= CLOSING:
+        return NOTHING_FITS
+    say("Measuring what there is time for")
+    few = _some(sides[0], SAMPLE, recipe.seed), _some(sides[1], SAMPLE, recipe.seed)
+    train, val = len(sides[0]), len(sides[1])
+    if frozen is None:
+        step = _step(tuning, few, None, recipe)
+        return _costs(0.0, step, (train, val), step * JUDGED * judged)
+    network, cache, directory = frozen
+    with hushed(), tempfile.TemporaryDirectory(dir=directory) as folder:
+        place = Path(folder) if tuning.cut is not None else None
+        image, features = _image(network, cache, place, few)
+        step = _step(tuning, few, features, recipe) if tuning.chosen else 0.0
+        del features
+    costs = _costs(image, step, (train, val), image * judged)
+    cached = _cached(network, cache, _some(few[0], PROBED, recipe.seed))
+    return replace(costs, photos=0.0 if cached else costs.photos, cached=max(0, cached - 1))
 
 
-def _view(
+def _costs(image: float, step: float, sides: tuple[int, int], judging: float) -> Costs:
+    """Return the costs of a run from those of an image in each of its parts."""
+    train, val = sides
+    choosing = 5 * step * JUDGED * val  # see `transfer.training.choice`
+    return Costs(
+        photos=image * (train + val),
+        view=image * train,
+        epoch=step * (train + JUDGED * val),
+        closing=CLOSING + choosing + judging,
+    )
+
+
+def _image(
     network: FrozenNetwork,
     cache: FeatureCache | None,
-    directory: Path,
+    place: Path | None,
     few: tuple[ImageFolder, ImageFolder],
-    kept: bool,
 ) -> tuple[float, tuple[Features, Features]]:
-    """Return the seconds per image and view, and the features of both sides.
-
-    What is in the cache already takes no time.
-    """
-    places = [directory / f"few-{name}.npy" if kept else None for name in ("train", "val")]
-    val = extract(network, few[1], keep=places[1], cache=cache)  # the first call is slow
-    extract(network, few[0], cache=cache, keep=places[0])
+    """Return the seconds that an image or a view of one takes, and the features of both sides."""
+    network.engine(cache)
+    places = [place / name if place else None for name in ("train.npy", "val.npy")]
+    val = extract(network, few[1], keep=places[1])  # the first call is slow
     started = time.perf_counter()
-    train = extract(network, few[0], views=1, keep=places[0], cache=cache)
-    seconds = time.perf_counter() - started
-    made = 1 if cache is not None else 2  # without a cache, the images themselves are run anew
-    return seconds / made / len(few[0]) if train.computed else 0.0, (train, val)
+    train = extract(network, few[0], views=1, keep=places[0])
+    return (time.perf_counter() - started) / (2 * len(few[0])), (train, val)
 
 
-def _some(folder: ImageFolder, seed: int) -> ImageFolder:
-    drawn = np.random.default_rng(seed).permutation(len(folder))[:SAMPLE]
+def _cached(network: FrozenNetwork, cache: FeatureCache | None, few: ImageFolder) -> int:
+    """Return how many versions of some images are in the cache, themselves and views in a row."""
+    if cache is None:
+        return 0
+    outputs = network.model.outputs
+    types = [np.float16] * (len(outputs) - 1) + [np.float32]
+    rows = [
+        np.empty((len(few), *output.shape[1:]), dtype)
+        for output, dtype in zip(outputs, types, strict=True)
+    ]
+    found = 0
+    while found <= MOST_VIEWS and cache.view(few, found, network.recipe).restore(rows).all():
+        found += 1
+    return found
+
+
+def _some(folder: ImageFolder, number: int, seed: int) -> ImageFolder:
+    drawn = np.random.default_rng(seed).permutation(len(folder))[:number]
     return folder.keep(np.isin(np.arange(len(folder)), drawn).tolist())
 
 
-def _epoch(model: keras.Model, batches: Any) -> float:
+def _step(
+    tuning: Tuning,
+    few: tuple[ImageFolder, ImageFolder],
+    features: tuple[Features, Features] | None,
+    recipe: Recipe,
+) -> float:
+    """Return the seconds that training on an image takes, by the second of two epochs."""
+    vectors, classes = tuning.extractor.output_shape[-1], len(tuning.class_weights)
+    head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+    _, model, batches = tuning.start(head, few, features, replace(recipe, epochs=2))
+    seconds = _epoch(model, batches)
+    tuning.base.trainable = False  # as it was
+    return seconds / (len(few[0]) + JUDGED * len(few[1]))
+
+
+def _epoch(model: keras.Model, batches: Batches) -> float:
     """Return the seconds of the second of two epochs at a rate of 0."""
     loss = "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.AdamW(0.0, weight_decay=0.0), loss, jit_compile=False)
@@ -139,9 +196,19 @@ def _epoch(model: keras.Model, batches: Any) -> float:
     return ends[1] - ends[0]
 
 
-def tell_plan(epochs: int, views: int, seconds: float) -> None:
-    """Say what the time that is left is spent on."""
-    if epochs:
-        say(f"{seconds:.0f} s are left: {epochs} epochs on {views} views and the photos themselves")
-    else:
-        say(f"{max(seconds, 0):.0f} s are left, too few for fine-tuning: the head alone it is.")
+def tell_plan(epochs: int, views: int | None, seconds: float) -> None:
+    """Say what the time that is left is spent on.
+
+    Args:
+        epochs: Of fine-tuning; 0 for none.
+        views: What they are on, beside the images; None where images are augmented anew in each.
+        seconds: From now to the end of the run.
+    """
+    words = f"{max(seconds, 0):.0f} s are left"
+    if not epochs:
+        say(f"{words}, too few for fine-tuning: the head alone it is.")
+        return
+    words += f": {epochs} epoch{'s' * (epochs > 1)}"
+    if views:
+        words += f" on {views} view{'s' * (views > 1)} and the photos themselves"
+    say(words)

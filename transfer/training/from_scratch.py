@@ -37,11 +37,12 @@ def train_from_scratch(job: Job, extractor: keras.Model) -> None:
     tuning = Tuning(extractor, base, chosen, None, job.class_weights)
     epochs = recipe.epochs
     if job.saved is not None:
-        epochs = job.run.info["plan"]["epochs"]
+        epochs = job.run.info.get("plan", {}).get("epochs", epochs)
     elif job.until is not None:
-        costs = measure_costs(tuning, sides, recipe, judged=len(sides[1]))
-        epochs = max(1, costs.epochs(job.left))
-        tell_plan(epochs, 0, job.left)
+        judged = len(job.folder.select(job.run.info["split"]))
+        costs = measure_costs(tuning, sides, recipe, judged, job.left)
+        epochs = max(1, costs.epochs(job.left))  # without any there would be nothing
+        tell_plan(epochs, None, job.left)
     recipe = replace(recipe, epochs=epochs)
     job.run.update_info(plan={"epochs": epochs})
     vectors, classes = extractor.output_shape[-1], len(job.class_weights)

@@ -62,7 +62,8 @@ def parse_head(spec: str) -> Head:
     words = [word.strip() for word in ALIASES.get(spec.strip(), spec).lower().split(",")]
     pooling = words.pop(0) if words[0] in POOLINGS else "avg"
     head = Head(pooling, tuple(_parse_layer(word, spec) for word in words))
-    if not head.normalises and head.bare != head:
+    kinds = [kind for kind, _ in head.layers if kind != "dropout"]
+    if "unitnorm" in kinds[1:]:
         raise UsageError(f"Expected unitnorm next to the pooling in the head {spec!r}.")
     return head
 

@@ -23,8 +23,8 @@ def standardise(vectors: np.ndarray) -> np.ndarray:
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Return vectors (n, d) with length 1 each, as Keras' UnitNormalization makes them, float32."""
-    squares = np.maximum((vectors**2).sum(axis=1, keepdims=True), 1e-12)
-    return np.asarray(vectors / np.sqrt(squares), np.float32)
+    lengths = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
 def common_scale(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -120,29 +120,33 @@ def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
         views = min(views_of(recipe, len(sides[0]), tuned=cut is not None), room)
         epochs, costs = recipe.epochs, None
         if job.saved is not None:
-            views, epochs = job.run.info["plan"]["views"], job.run.info["plan"]["epochs"]
-        elif job.until is not None and chosen:
+            plan = job.run.info.get("plan", {})
+            views, epochs = plan.get("views", views), plan.get("epochs", epochs)
+        elif job.until is not None and (chosen or views):
             judged = len(job.folder.select(job.run.info["split"]))
-            costs = measure_costs(tuning, sides, recipe, judged, (network, cache, scratch))
-            if cut is not None and recipe.views is None and views:
-                views = costs.views(job.left, room)
+            frozen = network, cache, scratch
+            costs = measure_costs(tuning, sides, recipe, judged, job.left, frozen)
+            if recipe.views is None:
+                views = costs.views(job.left, room if cut and views else views)
         started = time.monotonic()
         features = compute_features(network, sides, cache, scratch if cut else None, views)
         seconds = {"features": time.monotonic() - started}
         job.run.update_info(features=tell_features(features, network, cache))
         head = _fit_head(job, tuning, features, seconds)
-        if costs is not None:
+        if costs is not None and chosen:
             epochs = costs.epochs(job.left)
-            tell_plan(epochs, views, job.left)
-        job.run.update_info(plan={"views": views, "epochs": epochs})
-        if chosen and epochs:
+            tell_plan(epochs, views if cut else None, job.left)
+        if not epochs:
+            chosen = set()
+        job.run.update_info(plan={"views": views, "epochs": epochs if chosen else 0})
+        if chosen:
             recipe = replace(recipe, epochs=epochs)
             _fine_tune(replace(job, recipe=recipe), tuning, head, features)
         material = Material(
             sides, features, job.numbers(*sides), recipe, job.weights, base, chosen, cut
         )
         judge_folds(job.run, material, job.saved is not None)
-        if chosen and epochs:
+        if chosen:
             return None
         return predict_frozen(job.run, job.folder, network, cache, features[1], head)
 
