@@ -102,8 +102,7 @@ class Recipe:
         clip_norm: Largest global norm of the gradients; 0 for no limit.
         mix: Training on mixtures of images: ``mixup``, ``cutmix``, ``both`` by turns at random,
             ``none``, or ``auto``: both from 20,000 training images.
-        interpolate: After fine-tuning, try weights between the head's and the last epoch's too (see
-            `transfer.training.choice`).
+        interpolate: Whether weights between the head's and the last are tried too (`choice`).
         ema: Momentum of the exponential moving average of the weights, for example 0.99: each step
             moves it by 1 percent towards the weights as they are. The average, which starts with
             the weights before fine-tuning, is what is judged and kept. 0 for the weights

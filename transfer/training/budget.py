@@ -71,7 +71,9 @@ NOTHING_FITS = Costs(photos=0.0, view=0.0, epoch=1e9, closing=0.0)
 
 
 def _times(seconds: float, each: float) -> int:
-    return max(0, int(min(seconds / max(each, 1e-6), 1e6)))
+    if seconds < 0 or each <= 0:
+        return 0 if seconds < 0 else 10**6
+    return int(min(seconds / each, 1e6))
 
 
 def measure_costs(
