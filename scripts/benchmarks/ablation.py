@@ -19,24 +19,16 @@ from typing import Any
 
 import transfer
 
-PLAIN = {
-    "optimizer": "adam",
-    "learning_rate": 1e-4,
-    "layer_decay": 1.0,
-    "weight_decay": 0.0,
-    "label_smoothing": 0.0,
-}
 ROWS: list[tuple[str, dict[str, Any]]] = [
     ("defaults", {}),
-    ("the head alone", {"unfreeze": "none"}),
-    ("the head alone, on standardised vectors of any length", {"unfreeze": "none", "head": "avg"}),
-    ("`--views 2`", {"views": 2}),
-    ("`--unfreeze 3`", {"unfreeze": "3"}),
+    ("`--unfreeze none`: the head alone", {"unfreeze": "none"}),
+    ("`--unfreeze none --head avg`: on vectors of any length", {"unfreeze": "none", "head": "avg"}),
     ("`--learning-rate 1e-4`", {"learning_rate": 1e-4}),
     ("`--layer-decay 1`", {"layer_decay": 1.0}),
-    ("`--label-smoothing 0`", {"label_smoothing": 0.0}),
+    ("`--label-smoothing 0.1`", {"label_smoothing": 0.1}),
+    ("`--views 2`", {"views": 2}),
+    ("`--unfreeze 3`", {"unfreeze": "3"}),
     ("`--no-interpolate`", {"interpolate": False}),
-    ("Adam at 1e-4, no decay, no smoothing", PLAIN),
 ]
 
 
