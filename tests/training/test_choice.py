@@ -88,7 +88,7 @@ def test_a_point_between_is_kept_where_it_is_best(tmp_path: Path, said: Callable
     # A and B: log(1 + exp(-0.75)) = 0.3869; C: log(1 + exp(1)) = 1.3133
     assert figures["val_loss"] == pytest.approx((5 * 0.3869 + 1.3133) / 6, abs=1e-4)
     assert figures["val_macro_f1"] == pytest.approx(10 / 11)
-    assert "Kept: 50% of fine-tuning. val_accuracy 0.8333 against" in said()
+    assert "Kept: 50% of fine-tuning: val_accuracy 0.8333 against" in said()
 
 
 def test_gained_lost_and_mcnemar_by_hand(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_is_only_as_good_does_not_take_the_place_of_the_head(tmp_path: Path
     info, figures, weights = choose(tmp_path / "m.keras", images, interpolate=False)
     np.testing.assert_array_equal(weights, kernel(START))
     assert info["kept"] == "head"
-    assert info["why"] == "no val_accuracy was better than its 0.5000"
+    assert info["why"] == "no other had a better val_accuracy than its 0.5000"
     assert (info["gained"], info["lost"], figures) == (0, 0, {})
 
 

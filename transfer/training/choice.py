@@ -125,7 +125,7 @@ def _compare(
     lost = int((head.right & ~chosen.right).sum())
     values = {each.name: each.figures[monitor] for each in candidates}
     if chosen is head:
-        why = f"no {monitor} was better than its {values['head']:.4f}"
+        why = f"no other had a better {monitor} than its {values['head']:.4f}"
     else:
         # McNemar's exact test: of the images on which the two disagree, is it more than chance?
         p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
@@ -134,7 +134,7 @@ def _compare(
             f" of {len(head.right):,} images {gained} more are recognised and {lost} no longer"
             f" (p = {p_value:.2g})"
         )
-    say(f"Kept: {chosen.name}. {why}")
+    say(f"Kept: {chosen.name}: {why}")
     return {
         "kept": chosen.name,
         "why": why,
