@@ -68,7 +68,7 @@ def runs(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
             ["--unfreeze", "none", "--head", "avg,64", "--views", "0"],
         ),
         ("defaults: the top blocks fine-tuned", []),
-        ("`--time 3m`", ["--time", "3m"]),
+        ("`--time 3m`, with the features of the run before", ["--time", "3m"]),
     ):
         place = scratch / "-".join(["run", *words]).replace("/", "-")
         seconds = finetune(data, place, *words)

@@ -63,8 +63,13 @@ class Costs:
         return min(self.cached + _times(left - epochs * self.epoch, self.view), most)
 
     def epochs(self, seconds: float) -> int:
-        """Return how many epochs fit into the seconds to the end of the run; 0 for none."""
-        return min(_times(seconds - self.closing, self.epoch), MOST_EPOCHS)
+        """Return how many epochs fit into the seconds to the end of the run; 0 for none.
+
+        Of many, the last may stand out by half: a budget is kept within a tenth on both sides.
+        """
+        left = seconds - self.closing
+        fit = _times(left, self.epoch)
+        return min(_times(left + self.epoch / 2, self.epoch) if fit >= 5 else fit, MOST_EPOCHS)
 
 
 NOTHING_FITS = Costs(photos=0.0, view=0.0, epoch=1e9, closing=0.0)
