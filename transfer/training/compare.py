@@ -95,8 +95,9 @@ def measure(
 
 def _scaled(vectors: np.ndarray) -> np.ndarray:
     """Return vectors as the linear head of a run sees them."""
-    mean, scale = common_scale(unit(vectors))
-    return np.asarray((unit(vectors) - mean) / scale, np.float32)
+    directions = unit(vectors)
+    mean, scale = common_scale(directions)
+    return np.asarray((directions - mean) / scale, np.float32)
 
 
 def _some(folder: ImageFolder, columns: int, seed: int) -> np.ndarray:
