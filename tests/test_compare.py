@@ -52,7 +52,7 @@ def test_backbones_are_ranked(toy: str, make_folder: Callable[..., Path], tmp_pa
     transfer.register_backbone("blind", blind, image_size=32, min_size=16, overwrite=True)
     folder = make_folder(splits=("train", "test"))
     found = transfer.compare(
-        folder, ["blind", toy], picture=tmp_path / "c.png", weights="none", batch_size=4
+        folder, ["blind", toy], output=tmp_path / "c.png", weights="none", batch_size=4
     )
     assert [each.backbone for each in found] == [toy, "blind"]
     best, worst = found
@@ -142,6 +142,12 @@ def test_bad_words_are_told_before_any_work(tmp_path: Path) -> None:
         transfer.compare(tmp_path, [])
     with pytest.raises(UsageError, match="at least 32"):
         transfer.compare(tmp_path, ["vgg16"], image_size=16)
+    for name in ("no/c.png", "c.jpg"):
+        with pytest.raises(UsageError, match=r"Expected a \.png file in an existing folder"):
+            transfer.compare(tmp_path, ["vgg16"], output=tmp_path / name)
+    for knob in ("backbone", "head"):
+        with pytest.raises(UsageError, match=f"Unknown knob '{knob}'"):
+            transfer.compare(tmp_path, ["vgg16"], **{knob: "flatten"})
 
 
 def test_a_class_of_one_image_is_named(toy: str, make_folder: Callable[..., Path]) -> None:
@@ -228,7 +234,7 @@ def test_a_network_from_scratch_beside_the_others(
         main(["compare", str(folder), *options])
     assert done.value.code == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == f"Picture: {picture}"
+    assert lines[-1] == f"Chart: {picture}"
     assert re.match(r"toy gets 100.0 % where simple-cnn, from scratch, gets [\d.]+ %: ", lines[-2])
     rows = {line[3:].split("  ")[0]: line.split()[-5] for line in lines[1:-2]}
     assert rows == {"toy": "30", "simple-cnn, from scratch": "6"}

@@ -15,9 +15,9 @@ from transfer.backbones import get_backbone
 from transfer.features.converted import convert
 from transfer.features.engines import keras_engine, openvino_engine
 from transfer.images.decode import decode
+from transfer.recipe import Recipe
 from transfer.run import Run
 from transfer.training.classifier import build_extractor
-from transfer.training.head import parse_head
 from transfer.weights import resolve_weights
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def test_engines_agree_on_real_weights(shared: Path, name: str) -> None:
         pytest.skip("OpenVINO is not installed")
     backbone = get_backbone(name)
     weights = resolve_weights(backbone, str(shared / "weights"))
-    extractor = build_extractor(backbone, parse_head("linear"), backbone.image_size, weights)
+    extractor = build_extractor(Recipe(backbone=name), weights)
     photos = sorted((shared / "data" / "hymenoptera" / "val" / "bees").iterdir())[:4]
     batch = tf.constant(np.stack([decode(p, backbone.image_size) for p in photos]), tf.float32)
     (slow,) = keras_engine(extractor)(batch)

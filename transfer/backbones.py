@@ -170,7 +170,10 @@ def register_backbone(
         name: Lower-case letters, digits, ``_`` and ``-``.
         constructor: Import string ``"module:function"`` or function; called with
             ``input_shape=(h, w, 3)``, returns a Keras model whose output is a feature map
-            (b, h, w, c) or a vector (b, c).
+            (b, h, w, c) or a vector (b, c). Where it knows them, it gets ``weights=None`` and
+            ``include_top=False`` too, as those of keras.applications do: its weights then come
+            from `weights_url` or from the recipe's ``weights``. One that knows neither may load
+            weights of its own.
         preprocess: Import string or function from RGB 0..255 to what the model expects, made of
             operations that work on symbolic tensors. None for none.
         image_size: Default side in pixels.

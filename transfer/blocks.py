@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Dot", "Matmul"}
 _SHRUNK = 0.6
-SHARE, MOST = 0.5, 2e9
+HALF = 0.5  # of the network's work
+MOST_MACS = 2e9  # multiply-adds per image
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,12 @@ def find_blocks(model: keras.Model) -> list[Block]:
 def affordable(blocks: Sequence[Block]) -> int:
     """Return how many blocks from the top are trained by default: at least one.
 
-    They do at most half of the network's work (`SHARE`) and `MOST` multiply-adds per image. What is
-    frozen below them runs once, so an epoch costs about one and a half passes of the network, and
-    less of a large one.
+    They do at most half of the network's work (`HALF`) and `MOST_MACS` multiply-adds per image.
+    What is frozen below them runs once, so an epoch costs about one and a half passes of the
+    network, and less of a large one.
     """
     work = list(accumulate(block.work for block in blocks))
-    return max(1, sum(done <= min(SHARE * work[-1], MOST) for done in work))
+    return max(1, sum(done <= min(HALF * work[-1], MOST_MACS) for done in work))
 
 
 def split_at(model: keras.Model, cut: str) -> tuple[keras.Model, keras.Model]:

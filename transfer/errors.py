@@ -14,6 +14,29 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# What other tools call a knob or a command -> what it is called here.
+ELSEWHERE = {
+    "arch": "backbone",
+    "base_lr": "learning_rate",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "evaluation": "evaluate",
+    "fit": "finetune",
+    "freeze": "unfreeze",
+    "img_size": "image_size",
+    "imgsz": "image_size",
+    "lr": "learning_rate",
+    "lr0": "learning_rate",
+    "model": "backbone",
+    "out": "output",
+    "save_dir": "output",
+    "smoothing": "label_smoothing",
+    "train": "finetune",
+    "val": "evaluate",
+    "valid": "evaluate",
+    "wd": "weight_decay",
+}
+
 
 class TransferError(Exception):
     """Base of all errors that this package raises on purpose."""
@@ -60,8 +83,14 @@ def out_of_memory(error: BaseException) -> TransferError | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'vgg16'?"`` for a near miss of one of `known`, else ``""``."""
-    close = difflib.get_close_matches(word, list(known), n=5)
+    """Return ``" Did you mean 'vgg16'?"`` for a near miss of one of `known`, else ``""``.
+
+    What other tools call one of them counts as near.
+    """
+    known = list(known)
+    if ELSEWHERE.get(word) in known:
+        return f" Did you mean {ELSEWHERE[word]!r}?"
+    close = difflib.get_close_matches(word, known, n=5)
     if not close:
         return ""
 

@@ -25,9 +25,6 @@ MONITORS = {
 }
 RESIZES = ("stretch", "crop", "pad")
 BALANCES = ("none", "weights", "sqrt", "oversample")
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("cosine", "onecycle", "constant")
-MIXES = ("auto", "none", "mixup", "cutmix", "both")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
 # Defaults that differ for networks without pretrained weights (`transfer.scratch`).
@@ -40,21 +37,18 @@ FROM_SCRATCH = {
     "weight_decay": 0.0,
     "label_smoothing": 0.0,
 }
-ENGINES = ("auto", "keras", "openvino")
-PRECISIONS = ("f32", "bf16")
-MIXED_PRECISIONS = ("auto", "on", "off")
 CHOICES = {  # of the fields that are one of a few words
     "resize": RESIZES,
     "monitor": ("auto", *MONITORS),
     "balance": BALANCES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "mix": MIXES,
-    "mixed_precision": MIXED_PRECISIONS,
+    "optimizer": ("adam", "adamw", "sgd"),
+    "schedule": ("cosine", "onecycle", "constant"),
+    "mix": ("auto", "none", "mixup", "cutmix", "both"),
+    "mixed_precision": ("auto", "on", "off"),
     "on_bad": ON_BAD,
     "check": CHECKS,
-    "engine": ENGINES,
-    "precision": PRECISIONS,
+    "engine": ("auto", "keras", "openvino"),
+    "precision": ("f32", "bf16"),
 }
 BOUNDS = {  # of whole numbers
     "image_size": (8, 2048),
@@ -90,7 +84,8 @@ class Recipe:
         epochs: Most epochs of the fine-tuning phase. None takes 8, and for few photos as many as
             make 100 steps (50 at most).
         head_learning_rate: Peak Adam rate of the frozen phase (on standardised features).
-        learning_rate: Peak rate of the fine-tuning phase.
+        learning_rate: Peak rate of the fine-tuning phase. None takes 5e-4, and 1e-4 for a backbone
+            without normalisation layers (VGG), which bears less.
         optimizer: What fine-tunes: ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
         schedule: Course of the rate: ``cosine`` (with warm-up), ``onecycle`` or ``constant``.
         layer_decay: What the rate is multiplied by from block to block, from the head down.
@@ -109,8 +104,8 @@ class Recipe:
             themselves. With few steps it lags behind: 0.99 looks back on some 100 of them.
         accumulate: Batches after which the weights move once.
         batch_size: Images per step of fine-tuning.
-        patience: Epochs without a better monitored value after which a phase stops. None takes half
-            of all, and 5 at least.
+        patience: Epochs without a better monitored value after which a phase stops. None takes 10
+            for the head, and half of all, but 5 at least, for fine-tuning.
         trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
             image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,
             the whole network runs in every step.
@@ -161,7 +156,7 @@ class Recipe:
     head_epochs: int = 100
     epochs: int | None = None
     head_learning_rate: float = 1e-3
-    learning_rate: float = 5e-4
+    learning_rate: float | None = None
     optimizer: str = "adamw"
     schedule: str = "cosine"
     layer_decay: float = 0.8
@@ -251,8 +246,9 @@ class Recipe:
                 f"Expected test between 0 and 1 - val (a share). Received: {self.test}"
             )
         for name in ("head_learning_rate", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"Expected {name} above 0. Received: {getattr(self, name)}")
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < math.inf:
+                raise UsageError(f"Expected {name} above 0. Received: {rate}")
         for name in ("weight_decay", "clip_norm"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"Expected {name} of 0 or more. Received: {getattr(self, name)}")
@@ -271,7 +267,10 @@ class Recipe:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in values:
             if name not in known:
-                raise UsageError(f"Unknown recipe knob {name!r}.{did_you_mean(name, known)}")
+                raise UsageError(
+                    f"Unknown recipe knob {name!r}.{did_you_mean(name, known)}"
+                    " All are in help(transfer.Recipe)."
+                )
         return cls(**values)
 
     @classmethod

@@ -194,7 +194,10 @@ class Run:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise RunError(f"{path} is missing: the run did not get that far.") from error
+            raise RunError(
+                f"{path} is missing: the run did not get that far."
+                f" Finish it with: transfer finetune --resume {self.path}"
+            ) from error
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
 

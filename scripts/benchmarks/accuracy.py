@@ -1,4 +1,4 @@
-"""Train the rows of the README's table of results and print it.
+"""Train several networks on several sets with the defaults, and print the table.
 
     python scripts/benchmarks/accuracy.py DATA WEIGHTS [--seeds 1]
 

@@ -34,13 +34,12 @@ def main() -> None:
     from transfer.recipe import Recipe
     from transfer.training.classifier import build_extractor
     from transfer.training.frozen import frozen_network
-    from transfer.training.head import parse_head
     from transfer.weights import resolve_weights
 
     recipe = Recipe(image_size=SIZE)
     backbone = get_backbone(recipe.backbone)
     weights = resolve_weights(backbone, recipe.weights)
-    extractor = build_extractor(backbone, parse_head(recipe.head), SIZE, weights)
+    extractor = build_extractor(recipe, weights)
     network = frozen_network(extractor, extractor.get_layer(backbone.name), None, recipe)
     images = ImageFolder.index(folder)
     images = images.keep([number < count for number in range(len(images))])

@@ -32,7 +32,6 @@ from transfer.recipe import Recipe
 from transfer.run import Run
 from transfer.training.classifier import build_extractor
 from transfer.training.frozen import fingerprint, open_cache
-from transfer.training.head import parse_head
 from transfer.weights import Weights
 
 RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2", engine="keras")
@@ -78,7 +77,7 @@ def folder(make_folder: Callable[..., Path]) -> ImageFolder:
 
 @pytest.fixture
 def extractor(toy: str) -> keras.Model:
-    return build_extractor(get_backbone(toy), parse_head("linear"), 32, Weights("none"))
+    return build_extractor(RECIPE, Weights("none"))
 
 
 def run_toy(

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.backbones import get_backbone
 from transfer.errors import DataError, TransferError
 from transfer.features import extract as extracting
 from transfer.features.engines import Batch, Engine, keras_engine
@@ -16,7 +15,6 @@ from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 from transfer.training.classifier import build_extractor
-from transfer.training.head import parse_head
 from transfer.weights import Weights
 
 RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2")
@@ -24,7 +22,7 @@ RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2")
 
 @pytest.fixture
 def extractor(toy: str) -> keras.Model:
-    return build_extractor(get_backbone(toy), parse_head("linear"), 32, Weights("none"))
+    return build_extractor(RECIPE, Weights("none"))
 
 
 def network(extractor: keras.Model) -> FrozenNetwork:

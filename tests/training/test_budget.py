@@ -25,7 +25,6 @@ from transfer.training.batches import Tuning
 from transfer.training.budget import CLOSING, MOST_EPOCHS, NOTHING_FITS, Costs, measure_costs
 from transfer.training.classifier import build_extractor, layers_to_unfreeze
 from transfer.training.frozen import FEW_VIEWS, MOST_VIEWS, choose_cut, frozen_network
-from transfer.training.head import parse_head
 from transfer.weights import Weights
 
 MakeFolder = Callable[..., Path]
@@ -71,6 +70,8 @@ def test_epochs_that_fit() -> None:
     assert COSTS.epochs(10_000) == COSTS.epochs(math.inf) == MOST_EPOCHS
     assert Costs(photos=0, view=0, epoch=0, closing=0).epochs(1) == MOST_EPOCHS
     assert (NOTHING_FITS.views(1e6, 32), NOTHING_FITS.epochs(1e6)) == (0, 0)
+    assert [COSTS.epochs(seconds, most=3) for seconds in (34, 35, 55, 1e6)] == [0, 1, 3, 3]
+    assert COSTS.epochs(1e6, most=200) == 200
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,7 @@ def divided(root: Path) -> tuple[ImageFolder, ImageFolder]:
 
 def material(recipe: Recipe, sides: tuple[ImageFolder, ImageFolder]):  # type: ignore[no-untyped-def]
     """Return what will be tuned of the toy, and the network that makes its features."""
-    spec = parse_head(recipe.head)
-    extractor = build_extractor(get_backbone("toy"), spec, 32, Weights("none", None))
+    extractor = build_extractor(recipe, Weights("none"))
     base = extractor.get_layer("toy")
     chosen = layers_to_unfreeze(base, recipe.unfreeze)
     cut, _ = choose_cut(base, chosen, recipe, (len(sides[0]), len(sides[1])))
@@ -267,6 +267,8 @@ def test_what_is_named_or_cannot_be_is_left_alone(
     named = finetune(folder, tmp_path / "named", views=1, **time)
     assert named.info["plan"] == {"views": 1, "epochs": 2}
     assert "2 epochs on 1 view and the photos themselves" in said()
+    short = finetune(folder, tmp_path / "short", epochs=1, **time)
+    assert short.info["plan"] == {"views": 2, "epochs": 1}
     plain = finetune(folder, tmp_path / "plain", augment="none", **time)
     assert plain.info["plan"] == {"views": 0, "epochs": 2}
     whole = finetune(folder, tmp_path / "whole", trunk_cache="0", **time)

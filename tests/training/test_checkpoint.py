@@ -18,7 +18,7 @@ from transfer.training.checkpoint import (
     variables_that_train,
 )
 from transfer.training.history import History
-from transfer.training.state import State, load_state, save_state
+from transfer.training.state import State, load_state, out_of_disk, save_state
 
 
 def tiny() -> keras.Model:
@@ -81,8 +81,11 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(keras.Sequential, "save", fail)
-    with pytest.raises(TransferError, match=r"The disk is full: .*m\.keras needs about"):
+    with pytest.raises(TransferError, match=r"The disk is full: .*m\.keras needs about") as full:
         save_model(tiny(), path)
+    assert "--resume" not in str(full.value)  # which only a run knows
+    told = out_of_disk(Path("runs/a"), full.value)
+    assert str(told) == f"{full.value} Then go on with: transfer finetune --resume runs/a"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

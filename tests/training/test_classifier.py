@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.backbones import get_backbone
 from transfer.errors import RunError, UsageError
 from transfer.recipe import Recipe
 from transfer.run import Run
@@ -24,9 +23,9 @@ IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.floa
 
 
 def make_classifier(toy: str) -> tuple[keras.Model, keras.Model]:
-    head = parse_head("linear")
-    extractor = build_extractor(get_backbone(toy), head, 32, Weights("none"))
-    classifier = build_classifier(extractor, build_head(head, 16, 3, seed=0))
+    extractor = build_extractor(Recipe(backbone=toy), Weights("none"))
+    head = build_head(parse_head("linear"), 16, 3, seed=0)
+    classifier = build_classifier(extractor, head)
     return classifier, classifier.get_layer(toy)
 
 

@@ -180,8 +180,11 @@ def test_fine_tuning_in_each_fold_is_more_than_the_head(
 
 
 def test_networks_from_scratch_are_trained_whole_or_refused(
-    make_folder: MakeFolder, tmp_path: Path
+    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(  # between random weights and others there is no point worth keeping
+        "transfer.training.cross_validation.keep_the_best", None
+    )
     folder, knobs = make_folder(), {"backbone": "dnn", "image_size": 16, "epochs": 2, "folds": 2}
     with pytest.raises(UsageError, match=r"'dnn' has no pretrained.*add --folds-finetune"):
         transfer.finetune(folder, output=tmp_path / "run", **knobs)

@@ -28,7 +28,7 @@ LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
 
 def one_step(toy: str, above_the_cut: bool) -> dict[str, np.ndarray]:
     spec = parse_head(RECIPE.head)
-    extractor = build_extractor(get_backbone(toy), spec, 32, Weights("none"))
+    extractor = build_extractor(RECIPE, Weights("none"))
     head = build_head(spec, 16, 3, seed=0)
     head.weights[0].assign(np.random.default_rng(0).normal(size=(16, 3)))  # zeros pass nothing on
     classifier = build_classifier(extractor, head)

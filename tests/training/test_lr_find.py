@@ -97,5 +97,5 @@ def test_what_makes_no_sense(toy: str, make_folder: Callable[..., Path], tmp_pat
     with pytest.raises(UsageError, match="Nothing is fine-tuned with --unfreeze none"):
         transfer.lr_find(folder, backbone=toy, unfreeze="none")
     for output in (tmp_path / "curve.jpg", tmp_path / "missing" / "curve.png"):
-        with pytest.raises(UsageError, match=r"Expected a \.png file in a folder that exists"):
+        with pytest.raises(UsageError, match=r"Expected a \.png file in an existing folder"):
             transfer.lr_find(folder, backbone=toy, output=output)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.backbones import get_backbone
 from transfer.recipe import Recipe
 from transfer.training.classifier import (
     build_classifier,
@@ -132,19 +131,21 @@ def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(tmp_path: Path, opti
 
 
 def test_the_knobs_arrive() -> None:
-    optimizer = make_optimizer(Recipe(clip_norm=1.5, accumulate=4, schedule="onecycle"), 100)
+    optimizer = make_optimizer(
+        Recipe(learning_rate=1e-3, clip_norm=1.5, accumulate=4, schedule="onecycle"), 100
+    )
     config = optimizer.get_config()
     assert (config["global_clipnorm"], config["gradient_accumulation_steps"]) == (1.5, 4)
     assert config["learning_rate"]["config"]["steps"] == 25
-    assert make_optimizer(Recipe(optimizer="sgd"), 100).momentum == 0.9
-    plain = make_optimizer(Recipe(), 100).get_config()
+    assert make_optimizer(Recipe(learning_rate=1e-3, optimizer="sgd"), 100).momentum == 0.9
+    plain = make_optimizer(Recipe(learning_rate=1e-3), 100).get_config()
     assert (plain["global_clipnorm"], plain["gradient_accumulation_steps"]) == (None, None)
 
 
 def test_factors_fall_from_block_to_block(toy: str) -> None:
-    spec = parse_head("avg,8")
-    extractor = build_extractor(get_backbone(toy), spec, 32, Weights("none"))
-    head = build_head(spec, 16, 3, seed=0)
+    recipe = Recipe(backbone=toy, head="avg,8")
+    extractor = build_extractor(recipe, Weights("none"))
+    head = build_head(parse_head(recipe.head), 16, 3, seed=0)
     classifier = build_classifier(extractor, head)
     base = classifier.get_layer(toy)
     unfreeze(classifier, base, layers_to_unfreeze(base, "all"))

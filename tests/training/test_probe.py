@@ -9,6 +9,7 @@ import pytest
 from transfer.errors import TransferError
 from transfer.features.extract import Features
 from transfer.recipe import Recipe
+from transfer.run import read_csv
 from transfer.training import probe
 from transfer.training.history import History
 from transfer.training.logistic import softmax, solve
@@ -92,6 +93,21 @@ def test_other_heads_and_many_vectors_go_to_keras(
     assert "strength" not in figures
     assert figures["val_accuracy"] > 0.8
     assert len((tmp_path / "history.csv").read_text().splitlines()) > 2
+
+
+def test_patience_ends_the_head(tmp_path: Path) -> None:
+    _, figures = fit(
+        tmp_path,
+        features(),
+        features(seed=1),
+        head="avg,8",
+        head_learning_rate=0.02,
+        monitor="val_accuracy",
+        patience=3,
+    )
+    found = [float(row["val_accuracy"]) for row in read_csv(tmp_path / "history.csv")]
+    assert len(found) == found.index(max(found)) + 1 + 3
+    assert figures["val_accuracy"] == pytest.approx(max(found), abs=1e-5)
 
 
 def test_one_photo_of_a_class_is_enough_to_solve(tmp_path: Path) -> None:

@@ -4,7 +4,28 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.training.schedules import OneCycle, make_schedule, warm_cosine
+from transfer.backbones import get_backbone
+from transfer.recipe import Recipe
+from transfer.training.schedules import OneCycle, make_schedule, settle, warm_cosine
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs", "smoothing"),
+    [(16, 50, 0.0), (320, 10, 0.0), (999, 8, 0.0), (1000, 8, 0.1), (100_000, 8, 0.1)],
+)
+def test_few_photos_get_more_epochs_and_hard_targets(
+    toy: str, images: int, epochs: int, smoothing: float
+) -> None:
+    recipe = settle(Recipe(backbone=toy), images, get_backbone(toy).build())
+    assert (recipe.epochs, recipe.label_smoothing) == (epochs, smoothing)
+    assert settle(recipe, 5, get_backbone(toy).build()) == recipe  # what is given stays
+
+
+@pytest.mark.parametrize(("name", "rate"), [("vgg16", 1e-4), ("convnexttiny", 5e-4)])
+def test_networks_without_normalisation_learn_slower(name: str, rate: float) -> None:
+    base = get_backbone(name).build(32)
+    assert settle(Recipe(backbone=name), 100, base).learning_rate == rate
+    assert settle(Recipe(backbone=name, learning_rate=0.3), 100, base).learning_rate == 0.3
 
 
 def test_the_cosine_rises_and_falls() -> None:

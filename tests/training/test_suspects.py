@@ -109,6 +109,16 @@ def test_neighbours_vote_but_not_on_their_copies(monkeypatch: pytest.MonkeyPatch
     assert (vote(vectors, labels, CLASSES).argmax(axis=1) == labels).mean() > 0.9
 
 
+def test_only_others_vote() -> None:
+    """Fewer than ten others are all that vote, and nobody votes where there are none."""
+    vectors, labels = np.eye(4, dtype=np.float32) + 0.1, np.array([0, 0, 1, 1])
+    shares = vote(vectors, labels, 2)
+    np.testing.assert_allclose(shares, [[1 / 3, 2 / 3]] * 2 + [[2 / 3, 1 / 3]] * 2, rtol=1e-6)
+    groups = np.array([7, 7, 7, 8])
+    np.testing.assert_allclose(vote(vectors, labels, 2, groups=groups)[0], [0, 1])
+    assert np.isnan(vote(vectors, labels, 2, groups=np.zeros(4))).all()
+
+
 def test_the_odd_one_out_is_farthest() -> None:
     vectors, labels = clouds()
     vectors[17] *= -1

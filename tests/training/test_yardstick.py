@@ -3,7 +3,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,9 +13,9 @@ from transfer.api.training import make_recipe
 from transfer.audit.clean import audit
 from transfer.errors import DataError, TransferError
 from transfer.images.folder import ImageFolder
-from transfer.training import yardstick
+from transfer.training import finetune, yardstick
 from transfer.training.folds import divide
-from transfer.training.yardstick import measure_from_scratch
+from transfer.training.yardstick import Deadline, measure_from_scratch
 
 
 @pytest.fixture
@@ -45,28 +47,52 @@ def test_the_images_that_are_judged_are_not_looked_at_before(folds: list[ImageFo
     fold = folds[0]
     for path in fold.select("test").paths:
         fold.file(path).unlink()
-    classifier, epoch = yardstick._train(fold, recipe(epochs=2), np.inf, "Training")
-    assert epoch in (1, 2)
+    classifier, epoch = yardstick._train(fold, recipe(epochs=2), Deadline(np.inf))
+    assert epoch in (0, 1, 2)
     with pytest.raises(DataError, match=r"\.png"):
         yardstick._judge(classifier, fold.select("test"), recipe())
 
 
 def test_the_best_epoch_counts(folds: list[ImageFolder], monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = []
+    kept: list[list[np.ndarray]] = []
 
-    class Noted(yardstick.BestCheckpoint):
-        def _save_model(self, epoch: int, batch: object, logs: object) -> None:
-            super()._save_model(epoch, batch, logs)
-            if self.best_epoch == epoch:
-                kept.append(self.model.get_weights())
+    class Noted(finetune.BestCheckpoint):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_end(epoch, logs)
+            kept.append(self.whole.get_weights())
 
-    monkeypatch.setattr(yardstick, "BestCheckpoint", Noted)
-    classifier, epoch = yardstick._train(
-        folds[0], recipe(epochs=6, learning_rate=0.1, optimizer="sgd"), np.inf, "Training"
-    )
-    assert 1 <= epoch <= 6
-    for own, best in zip(classifier.get_weights(), kept[-1], strict=True):
+    monkeypatch.setattr(finetune, "BestCheckpoint", Noted)
+
+    class Spoiling(Deadline):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_begin(epoch, logs)
+            if epoch == 3:
+                self.model.set_weights([-9 * weights for weights in self.model.get_weights()])
+
+    knobs = recipe(epochs=4, monitor="val_loss", learning_rate=1e-4)
+    classifier, epoch = yardstick._train(folds[0], knobs, Spoiling(np.inf))
+    assert (epoch, len(kept)) == (3, 4)
+    for own, best, last in zip(classifier.get_weights(), kept[2], kept[3], strict=True):
         np.testing.assert_array_equal(own, best)
+        assert (own != last).any()
+
+
+def test_it_is_trained_as_the_recipe_says(
+    folds: list[ImageFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[keras.optimizers.Optimizer] = []
+    compiled = finetune.compile_for_tuning
+
+    def noted(*arguments: Any) -> keras.Model:
+        model = compiled(*arguments)
+        seen.append(model.optimizer)
+        return model
+
+    monkeypatch.setattr(finetune, "compile_for_tuning", noted)
+    knobs = recipe(epochs=1, ema=0.9, layer_decay=0.5, monitor="val_loss")
+    yardstick._train(folds[0], knobs, Deadline(np.inf))
+    assert seen[0].use_ema
+    assert sorted(set(seen[0].get_config()["factors"])) == [0.5, 1.0]
 
 
 def test_it_ends_when_its_time_is_over(
@@ -75,9 +101,9 @@ def test_it_ends_when_its_time_is_over(
     monkeypatch.setattr(yardstick, "MINUTES", 0.0)
     measured = measure_from_scratch(folds, recipe())
     assert len(measured.right) == len(folds[0].select("test"))  # one fold, whatever it takes
-    assert "minutes are over: the training ends in epoch 1 of 50" in caplog.text
+    assert "minutes are over: the training ended in epoch 1. dnn may be better" in caplog.text
 
 
 def test_a_loss_that_is_no_number_is_told(folds: list[ImageFolder]) -> None:
-    with pytest.raises(TransferError, match=r"diverged in epoch \d of phase 'dnn'.*learning_rate"):
+    with pytest.raises(TransferError, match=r"diverged in epoch \d.*--learning-rate"):
         measure_from_scratch(folds, recipe(optimizer="sgd", learning_rate=1e30, epochs=3))

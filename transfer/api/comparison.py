@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,6 +14,7 @@ from transfer.backbones import get_backbone, list_backbones
 from transfer.errors import UsageError
 from transfer.evaluation.comparison import plot_comparison, tell_gain
 from transfer.evaluation.metrics import wilson_interval
+from transfer.evaluation.plots import check_png
 from transfer.images.groups import group_images
 from transfer.progress import say
 from transfer.quiet import import_tensorflow
@@ -62,7 +62,7 @@ def compare(
     backbones: Sequence[str] | None = None,
     *,
     scratch: bool = False,
-    picture: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = None,
     **knobs: Any,
 ) -> list[Compared]:
     """Compare backbones on a folder of images, without fine-tuning any.
@@ -80,7 +80,7 @@ def compare(
         backbones: Names in the registry; all whose weights are here where not given.
         scratch: Add the network from scratch that suits the images: ``simple-cnn`` for small ones
             (64 pixels a side at most), ``small-cnn`` for photos.
-        picture: PNG file for a picture of accuracy against speed.
+        output: PNG file for a chart of accuracy against speed, replaced where it exists.
         **knobs: Fields of `transfer.Recipe` such as ``weights``, ``image_size``,
             ``engine`` or ``group_by``.
 
@@ -88,7 +88,7 @@ def compare(
         One record per backbone, the most accurate first.
 
     Raises:
-        UsageError: A name or knob makes no sense.
+        UsageError: A name or knob makes no sense, or `output` is no PNG file.
         DataError: The images cannot be used.
         WeightsError: Weights cannot be had.
         TransferError: The training of a network from scratch diverged.
@@ -97,6 +97,12 @@ def compare(
         >>> transfer.compare("data/dogs", ["mobilenetv2", "xception"])[0].backbone
         'xception'
     """
+    path = None if output is None else check_png(output)
+    for name in ("backbone", "head"):
+        if name in knobs:
+            raise UsageError(
+                f"Unknown knob {name!r}: a linear head is compared on each of the backbones."
+            )
     base = make_recipe(None, knobs)
     recipes = _recipes(list(backbones) if backbones is not None else _at_hand(base), knobs)
     if not recipes and not scratch:
@@ -128,8 +134,8 @@ def compare(
             measured = measure(folder, recipe, found[name], audit.sha256, groups)
         results.append((recipe, measured))
     records = _judge(results)
-    if picture is not None:
-        plot_comparison([vars(each) for each in records], Path(picture))
+    if path is not None:
+        plot_comparison([vars(each) for each in records], path)
     return records
 
 

@@ -18,7 +18,7 @@ from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_evaluation, write_report
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.splitfile import read_leaks, read_split, read_trained
-from transfer.progress import warn
+from transfer.progress import say, warn
 from transfer.run import Run, RunLike, as_run, write_json
 from transfer.sources.prepare import resolve
 
@@ -96,7 +96,7 @@ def evaluate(
         )
     directory = _make_directory(run, name, chosen, split or "all", asked) if beside else run.path
     metrics = write_evaluation_of(run, directory, chosen, split or "all", leaks, asked)
-    write_report(run, directory)
+    say(f"Report: {write_report(run, directory)}")
     return metrics
 
 

@@ -12,7 +12,7 @@ from transfer.api.training import make_recipe
 from transfer.backbones import get_backbone
 from transfer.errors import UsageError
 from transfer.evaluation.grid import Row, draw_grid
-from transfer.evaluation.plots import readable
+from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
 from transfer.images.preview import preview_images
@@ -57,9 +57,7 @@ def preview(
         >>> preview("data/dogs", "grid.png", augment="strong")
         PosixPath('grid.png')
     """
-    path = Path(output).expanduser()
-    if path.suffix.lower() != ".png" or path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"Expected a .png file in an existing folder. Received: {str(path)!r}")
+    path = check_png(output)
     if not 1 <= count <= MOST_IMAGES:
         raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
     recipe = make_recipe(None, knobs)

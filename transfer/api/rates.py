@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.api.training import check_recipe, divide, make_recipe, read_images
-from transfer.errors import UsageError
+from transfer.evaluation.plots import check_png
 from transfer.evaluation.rates import plot_rates
 from transfer.quiet import import_tensorflow
 from transfer.recipe import Recipe
@@ -47,7 +46,7 @@ def lr_find(
     """
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
-    path = None if output is None else _check_png(Path(output))
+    path = None if output is None else check_png(output)
     _, folder, audit = read_images(data, recipe)
     folder, _, groups = divide(folder, audit, recipe)
     weights = resolve_weights(backbone, recipe.weights)
@@ -58,9 +57,3 @@ def lr_find(
     if path is not None:
         plot_rates(dataclasses.asdict(curve), path)
     return curve
-
-
-def _check_png(path: Path) -> Path:
-    if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"Expected a .png file in a folder that exists. Received: {str(path)!r}")
-    return path

@@ -55,8 +55,9 @@ def finetune(
     """Train a classifier on a folder of images and evaluate it.
 
     The backbone runs once over the images and the head is trained on its features; then the top
-    of the backbone is fine-tuned; the better of the two on the validation images is kept and
-    evaluated on ``test`` where the data have it, else on ``val``.
+    of the backbone is fine-tuned. Of the head's model, the best epoch's and three between the
+    head's and the last weights, the best on the validation images is kept (ties go to the head),
+    and evaluated on ``test`` where the data have it, else on ``val``.
 
     Args:
         data: Folder with one folder per class, or with train/, val/ and test/ of such; or

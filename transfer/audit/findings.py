@@ -12,6 +12,7 @@ from transfer.audit.clean import REMARKS, SUFFIXES, Audit, remarks
 from transfer.images.files import Header
 from transfer.images.folder import ImageFolder, confusable
 from transfer.images.scan import NOT_UTF8
+from transfer.recipe import is_uneven
 
 SEVERITIES = {
     "error": "training is refused",
@@ -19,7 +20,6 @@ SEVERITIES = {
     "warning": "look at it",
     "note": "good to know",
 }
-UNEVEN = 3
 
 Items = tuple[tuple[str, ...], ...]
 
@@ -102,7 +102,7 @@ def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
 
 def _imbalance(sizes: Mapping[str, int]) -> Iterator[Finding]:
     numbers = [size for size in sizes.values() if size]
-    if numbers and max(numbers) > UNEVEN * min(numbers):
+    if is_uneven(numbers):
         items = tuple((name, str(sizes[name])) for name in sorted(sizes, key=lambda n: sizes[n]))
         title = f"classes are uneven: {min(numbers):,} to {max(numbers):,} images"
         advice = "Consider --balance weights, and read macro-F1 rather than accuracy."

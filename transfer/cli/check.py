@@ -33,6 +33,7 @@ _JOINED = {"copies": " = ", "near": " ~ ", "confusable": " and "}
     "--on-bad",
     type=click.Choice(["skip", "fail"]),
     default="skip",
+    show_default=True,
     help="fail is the same as --strict.",
 )
 @click.option(

@@ -6,14 +6,12 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from transfer.cli.console import watched
 from transfer.cli.options import given, recipe_options
-from transfer.errors import UsageError
 
 if TYPE_CHECKING:
     from transfer.api.comparison import Compared
@@ -33,8 +31,10 @@ if TYPE_CHECKING:
 )
 @click.option("--weights", metavar="WEIGHTS", help="As for finetune: a folder, for example.")
 @click.option("--image-size", type=int, metavar="NUMBER", help="Side of the input in pixels.")
-@click.option("--engine", metavar="auto|keras|openvino", help="What runs the networks.")
-@click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.")
+@click.option(
+    "--engine", metavar="auto|keras|openvino", help="What runs the networks.  [default: auto]"
+)
+@click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.  [default: f32]")
 @click.option("--group-by", metavar="SPEC", help="As for finetune: never divided by the folds.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Seed of the folds.  [default: 0]")
 @partial(recipe_options, names=("allow_empty", "follow_links"))
@@ -62,11 +62,9 @@ def compare(
     from transfer import api
     from transfer.api.comparison import what_transfer_buys
 
-    if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
-        raise UsageError(f"Expected a file in an existing folder as --output. Received: {output!r}")
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
     with watched():
-        records = api.compare(data, names, scratch=scratch, picture=output, **given(options))
+        records = api.compare(data, names, scratch=scratch, output=output, **given(options))
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in records], indent=2))
     else:
@@ -75,7 +73,7 @@ def compare(
         if gain is not None:
             click.echo(gain)
         if output is not None:
-            click.echo(f"Picture: {output}")
+            click.echo(f"Chart: {output}")
 
 
 def _table(records: Sequence[Compared]) -> str:

@@ -13,7 +13,11 @@ from transfer.cli.options import prior_option
 @click.command(short_help="Evaluate a run's model on a split or on other images.")
 @click.argument("run", type=click.Path())
 @click.argument("data", required=False)
-@click.option("--split", metavar="train|val|test", help="Which images; the run's own by default.")
+@click.option(
+    "--split",
+    metavar="train|val|test",
+    help="Which images.  [default: test where there is one, else val; of DATA else all]",
+)
 @prior_option
 @click.option("--follow-links", is_flag=True, help="Take images from outside DATA too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON on stdout.")

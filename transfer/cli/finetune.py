@@ -22,7 +22,12 @@ from transfer.cli.options import given, recipe_options
 @click.option(
     "--split", type=click.Path(), help="Split as an earlier RUN did, or as a CSV file says."
 )
-@click.option("-o", "--output", type=click.Path(), help="Run directory, new or empty.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    help="Run directory, new or empty.  [default: the next free runs/DATA-BACKBONE-001]",
+)
 @click.option("--resume", metavar="RUN", help="Finish this interrupted run, with its own recipe.")
 @click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
 @click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
@@ -45,7 +50,8 @@ def finetune(
     transfer prepare --help.
 
     The backbone runs once over the images and the head is trained on its features. Then the top
-    of the backbone is fine-tuned. The better of the two on the validation images is kept.
+    of the backbone is fine-tuned. Of the head's model, the best epoch's and three between the
+    head's and the last weights, the best on the validation images is kept; ties go to the head.
 
     Ctrl-C stops it after the current step (twice: at once); --resume RUN goes on from the last
     finished epoch, and needs neither DATA nor other options.

@@ -5,22 +5,42 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from functools import partial
 from typing import Any
 
 import click
 
 from transfer.cli.console import watched
-from transfer.cli.options import given, recipe_options
+from transfer.cli.options import HELP, given, recipe_options
+
+# What the climb has its own of, or stops before.
+UNUSED = (
+    "learning_rate",
+    "schedule",
+    "epochs",
+    "patience",
+    "interpolate",
+    "monitor",
+    "ema",
+    "folds",
+    "folds_finetune",
+    "time",
+)
 
 
 @click.command("lr-find", short_help="Suggest a learning rate for fine-tuning.")
 @click.argument("data")
-@recipe_options
+@partial(recipe_options, names=[name for name in HELP if name not in UNUSED])
 @click.option(
     "--recipe", type=click.Path(), help="Start from this recipe.json; options override it."
 )
 @click.option(
-    "-o", "--output", type=click.Path(), default="lr-find.png", help="PNG file for the curve."
+    "-o",
+    "--output",
+    type=click.Path(),
+    default="lr-find.png",
+    show_default=True,
+    help="PNG file for the curve.",
 )
 @click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")

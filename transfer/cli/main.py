@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from transfer import __version__, signals
-from transfer.errors import TransferError, out_of_memory
+from transfer.errors import ELSEWHERE, TransferError, did_you_mean, out_of_memory
 
 COMMANDS = (
     "check",
@@ -42,6 +42,13 @@ class LazyGroup(click.Group):
         name = name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"transfer.cli.{name}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -91,7 +98,7 @@ def _explain(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.ClickException():
-            error.show()
+            _in_our_words(error).show()
             return error.exit_code
         case KeyboardInterrupt() | click.Abort():
             return _say("Interrupted.", 130)
@@ -100,11 +107,21 @@ def _explain(error: BaseException) -> int:
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
         case OSError() if error.filename is not None or error.errno is not None:
-            return _say(f"Error: {error}. Nothing of an earlier run was changed.", 1)
+            return _say(f"Error: {error}", 1)
     if (told := out_of_memory(error)) is not None:
         return _say(f"Error: {told}", told.exit_code)
     line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return _say(f"Error: {line} (run again with --debug for the traceback)", 1)
+
+
+def _in_our_words(error: click.ClickException) -> click.ClickException:
+    """Return an error that names our option where the one given is that of other tools."""
+    if isinstance(error, click.NoSuchOption):
+        name = ELSEWHERE.get(error.option_name.lstrip("-").replace("-", "_"))
+        if name is not None:
+            near = ["--" + name.replace("_", "-")]
+            return click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
+    return error
 
 
 def _say(message: str, code: int) -> int:

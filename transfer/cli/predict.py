@@ -19,7 +19,14 @@ from transfer.progress import warn
 @click.command(short_help="Say what is on pictures.")
 @click.argument("run", type=click.Path())
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
-@click.option("--top", default=1, metavar="K", type=click.IntRange(1), help="Classes per picture.")
+@click.option(
+    "--top",
+    default=1,
+    metavar="K",
+    type=click.IntRange(1),
+    show_default=True,
+    help="Classes per image.",
+)
 @click.option(
     "--format",
     "form",

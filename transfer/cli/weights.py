@@ -18,7 +18,7 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
     """List the pretrained weights on this machine of the backbones that fit PATTERN.
 
     They are looked for in the folder that the variable TRANSFER_WEIGHTS names, then in this
-    package, then in the cache of Keras. Without a network, put a file into one of the folders
+    package, then in the cache of Keras. Without the internet, put a file into one of the folders
     under the name that --all shows, or give its path to "transfer finetune --weights".
     """
     from transfer.backbones import list_backbones
@@ -46,11 +46,12 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
         [
             backbone.name,
             "download" if weights.needs_download else weights.origin,
+            backbone.weights_file or "-",
             str(weights.path or backbone.weights_url or "-"),
         ]
         for backbone, weights in found
     ]
     if cells:
-        click.echo(table(["BACKBONE", "WEIGHTS", "WHERE"], cells))
+        click.echo(table(["BACKBONE", "WEIGHTS", "FILE", "WHERE"], cells))
     click.echo(f"\nTRANSFER_WEIGHTS: {os.environ.get('TRANSFER_WEIGHTS') or 'not set'}")
     click.echo(f"Keras cache:      {keras_cache()}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfer.errors import UsageError
 from transfer.run import atomic
 
 if TYPE_CHECKING:
@@ -18,6 +20,14 @@ LONGEST_LABEL = 24
 NUMBERS_UP_TO = 20  # classes; above that a number does not fit into its cell
 MOST_LABELS = 130  # per axis; above that every second, fifth, tenth ... class is labelled
 RIGHT_TO_LEFT = ("R", "AL", "RLE", "RLO", "RLI")
+
+
+def check_png(path: str | os.PathLike[str]) -> Path:
+    """Return where a PNG file can be written. Raises UsageError where none can."""
+    path = Path(path).expanduser()
+    if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"Expected a .png file in an existing folder. Received: {str(path)!r}")
+    return path
 
 
 def plot_confusion_matrix(

@@ -23,7 +23,7 @@ from transfer.images.pipeline import (
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.training.classifier import build_classifier, image_size, top_of, unfreeze
-from transfer.training.schedules import settled
+from transfer.training.schedules import epochs_of
 from transfer.training.targets import hard_batches, resolve_mix, soft_batches
 
 
@@ -55,7 +55,7 @@ def batches_of_activations(
         recipe: Gives balance, seed, batch size and epochs.
         first_epoch: Epochs that a training which is taken up again has behind it.
     """
-    count, size, epochs = len(train), recipe.batch_size, settled(recipe)
+    count, size, epochs = len(train), recipe.batch_size, epochs_of(recipe)
     weights = _loss_weights(class_weights, recipe)
     first_view = np.random.default_rng([recipe.seed, 1]).integers(train.views, size=count)
 
@@ -131,7 +131,7 @@ def batches_of_images(
             shuffle=True,
             seed=recipe.seed,
             epoch=first_epoch,
-            epochs=settled(recipe) - first_epoch,
+            epochs=epochs_of(recipe) - first_epoch,
             oversample=recipe.balance == "oversample",
             weights=[weights[label] for label in train.labels],
         ),

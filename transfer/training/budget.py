@@ -19,8 +19,8 @@ from transfer.recipe import Recipe
 from transfer.training.batches import Batches, Tuning
 from transfer.training.frozen import MOST_VIEWS
 from transfer.training.head import build_head, parse_head
+from transfer.training.schedules import MOST_EPOCHS
 
-MOST_EPOCHS = 50  # beyond these, more of the same teaches nothing
 SAMPLE = 64  # images of each side by which speeds are measured
 PROBED = 16  # of them that tell whether a view is in the cache
 CLOSING = 8.0  # seconds for loading, converting, drawing: what hardly depends on the images
@@ -62,14 +62,15 @@ class Costs:
             return min(epochs, most)
         return min(self.cached + _times(left - epochs * self.epoch, self.view), most)
 
-    def epochs(self, seconds: float) -> int:
-        """Return how many epochs fit into the seconds to the end of the run; 0 for none.
+    def epochs(self, seconds: float, most: int | None = None) -> int:
+        """Return how many epochs fit into the seconds to the end of the run, or `most`; 0 for none.
 
         Of many, the last may stand out by half: a budget is kept within a tenth on both sides.
         """
         left = seconds - self.closing
         fit = _times(left, self.epoch)
-        return min(_times(left + self.epoch / 2, self.epoch) if fit >= 5 else fit, MOST_EPOCHS)
+        fit = _times(left + self.epoch / 2, self.epoch) if fit >= 5 else fit
+        return min(fit, most or MOST_EPOCHS)
 
 
 NOTHING_FITS = Costs(photos=0.0, view=0.0, epoch=1e9, closing=0.0)

@@ -91,23 +91,22 @@ def keep_the_best(
         figures = {f"val_{key}": value for key, value in judge(probabilities, labels).items()}
         return Candidate(name, weights, probabilities.argmax(axis=1) == labels, figures)
 
-    head = saved = candidate("head", tuned.start)
+    head = candidate("head", tuned.start)
     candidates = [head]
     if tuned.best_epoch is not None:
-        classifier.set_weights(keras.models.load_model(path, compile=False).get_weights())
-        saved = candidate(f"epoch {tuned.best_epoch + 1}", [np.array(v) for v in variables])
-        candidates.append(saved)
+        classifier.load_weights(path)
+        weights = [np.array(variable) for variable in variables]
+        candidates.append(candidate(f"epoch {tuned.best_epoch + 1}", weights))
     for share in SHARES if recipe.interpolate else ():
         weights = [a + np.float32(share) * (b - a) for a, b in zip(tuned.start, last, strict=True)]
         candidates.append(candidate(f"{share:.0%} of fine-tuning", weights))
     chosen = max(candidates[1:], key=lambda each: each.rank(recipe.monitor), default=head)
     if chosen.rank(recipe.monitor)[0] <= head.rank(recipe.monitor)[0]:
         chosen = head
+    choice = _compare(chosen, head, candidates, recipe.monitor)
     _assign(variables, chosen.weights)
-    if chosen is not saved:
-        save_model(classifier, path)
-    figures = {} if chosen is head else finite(chosen.figures)
-    return _compare(chosen, head, candidates, recipe.monitor), figures
+    save_model(classifier, path)  # also where it should hold them: an interruption may have been
+    return choice, {} if chosen is head else finite(chosen.figures)
 
 
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:

@@ -6,13 +6,13 @@ import zipfile
 
 import keras
 
-from transfer.backbones import Backbone, get_backbone
+from transfer.backbones import get_backbone
 from transfer.blocks import affordable, find_blocks, split_at
 from transfer.errors import RunError, UsageError, did_you_mean
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.run import Run
-from transfer.training.head import Head, parse_head, pool
+from transfer.training.head import parse_head, pool
 from transfer.weights import Weights, load_weights
 
 
@@ -21,16 +21,21 @@ def image_size(recipe: Recipe) -> int:
     return recipe.image_size or get_backbone(recipe.backbone).image_size
 
 
-def build_extractor(backbone: Backbone, head: Head, size: int, weights: Weights) -> keras.Model:
+def build_extractor(recipe: Recipe, weights: Weights) -> keras.Model:
     """Return the frozen part: images (b, size, size, 3), RGB 0..255 -> vectors (b, d).
 
     The backbone is one layer of it, named as in the registry. Nothing in it is trainable.
+
+    Args:
+        recipe: Names the backbone, its image size and the head, which says how it is pooled.
+        weights: The backbone's, present as a file (or "none").
     """
+    backbone, size = get_backbone(recipe.backbone), image_size(recipe)
     base = backbone.build(size)
     load_weights(base, backbone, weights)
     base.trainable = False
     images = keras.Input((size, size, 3), name="image")
-    vectors = pool(head, base(backbone.apply_preprocess(images)))
+    vectors = pool(parse_head(recipe.head), base(backbone.apply_preprocess(images)))
     return keras.Model(images, vectors, name="extractor")
 
 
@@ -74,7 +79,12 @@ def unfreeze(classifier: keras.Model, base: keras.Model, chosen: set[str]) -> No
                 part.trainable = False
 
 
-def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
+def is_from_scratch(recipe: Recipe, weights: Weights) -> bool:
+    """Tell whether all of the network is trained, from its first weight."""
+    return get_backbone(recipe.backbone).scratch and weights.origin == "none"
+
+
+def layers_to_unfreeze(base: keras.Model, spec: str, from_scratch: bool = False) -> set[str]:
     """Return the names of the backbone's layers that `spec` stands for.
 
     Args:
@@ -82,6 +92,7 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
         spec: ``auto`` (see `transfer.blocks.affordable`), ``none``, ``all``, a number of blocks
             counted from the top (at most as many as there are), or the name of the lowest layer
             to train.
+        from_scratch: There is nothing worth freezing: ``auto`` is ``all``.
 
     Raises:
         UsageError: `spec` names no layer.
@@ -89,7 +100,7 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
     names = [layer.name for layer in base.layers]
     if spec == "none":
         return set()
-    if spec == "all":
+    if spec == "all" or (spec == "auto" and from_scratch):
         return set(names)
     if spec == "auto" or spec.isdecimal():
         blocks = find_blocks(base)
@@ -113,7 +124,10 @@ def load_classifier(run: Run) -> keras.Model:
     """
     path = run.path / "model.keras"
     if not path.is_file():
-        raise RunError(f"{path} is missing: the run did not get that far.")
+        raise RunError(
+            f"{path} is missing: the run did not get that far."
+            f" Finish it with: transfer finetune --resume {run.path}"
+        )
     if not zipfile.is_zipfile(path):
         raise RunError(f"{path} is not a valid model: it is cut off, or not Keras' format.")
     try:

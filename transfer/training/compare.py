@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from transfer.backbones import get_backbone
 from transfer.errors import DataError
 from transfer.features.engines import BATCH_SIZE, Engine
 from transfer.features.extract import extract
@@ -17,10 +16,9 @@ from transfer.images.folder import ImageFolder
 from transfer.images.groups import number_groups
 from transfer.progress import say
 from transfer.recipe import Recipe
-from transfer.training.classifier import build_extractor, image_size
+from transfer.training.classifier import build_extractor
 from transfer.training.folds import FOLDS
 from transfer.training.frozen import frozen_network, open_cache
-from transfer.training.head import parse_head
 from transfer.training.logistic import cross_validate
 from transfer.training.probe import LARGEST
 from transfer.training.scaling import common_scale, unit
@@ -67,8 +65,7 @@ def measure(
         DataError: A class has fewer than two images that are not near duplicates.
     """
     recipe = replace(recipe, head="linear")  # by its pooling the cache knows the vectors
-    backbone = get_backbone(recipe.backbone)
-    extractor = build_extractor(backbone, parse_head(recipe.head), image_size(recipe), weights)
+    extractor = build_extractor(recipe, weights)
     base = extractor.get_layer(recipe.backbone)
     network = frozen_network(extractor, base, None, recipe)
     cache = open_cache(network, base, None, weights, sha256)
@@ -95,9 +92,9 @@ def measure(
 
 def _scaled(vectors: np.ndarray) -> np.ndarray:
     """Return vectors as the linear head of a run sees them."""
-    directions = unit(vectors)
-    mean, scale = common_scale(directions)
-    return np.asarray((directions - mean) / scale, np.float32)
+    directed = unit(vectors)
+    mean, scale = common_scale(directed)
+    return np.asarray((directed - mean) / scale, np.float32)
 
 
 def _some(folder: ImageFolder, columns: int, seed: int) -> np.ndarray:

@@ -17,7 +17,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.backbones import get_backbone
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
@@ -203,11 +202,12 @@ def _judge_tuned(
 ) -> np.ndarray:
     """Train as the run does on some images; return probabilities (n, classes) of others."""
     recipe, images = material.recipe, material.images
-    spec, size = parse_head(recipe.head), image_size(recipe)
     seen, judges = _divide(material, seen)
     weights = material.class_weights(seen)
-    extractor = build_extractor(get_backbone(recipe.backbone), spec, size, material.weights)
-    head = build_head(spec, extractor.output_shape[-1], len(images.classes), recipe.seed)
+    extractor = build_extractor(recipe, material.weights)
+    head = build_head(
+        parse_head(recipe.head), extractor.output_shape[-1], len(images.classes), recipe.seed
+    )
     features = None
     if material.features is not None:
         features = _take(material, seen, all_views=True), _take(material, judges)
@@ -223,8 +223,9 @@ def _judge_tuned(
     save_model(classifier, path)
     history = History(directory / "history.csv")
     tuned = fine_tune(model, classifier, batches, recipe, path, history, {})
-    keep_the_best(model, classifier, tuned, recipe, path)
-    classifier.load_weights(path)  # those of the best epoch, which `model` shares
+    if features is not None:
+        keep_the_best(model, classifier, tuned, recipe, path)
+    classifier.load_weights(path)  # the best ones, which `model` shares
     with naming_bad_files():
         parts = [model.predict_on_batch(part) for part in _inputs(material, held)]
     return np.concatenate(parts)

@@ -18,11 +18,11 @@ from transfer.recipe import MONITORS, Recipe
 from transfer.training.averages import AveragedWeights
 from transfer.training.batches import Batches, with_targets
 from transfer.training.checkpoint import BestCheckpoint, Patience, StateKeeper
-from transfer.training.history import COLUMNS, History, check_loss
+from transfer.training.history import History, check_loss
 from transfer.training.metrics import MacroF1
 from transfer.training.mixed_precision import mix_precision
 from transfer.training.optimizers import layer_factors, make_optimizer
-from transfer.training.schedules import settled
+from transfer.training.schedules import epochs_of, rate_of
 from transfer.training.state import State
 
 
@@ -53,6 +53,7 @@ def fine_tune(
     history: History,
     about: dict[str, Any],
     saved: State | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Tuned:
     """Train what is trainable in `model`, and write the classifier to `path` where it got better.
 
@@ -68,30 +69,24 @@ def fine_tune(
         history: Where the epochs are recorded, as phase "finetune".
         about: JSON that is saved with the state.
         saved: The state to go on from, where there is one; `batches` begin at its epoch.
+        callbacks: More of them, called last.
 
     Raises:
         TransferError: The loss stopped being a finite number.
     """
     first_epoch = saved.epoch if saved else 0
-    epochs = settled(recipe)
+    epochs = epochs_of(recipe)
     steps = batches.steps_per_epoch * epochs
     batches = with_targets(batches, model.output_shape[-1], recipe, first_epoch)
-    base = classifier.get_layer(recipe.backbone)
-    optimizer = make_optimizer(recipe, steps, layer_factors(model, base, recipe.layer_decay))
-    if recipe.mixed_precision == "on":
-        model, optimizer = mix_precision(model, base, optimizer)
-    model.compile(  # after unfreezing: what is trainable is settled here
-        optimizer=optimizer,
-        loss="categorical_crossentropy",
-        metrics=["accuracy", MacroF1(model.output_shape[-1])],
-        jit_compile=False,
-    )
+    model = compile_for_tuning(model, classifier.get_layer(recipe.backbone), recipe, steps)
     mode = MONITORS[recipe.monitor]
-    with naming_bad_files(), bar("Fine-tuning", steps) as advance:
+    with naming_bad_files(), bar("Training", steps) as advance:
         advance(first_epoch * batches.steps_per_epoch)
         before = evaluate(model, batches.val) if saved is None else {}
         best = BestCheckpoint(path, recipe.monitor, mode, before.get(recipe.monitor), classifier)
-        patience = Patience(recipe.monitor, mode=mode, patience=recipe.patience)
+        patience = Patience(
+            recipe.monitor, mode=mode, patience=recipe.patience or max(5, epochs // 2)
+        )
         keeper = StateKeeper(path.parent, best, patience, history, about, saved)
         if saved is not None and (saved.progress["stopped"] or first_epoch == epochs):
             keeper.set_model(model)
@@ -113,36 +108,69 @@ def fine_tune(
                     patience,
                     history.recorder("finetune"),
                     keeper,
-                    _watcher(recipe, history, advance),
+                    _watcher(recipe, epochs, history, advance),
+                    *callbacks,
                 ],
             )
     return Tuned(best.best_epoch, best.best_logs, keeper.start, batches.val)
 
 
-def _watcher(recipe: Recipe, history: History, advance: Advance) -> keras.callbacks.Callback:
+def compile_for_tuning(
+    model: keras.Model, base: keras.Model, recipe: Recipe, steps: int
+) -> keras.Model:
+    """Return a model compiled as the recipe says: what is trainable is settled here.
+
+    Args:
+        model: What is trained.
+        base: The backbone, some or all of whose layers are in it.
+        recipe: The knobs; its mixed precision is "on" or "off".
+        steps: Batches in all epochs together.
+    """
+    optimizer = make_optimizer(recipe, steps, layer_factors(model, base, recipe.layer_decay))
+    if recipe.mixed_precision == "on":
+        model, optimizer = mix_precision(model, base, optimizer)
+    model.compile(
+        optimizer=optimizer,
+        loss="categorical_crossentropy",
+        metrics=["accuracy", MacroF1(model.output_shape[-1])],
+        jit_compile=False,
+    )
+    return model
+
+
+def _watcher(
+    recipe: Recipe, epochs: int, history: History, advance: Advance
+) -> keras.callbacks.Callback:
+    """Return what moves the bar, looks at the loss of each step, and tells of each epoch."""
     half = recipe.mixed_precision == "on"
     hint = " Or float16 is too narrow for this network: --mixed-precision off." if half else ""
 
+    epoch = 0
+
+    def begin(number: int, logs: Any) -> None:
+        nonlocal epoch
+        epoch = number + 1
+
     def step_done(batch: int, logs: dict[str, float]) -> None:
-        epoch = len([row for row in history.rows if row["phase"] == "finetune"]) + 1
-        check_loss(logs["loss"], "finetune", epoch, recipe.learning_rate, "--learning-rate", hint)
+        check_loss(logs["loss"], "finetune", epoch, rate_of(recipe), "--learning-rate", hint)
         advance(1)
 
     return keras.callbacks.LambdaCallback(
+        on_epoch_begin=begin,
         on_train_batch_end=step_done,
         on_test_batch_end=lambda batch, logs: signals.check(),
-        on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], recipe)),
+        on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], epochs, recipe.monitor)),
     )
 
 
 def evaluate(model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
-    """Return val_loss and val_accuracy of a compiled model."""
+    """Return val_loss, val_accuracy and val_macro_f1 of a compiled model."""
     figures = model.evaluate(batches, verbose=0, return_dict=True)
     return {f"val_{name}": float(value) for name, value in figures.items()}
 
 
-def _line(row: dict[str, Any], recipe: Recipe) -> str:
-    left = row["seconds"] * (recipe.epochs - row["epoch"])
-    names = dict.fromkeys([*COLUMNS[2:6], recipe.monitor])
+def _line(row: dict[str, Any], epochs: int, monitor: str) -> str:
+    left = row["seconds"] * (epochs - row["epoch"])
+    names = dict.fromkeys(["loss", "accuracy", "val_loss", "val_accuracy", monitor])
     figures = ", ".join(f"{name} {row.get(name, float('nan')):.4f}" for name in names)
-    return f"Epoch {row['epoch']:>2}/{recipe.epochs}: {figures}; at most {left:.0f} s left"
+    return f"Epoch {row['epoch']:>2}/{epochs}: {figures}; at most {left:.0f} s left"

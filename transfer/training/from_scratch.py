@@ -33,7 +33,7 @@ def train_from_scratch(job: Job, extractor: keras.Model) -> None:
     recipe, sides = job.recipe, job.sides
     say(f"{recipe.backbone} has no pretrained weights: all of it is trained from scratch.")
     base = extractor.get_layer(recipe.backbone)
-    chosen = layers_to_unfreeze(base, "all" if recipe.unfreeze == "auto" else recipe.unfreeze)
+    chosen = layers_to_unfreeze(base, recipe.unfreeze, from_scratch=True)
     tuning = Tuning(extractor, base, chosen, None, job.class_weights)
     epochs = recipe.epochs
     if job.saved is not None:
@@ -41,7 +41,8 @@ def train_from_scratch(job: Job, extractor: keras.Model) -> None:
     elif job.until is not None:
         judged = len(job.folder.select(job.run.info["split"]))
         costs = measure_costs(tuning, sides, recipe, judged, job.left)
-        epochs = max(1, costs.epochs(job.left))  # without any there would be nothing
+        fit = costs.epochs(job.left, job.run.recipe.epochs)
+        epochs = max(1, fit)  # without any there would be nothing
         tell_plan(epochs, None, job.left)
     recipe = replace(recipe, epochs=epochs)
     job.run.update_info(plan={"epochs": epochs})

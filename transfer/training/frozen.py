@@ -24,7 +24,7 @@ from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.training.classifier import image_size
 from transfer.training.head import is_linear, parse_head, pool
-from transfer.training.probe import ENOUGH
+from transfer.training.probe import ENOUGH_WITHOUT_VIEWS
 from transfer.units import parse_bytes
 from transfer.weights import Weights
 
@@ -79,7 +79,7 @@ def views_of(recipe: Recipe, images: int, tuned: bool) -> int:
         return 0
     if recipe.views is not None:
         return recipe.views
-    if tuned or images < ENOUGH:
+    if tuned or images < ENOUGH_WITHOUT_VIEWS:
         return VIEWS
     return 0 if is_linear(parse_head(recipe.head)) else FEW_VIEWS
 

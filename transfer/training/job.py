@@ -26,7 +26,7 @@ class Job:
     Attributes:
         run: Where model.keras, history.csv and run.json go.
         folder: All images, each with its split.
-        recipe: The knobs; nothing that training depends on is ``auto`` any more.
+        recipe: The knobs; epochs, label smoothing, monitor and mixed precision are settled.
         weights: The backbone's weights, present as a file (or "none").
         sha256: Path to hex digest of the file, for every image: what features are found by.
         groups: Path to the key of its group, for every image: groups are judged together.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from transfer.backbones import get_backbone
 from transfer.errors import UsageError
 from transfer.images.folder import ImageFolder
 from transfer.images.groups import number_groups
@@ -20,7 +20,8 @@ from transfer.progress import bar
 from transfer.recipe import Recipe
 from transfer.training.balance import weigh_classes
 from transfer.training.batches import Batches, Tuning, with_targets
-from transfer.training.classifier import build_extractor, image_size, layers_to_unfreeze
+from transfer.training.classifier import build_extractor, is_from_scratch, layers_to_unfreeze
+from transfer.training.finetune import compile_for_tuning
 from transfer.training.frozen import (
     choose_cut,
     compute_features,
@@ -30,7 +31,7 @@ from transfer.training.frozen import (
 )
 from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
-from transfer.training.optimizers import layer_factors, make_optimizer
+from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.probe import fit_head
 from transfer.training.schedules import settle
 from transfer.weights import Weights
@@ -83,23 +84,23 @@ def find_rate(
         UsageError: Nothing is to be fine-tuned.
     """
     keras.utils.set_random_seed(recipe.seed)
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
     sides = folder.select("train"), folder.select("val")
     steps = STEPS * recipe.accumulate
+    extractor = build_extractor(recipe, weights)
+    base = extractor.get_layer(recipe.backbone)
     recipe = replace(
-        settle(recipe, len(sides[0])),
+        settle(recipe, len(sides[0]), base),
         epochs=math.ceil(steps / math.ceil(len(sides[0]) / recipe.batch_size)),
         monitor="val_loss",
-    )
-    extractor = build_extractor(
-        get_backbone(recipe.backbone), parse_head(recipe.head), image_size(recipe), weights
+        mixed_precision=resolve_mixed_precision(recipe.mixed_precision),
     )
     with tempfile.TemporaryDirectory() as scratch:
         own = number_groups(groups, sides[0].paths)
         model, batches = _fine_tuning(extractor, sides, recipe, weights, sha256, own, Path(scratch))
-        factors = layer_factors(model, extractor.get_layer(recipe.backbone), recipe.layer_decay)
-        optimizer = make_optimizer(recipe, steps, factors)
-        optimizer.learning_rate = rising(LOWEST, HIGHEST, STEPS)
-        model.compile(optimizer, "categorical_crossentropy", jit_compile=False)
+        model = compile_for_tuning(model, base, recipe, steps)
+        model.optimizer.learning_rate = rising(LOWEST, HIGHEST, STEPS)
         batches = with_targets(batches, model.output_shape[-1], recipe)
         with naming_bad_files():
             rates, losses = _climb(model, batches, steps)
@@ -117,9 +118,8 @@ def _fine_tuning(
 ) -> tuple[keras.Model, Batches]:
     """Return the model as fine-tuning takes it up, and the batches that it gets."""
     base = extractor.get_layer(recipe.backbone)
-    from_scratch = get_backbone(recipe.backbone).scratch and weights.origin == "none"
-    everything = from_scratch and recipe.unfreeze == "auto"
-    chosen = layers_to_unfreeze(base, "all" if everything else recipe.unfreeze)
+    from_scratch = is_from_scratch(recipe, weights)
+    chosen = layers_to_unfreeze(base, recipe.unfreeze, from_scratch)
     if not chosen:
         raise UsageError("Nothing is fine-tuned with --unfreeze none. Expected blocks to train.")
     counts = np.bincount(sides[0].labels, minlength=len(sides[0].classes)).tolist()
@@ -150,7 +150,7 @@ def _climb(model: keras.Model, batches: Batches, steps: int) -> tuple[list[float
         for inputs, targets, weights in batches.train.take(steps):
             rate = float(model.optimizer.learning_rate)
             model.reset_metrics()
-            loss = float(model.train_on_batch(inputs, targets, weights))
+            loss = float(model.train_on_batch(inputs, targets, weights, return_dict=True)["loss"])
             advance(1)
             if not math.isfinite(loss):
                 break

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from transfer.blocks import find_blocks
 from transfer.recipe import Recipe
-from transfer.training.schedules import make_schedule
+from transfer.training.schedules import make_schedule, rate_of
 
 
 class _Layerwise:
@@ -110,7 +110,7 @@ def make_optimizer(
     kinds: dict[str, Any] = {"adam": LayerwiseAdam, "adamw": LayerwiseAdamW, "sgd": LayerwiseSGD}
     return kinds[recipe.optimizer](
         learning_rate=make_schedule(
-            recipe.schedule, recipe.learning_rate, max(1, steps // recipe.accumulate)
+            recipe.schedule, rate_of(recipe), max(1, steps // recipe.accumulate)
         ),
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.clip_norm or None,

@@ -18,7 +18,7 @@ from transfer.errors import TransferError
 from transfer.features.extract import Features
 from transfer.progress import bar, say
 from transfer.recipe import MONITORS, Recipe
-from transfer.training.checkpoint import BestCheckpoint
+from transfer.training.checkpoint import BestCheckpoint, Patience
 from transfer.training.head import (
     absorb_scaling,
     build_head,
@@ -32,8 +32,9 @@ from transfer.training.metrics import MacroF1, judge
 from transfer.training.scaling import common_scale, standardisation, unit
 
 LARGEST = 4e8  # rows x columns x classes that are solved in about a minute on two cores
-ENOUGH = 1000  # photos that are solved without their views
+ENOUGH_WITHOUT_VIEWS = 1000  # photos
 BATCH_SIZE = 256  # vectors are small: larger batches than for images
+PATIENCE = 10  # epochs
 
 
 def fit_head(
@@ -103,7 +104,7 @@ def is_solved(train: Features, classes: int, recipe: Recipe) -> bool:
 
 def _solved_rows(train: Features) -> slice:
     """Return the rows that are solved: to many photos, views add nothing but time."""
-    return slice(len(train.labels) if len(train) < ENOUGH else len(train))
+    return slice(len(train.labels) if len(train) < ENOUGH_WITHOUT_VIEWS else len(train))
 
 
 def _solve(
@@ -181,9 +182,7 @@ def _train(
             callbacks=[
                 keras.callbacks.TerminateOnNaN(),
                 best,
-                keras.callbacks.EarlyStopping(
-                    recipe.monitor, mode=mode, patience=2 * (recipe.patience or 5)
-                ),
+                Patience(recipe.monitor, mode=mode, patience=recipe.patience or PATIENCE),
                 history.recorder("head"),
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1)),
             ],

@@ -10,12 +10,16 @@ import keras
 
 from transfer.recipe import Recipe
 
-EPOCHS, STEPS, MOST = 8, 100, 50
-SMOOTHING, ENOUGH = 0.1, 1000  # share, and from how many images on
+EPOCHS = 8  # of fine-tuning, where so many make
+STEPS = 100  # updates of the weights; else more epochs, but not more than
+MOST_EPOCHS = 50  # beyond which more of the same teaches nothing
+RATE, RATE_WITHOUT_NORMALISATION = 5e-4, 1e-4
+SMOOTHING = 0.1
+ENOUGH_TO_SMOOTH = 1000  # images
 
 
-def settle(recipe: Recipe, images: int) -> Recipe:
-    """Return a recipe whose epochs, patience and label smoothing are settled.
+def settle(recipe: Recipe, images: int, base: keras.Model) -> Recipe:
+    """Return a recipe whose epochs, learning rate and label smoothing are settled.
 
     A few steps at the usual rate lead away from the solved head and not back: few photos need more
     epochs to become as many steps.
@@ -23,20 +27,36 @@ def settle(recipe: Recipe, images: int) -> Recipe:
     Args:
         recipe: These may be None.
         images: Number of training images.
+        base: The backbone.
     """
     steps = math.ceil(images / recipe.batch_size)
-    epochs = recipe.epochs or min(MOST, max(EPOCHS, math.ceil(STEPS / steps)))
+    epochs = recipe.epochs or min(MOST_EPOCHS, max(EPOCHS, math.ceil(STEPS / steps)))
     smoothing = recipe.label_smoothing
     if smoothing is None:
-        smoothing = SMOOTHING if images >= ENOUGH else 0.0
-    patience = recipe.patience or max(5, epochs // 2)
-    return replace(recipe, epochs=epochs, patience=patience, label_smoothing=smoothing)
+        smoothing = SMOOTHING if images >= ENOUGH_TO_SMOOTH else 0.0
+    rate = recipe.learning_rate or (RATE if _normalises(base) else RATE_WITHOUT_NORMALISATION)
+    return replace(recipe, epochs=epochs, learning_rate=rate, label_smoothing=smoothing)
 
 
-def settled(recipe: Recipe) -> int:
+def _normalises(base: keras.Model) -> bool:
+    kinds = (
+        keras.layers.BatchNormalization,
+        keras.layers.GroupNormalization,
+        keras.layers.LayerNormalization,
+    )
+    return any(isinstance(layer, kinds) for layer in base._flatten_layers())
+
+
+def epochs_of(recipe: Recipe) -> int:
     """Return the number of epochs of a recipe from `settle`."""
     assert recipe.epochs is not None
     return recipe.epochs
+
+
+def rate_of(recipe: Recipe) -> float:
+    """Return the learning rate of a recipe from `settle`."""
+    assert recipe.learning_rate is not None
+    return recipe.learning_rate
 
 
 def make_schedule(

@@ -32,6 +32,10 @@ _NAMES = ("state-1", "state-2")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class DiskFull(TransferError):
+    """There is no room for a file; what it would have replaced is as it was."""
+
+
 @dataclass(frozen=True)
 class State:
     """A valid generation.
@@ -64,7 +68,7 @@ def save_state(
         arrays: Of any shapes.
 
     Raises:
-        TransferError: The disk is full. The other generation is valid.
+        DiskFull: The other generation is valid.
     """
     file = directory / f"{_NAMES[epoch % 2]}.npz"
     with roomy(file, sum(array.nbytes for array in arrays)), atomic(file) as temporary:
@@ -116,7 +120,7 @@ def clear_state(directory: Path) -> None:
 
 @contextmanager
 def roomy(path: Path, size: int) -> Iterator[None]:
-    """Raise TransferError, with what is needed, where the block finds the disk full.
+    """Raise DiskFull, with what is needed, where the block finds the disk full.
 
     Args:
         path: The file that the block writes.
@@ -130,23 +134,24 @@ def roomy(path: Path, size: int) -> Iterator[None]:
         raise _disk_full(path, size) from error
 
 
-def out_of_disk(directory: Path, error: BaseException) -> TransferError | None:
-    """Return the advice for an error that means that a run's disk is full, None for another one.
+def out_of_disk(directory: Path, error: BaseException) -> DiskFull | None:
+    """Return the advice for an error of a run that means that a disk is full, None for another one.
 
     The largest file is what is needed to go on: a new one is written before the old one goes.
     """
-    if not isinstance(error, OSError) or error.errno not in _FULL:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        error = _disk_full(directory, max(file.stat().st_size for file in directory.iterdir()))
+    if not isinstance(error, DiskFull):
         return None
-    return _disk_full(directory, max(file.stat().st_size for file in directory.iterdir()))
+    return DiskFull(f"{error} Then go on with: transfer finetune --resume {directory}")
 
 
-def _disk_full(path: Path, size: int) -> TransferError:
+def _disk_full(path: Path, size: int) -> DiskFull:
     directory = path if path.is_dir() else path.parent
     free = shutil.disk_usage(directory).free
-    return TransferError(
+    return DiskFull(
         f"The disk is full: {path} needs about {max(size / 1e6, 0.1):,.1f} MB,"
-        f" {free / 1e6:,.1f} MB are free. What was saved before is unharmed. Make room, then go on"
-        f" with: transfer finetune --resume {directory}"
+        f" {free / 1e6:,.1f} MB are free. What was saved before is unharmed. Make room."
     )
 
 

@@ -17,7 +17,8 @@ from transfer.images.folder import ImageFolder
 from transfer.images.groups import number_groups
 from transfer.run import Run, write_csv
 from transfer.training.folds import FOLDS, deal
-from transfer.training.scaling import standardise
+from transfer.training.logistic import softmax
+from transfer.training.scaling import standardise, unit
 
 RIDGE = 0.3  # of the mean variance, added to each; .2 to 1 find about as many planted errors
 ABSENT = -1e4  # logit of a class that a fold lacks
@@ -149,9 +150,9 @@ def vote(
         seed: Seed of the choice where more than 10,000 images could vote.
 
     Returns:
-        float32 array of shape (n, classes), rows sum to 1.
+        float32 array of shape (n, classes), rows sum to 1; NaN where there are no others.
     """
-    unit = directions(vectors)
+    directed = unit(vectors)
     own = np.arange(len(labels)) if groups is None else groups
     voters = np.arange(len(labels))
     if len(voters) > MOST_VOTERS:
@@ -159,18 +160,15 @@ def vote(
     count = min(VOTERS, len(voters))
     shares = np.empty((len(labels), classes), np.float32)
     for part in np.array_split(np.arange(len(labels)), -(-len(labels) // MOST_COMPARED)):
-        likeness = unit[part] @ unit[voters].T
-        likeness[own[part][:, None] == own[voters]] = -2.0
-        nearest = voters[np.argpartition(-likeness, count - 1, axis=1)[:, :count]]
-        given = labels[nearest]
-        shares[part] = np.stack([(given == label).mean(axis=1) for label in range(classes)], 1)
+        likeness = directed[part] @ directed[voters].T
+        likeness[own[part][:, None] == own[voters]] = -np.inf
+        nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
+        votes = np.isfinite(np.take_along_axis(likeness, nearest, axis=1))
+        given = np.where(votes, labels[voters[nearest]], -1)
+        found = np.stack([(given == label).sum(axis=1) for label in range(classes)], 1)
+        counted = votes.sum(axis=1, keepdims=True)
+        shares[part] = found / np.where(counted, counted, np.nan)
     return shares
-
-
-def directions(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors of length 1."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12))
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -179,12 +177,10 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     A discriminant on many dimensions is far too sure of itself (Guo et al. 2017,
     https://arxiv.org/abs/1706.04599).
     """
-    logits = logits - logits.max(axis=1, keepdims=True)
     given = np.arange(len(labels)), labels
     best, lowest = logits, np.inf
     for temperature in np.geomspace(0.25, 64, 33):
-        raised = np.exp(logits / temperature)
-        shares = raised / raised.sum(axis=1, keepdims=True)
+        shares = softmax(logits / temperature)
         loss = -np.log(np.maximum(shares[given], 1e-12)).mean()
         if loss < lowest:
             best, lowest = shares, loss
@@ -202,7 +198,7 @@ def outliers(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarr
     Returns:
         float32 array of shape (n,), 0..2; 0 for an image that is alone in its class.
     """
-    unit = directions(vectors)
+    directed = unit(vectors)
     scores = np.zeros(len(labels), np.float32)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
@@ -213,7 +209,7 @@ def outliers(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarr
         if count < 1:
             continue
         for part in np.array_split(rows, -(-len(rows) // MOST_COMPARED)):
-            likeness = unit[part] @ unit[compared].T
+            likeness = directed[part] @ directed[compared].T
             likeness[part[:, None] == compared] = -2.0  # itself
             scores[part] = 1 - np.partition(likeness, -count, axis=1)[:, -count:].mean(axis=1)
     return scores

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from transfer.backbones import get_backbone
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
@@ -28,7 +27,7 @@ from transfer.training.choice import keep_the_best
 from transfer.training.classifier import (
     build_classifier,
     build_extractor,
-    image_size,
+    is_from_scratch,
     layers_to_unfreeze,
 )
 from transfer.training.cross_validation import Material, judge_folds
@@ -64,7 +63,7 @@ def train(
     saved: State | None = None,
     until: float | None = None,
 ) -> Predictions | None:
-    """Train a classifier and leave the better of its two phases in the run's model.keras.
+    """Train a classifier and leave the best of its two phases in the run's model.keras.
 
     The arguments are those of `transfer.training.job.Job`.
 
@@ -81,7 +80,8 @@ def train(
         tf.config.experimental.enable_op_determinism()
     labels = folder.select("train").labels
     counts = np.bincount(labels, minlength=len(folder.classes)).tolist()
-    recipe = settle(recipe, len(labels))
+    extractor = build_extractor(recipe, weights)
+    recipe = settle(recipe, len(labels), extractor.get_layer(recipe.backbone))
     begun = run.info.get("mixed_precision", "off") if saved else recipe.mixed_precision
     recipe = replace(
         recipe,
@@ -91,16 +91,25 @@ def train(
     class_weights = weigh_classes(counts, recipe.balance)
     run.update_info(
         monitor=recipe.monitor,
+        learning_rate=recipe.learning_rate,
         mixed_precision=recipe.mixed_precision,
         class_weights=class_weights,
     )
     history = History(run.path / "history.csv", saved.progress["history"] if saved else ())
     job = Job(
-        run, folder, recipe, weights, sha256, groups, about, class_weights, history, saved, until
+        run=run,
+        folder=folder,
+        recipe=recipe,
+        weights=weights,
+        sha256=sha256,
+        groups=groups,
+        about=about,
+        class_weights=class_weights,
+        history=history,
+        saved=saved,
+        until=until,
     )
-    backbone = get_backbone(recipe.backbone)
-    extractor = build_extractor(backbone, parse_head(recipe.head), image_size(recipe), weights)
-    if backbone.scratch and weights.origin == "none":
+    if is_from_scratch(recipe, weights):
         train_from_scratch(job, extractor)
         return None
     return _train_pretrained(job, extractor)
@@ -134,7 +143,7 @@ def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
         job.run.update_info(features=tell_features(features, network, cache))
         head = _fit_head(job, tuning, features, seconds)
         if costs is not None and chosen:
-            epochs = costs.epochs(job.left)
+            epochs = costs.epochs(job.left, job.run.recipe.epochs)
             tell_plan(epochs, views if cut else None, job.left)
         if not epochs:
             chosen = set()
@@ -148,7 +157,7 @@ def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
         judge_folds(job.run, material, job.saved is not None)
         if chosen:
             return None
-        return predict_frozen(job.run, job.folder, network, cache, features[1], head)
+        return _predict_frozen(job.run, job.folder, network, cache, features[1], head)
 
 
 def _fit_head(
@@ -191,7 +200,7 @@ def _fine_tune(
     job.run.update_info(phase_kept=kept, choice=choice, phases=phases)
 
 
-def predict_frozen(
+def _predict_frozen(
     run: Run,
     folder: ImageFolder,
     network: FrozenNetwork,

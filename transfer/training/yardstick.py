@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer import signals
-from transfer.backbones import get_backbone
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
-from transfer.progress import Advance, bar, say, warn
-from transfer.recipe import MONITORS, Recipe
+from transfer.progress import hushed, say, warn
+from transfer.recipe import Recipe
 from transfer.training.balance import resolve_monitor, weigh_classes
-from transfer.training.batches import Tuning, with_targets
-from transfer.training.checkpoint import BestCheckpoint, Patience
-from transfer.training.classifier import build_extractor, image_size
+from transfer.training.batches import Tuning
+from transfer.training.checkpoint import save_model
+from transfer.training.classifier import build_extractor, image_size, layers_to_unfreeze
 from transfer.training.compare import Measured, measure_speed
+from transfer.training.finetune import fine_tune
 from transfer.training.frozen import frozen_network
 from transfer.training.head import build_head, parse_head
-from transfer.training.history import check_loss
-from transfer.training.metrics import MacroF1
-from transfer.training.optimizers import make_optimizer
-from transfer.training.schedules import settle, settled
+from transfer.training.history import History
+from transfer.training.mixed_precision import resolve_mixed_precision
+from transfer.training.schedules import settle
 from transfer.weights import Weights
 
 MINUTES = 10.0  # at most, for all trainings of one network
+WITHOUT = Weights("none")
 
 
 def measure_from_scratch(folds: Sequence[ImageFolder], recipe: Recipe) -> Measured:
@@ -53,21 +51,31 @@ def measure_from_scratch(folds: Sequence[ImageFolder], recipe: Recipe) -> Measur
     Raises:
         TransferError: The training diverged.
     """
-    recipe = replace(recipe, head="linear", unfreeze="auto")
+    recipe = replace(
+        recipe,
+        head="linear",
+        mixed_precision=resolve_mixed_precision(recipe.mixed_precision),
+    )
     say(f"Training it from scratch, in as many of {len(folds)} folds as {MINUTES:g} minutes allow")
     began = time.monotonic()
     right: list[np.ndarray] = []
     for number, fold in enumerate(folds, start=1):
         if right and time.monotonic() - began > 60 * MINUTES * len(right) / number:
             break
-        label = f"Fold {number} of {len(folds)}"
-        classifier, epoch = _train(fold, recipe, began + 60 * MINUTES, label)
+        deadline = Deadline(began + 60 * MINUTES)
+        with hushed():  # one line per fold, and not per epoch
+            classifier, epoch = _train(fold, recipe, deadline)
+        if deadline.missed_in is not None:
+            warn(
+                f"The {MINUTES:g} minutes are over: the training ended in epoch"
+                f" {deadline.missed_in}. {recipe.backbone} may be better than it looks here."
+            )
         right.append(_judge(classifier, fold.select("test"), recipe))
         say(
-            f"{label}: {int(right[-1].sum()):,} of {len(right[-1]):,} images recognised,"
-            f" best epoch {epoch}"
+            f"Fold {number} of {len(folds)}: {int(right[-1].sum()):,} of {len(right[-1]):,} images"
+            f" recognised, best epoch {epoch}"
         )
-    extractor = _extractor(recipe)
+    extractor = build_extractor(recipe, WITHOUT)
     network = frozen_network(extractor, extractor.get_layer(recipe.backbone), None, recipe)
     return Measured(
         np.concatenate(right),
@@ -76,84 +84,48 @@ def measure_from_scratch(folds: Sequence[ImageFolder], recipe: Recipe) -> Measur
     )
 
 
-def _train(
-    fold: ImageFolder, recipe: Recipe, deadline: float, label: str
-) -> tuple[keras.Model, int]:
-    """Return the classifier as it was at its best, and the number of that epoch."""
+def _train(fold: ImageFolder, recipe: Recipe, deadline: Deadline) -> tuple[keras.Model, int]:
+    """Return the classifier as it was at its best, and the number of that epoch; 0 for none."""
     keras.utils.set_random_seed(recipe.seed)
     sides = fold.select("train"), fold.select("val")
     counts = np.bincount(sides[0].labels, minlength=len(fold.classes)).tolist()
-    recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
-    recipe = settle(recipe, sum(counts))
-    class_weights = weigh_classes(counts, recipe.balance)
-    extractor = _extractor(recipe)
+    extractor = build_extractor(recipe, WITHOUT)
     base = extractor.get_layer(recipe.backbone)
-    layers = {layer.name for layer in base.layers}
-    spec = parse_head(recipe.head)
-    head = build_head(spec, extractor.output_shape[-1], len(counts), recipe.seed)
-    tuning = Tuning(extractor, base, layers, None, class_weights)
-    _, classifier, batches = tuning.start(head, sides, None, recipe)
-    batches = with_targets(batches, len(counts), recipe)
-    steps = batches.steps_per_epoch * settled(recipe)
-    classifier.compile(
-        optimizer=make_optimizer(recipe, steps),
-        loss="categorical_crossentropy",
-        metrics=["accuracy", MacroF1(len(counts))],
-        jit_compile=False,
-    )
-    mode = MONITORS[recipe.monitor]
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        naming_bad_files(),
-        bar(label, steps) as advance,
-        signals.patiently(),
-    ):
-        path = Path(scratch) / "best.weights.h5"
-        best = BestCheckpoint(path, recipe.monitor, mode)
-        clock = _Clock(recipe, deadline, advance)
-        patience = Patience(recipe.monitor, mode=mode, patience=recipe.patience)
-        classifier.fit(
-            batches.train,
-            steps_per_epoch=batches.steps_per_epoch,
-            epochs=settled(recipe),
-            validation_data=batches.val,
-            shuffle=False,  # the dataset does it
-            verbose=0,
-            callbacks=[best, patience, clock],
+    recipe = settle(recipe, sum(counts), base)
+    recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
+    layers = layers_to_unfreeze(base, "all")
+    head = build_head(parse_head(recipe.head), extractor.output_shape[-1], len(counts), recipe.seed)
+    tuning = Tuning(extractor, base, layers, None, weigh_classes(counts, recipe.balance))
+    classifier, model, batches = tuning.start(head, sides, None, recipe)
+    with tempfile.TemporaryDirectory() as scratch:
+        path, history = Path(scratch) / "model.keras", History(Path(scratch) / "history.csv")
+        save_model(classifier, path)
+        tuned = fine_tune(
+            model, classifier, batches, recipe, path, history, {}, callbacks=[deadline]
         )
-        clock.check_loss(best.best_logs.get("loss", math.nan))  # no epoch had finite figures
         classifier.load_weights(path)
-    return classifier, (best.best_epoch or 0) + 1
+    return classifier, 0 if tuned.best_epoch is None else tuned.best_epoch + 1
 
 
-class _Clock(keras.callbacks.Callback):  # type: ignore[misc]
-    """Moves the bar, and ends the training when its time is over or its loss is no number."""
+class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends a training after the first step behind a moment.
 
-    def __init__(self, recipe: Recipe, deadline: float, advance: Advance) -> None:
+    Args:
+        until: The moment, by `time.monotonic`.
+    """
+
+    def __init__(self, until: float) -> None:
         super().__init__()
-        self.recipe, self.deadline, self.advance = recipe, deadline, advance
+        self.until = until
         self.epoch = 0
+        self.missed_in: int | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch + 1
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
-        self.check_loss(logs["loss"])
-        self.advance(1)
-        if time.monotonic() > self.deadline and not self.model.stop_training:
-            self.model.stop_training = True
-            warn(
-                f"The {MINUTES:g} minutes are over: the training ends in epoch {self.epoch} of"
-                f" {self.recipe.epochs}. {self.recipe.backbone} may be better than it looks here."
-            )
-
-    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        signals.check()
-
-    def check_loss(self, loss: float) -> None:
-        """Raise TransferError where the loss is no finite number."""
-        recipe = self.recipe
-        check_loss(loss, recipe.backbone, self.epoch, recipe.learning_rate, "learning_rate")
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if time.monotonic() > self.until:
+            self.missed_in, self.model.stop_training = self.epoch, True
 
 
 def _judge(classifier: keras.Model, images: ImageFolder, recipe: Recipe) -> np.ndarray:
@@ -169,8 +141,3 @@ def _judge(classifier: keras.Model, images: ImageFolder, recipe: Recipe) -> np.n
         found = np.concatenate([np.asarray(classifier(batch, training=False)) for batch in batches])
     right: np.ndarray = found.argmax(axis=1) == np.array(images.labels)
     return right
-
-
-def _extractor(recipe: Recipe) -> keras.Model:
-    backbone = get_backbone(recipe.backbone)
-    return build_extractor(backbone, parse_head(recipe.head), image_size(recipe), Weights("none"))
