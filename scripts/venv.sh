@@ -4,12 +4,12 @@ find_python() {
     local name
     for name in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
         if command -v "$name" >/dev/null &&
-            "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
             echo "$name"
             return
         fi
     done
-    echo "Python 3.11 or newer is needed; set PYTHON to its path." >&2
+    echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON to its path." >&2
     return 1
 }
 

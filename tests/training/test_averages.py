@@ -54,9 +54,9 @@ def test_steps_by_hand(accumulate: int, compiled: bool) -> None:
 
 
 def test_the_knob_arrives() -> None:
-    config = make_optimizer(Recipe(ema=0.99), 100).get_config()
+    config = make_optimizer(Recipe(learning_rate=1e-3, ema=0.99), 100).get_config()
     assert (config["use_ema"], config["ema_momentum"]) == (True, 0.99)
-    assert make_optimizer(Recipe(), 100).get_config()["use_ema"] is False
+    assert make_optimizer(Recipe(learning_rate=1e-3), 100).get_config()["use_ema"] is False
 
 
 def noted(model: keras.Model, into: list[list[np.ndarray]]) -> keras.callbacks.Callback:

@@ -268,7 +268,7 @@ def test_what_is_named_or_cannot_be_is_left_alone(
     assert named.info["plan"] == {"views": 1, "epochs": 2}
     assert "2 epochs on 1 view and the photos themselves" in said()
     short = finetune(folder, tmp_path / "short", epochs=1, **time)
-    assert short.info["plan"] == {"views": 2, "epochs": 1}
+    assert short.info["plan"] == {"views": 8, "epochs": 1}
     plain = finetune(folder, tmp_path / "plain", augment="none", **time)
     assert plain.info["plan"] == {"views": 0, "epochs": 2}
     whole = finetune(folder, tmp_path / "whole", trunk_cache="0", **time)

@@ -83,7 +83,7 @@ def test_a_first_save_that_was_cut_off_is_none(tmp_path: Path) -> None:
 def test_only_a_full_disk_is_called_one(tmp_path: Path) -> None:
     path = tmp_path / "x"
     with (
-        pytest.raises(TransferError, match=r"needs about 2\.0 MB, .* MB are free.*--resume"),
+        pytest.raises(TransferError, match=r"needs about 2\.0 MB, .* MB are free.*Make room"),
         roomy(path, 2_000_000),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -15,7 +15,8 @@ def cache(action: str) -> None:
 
     It is kept so that the next run on the same photos need not compute it again. What was not
     used for longest is thrown out when there is more than 5 GB, or what the variable
-    TRANSFER_CACHE says; 0 keeps nothing. The folder is that of the variable TRANSFER_CACHE_DIR.
+    TRANSFER_CACHE says; 0 keeps nothing. The folder is ~/.cache/transfer, or that of the variable
+    TRANSFER_CACHE_DIR.
 
     Archives, tables and data sets that were prepared are listed too. Runs still need them: clear
     leaves them alone, and each is a folder that can be removed by hand.

@@ -119,8 +119,9 @@ def _in_our_words(error: click.ClickException) -> click.ClickException:
     if isinstance(error, click.NoSuchOption):
         name = ELSEWHERE.get(error.option_name.lstrip("-").replace("-", "_"))
         if name is not None:
-            near = ["--" + name.replace("_", "-")]
-            return click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
+            near = "--" + name.replace("_", "-")
+            words = f"No such option {error.option_name!r}. Did you mean {near!r}?"
+            return click.NoSuchOption(error.option_name, words, ctx=error.ctx)
     return error
 
 

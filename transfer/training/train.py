@@ -135,8 +135,9 @@ def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
             judged = len(job.folder.select(job.run.info["split"]))
             frozen = network, cache, scratch
             costs = measure_costs(tuning, sides, recipe, judged, job.left, frozen)
-            if recipe.views is None:
-                views = costs.views(job.left, room if cut and views else views)
+            if recipe.views is None:  # more than usual where epochs may be more too
+                free = cut and views and job.run.recipe.epochs is None
+                views = costs.views(job.left, room if free else views)
         started = time.monotonic()
         features = compute_features(network, sides, cache, scratch if cut else None, views)
         seconds = {"features": time.monotonic() - started}
