@@ -132,7 +132,7 @@ def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             ("classes", "problem" if kind == "copies" else "warning", "in different classes",
              "Decide which class is right."),
             ("splits", "warning", "on both sides of train, val and test",
-             "The accuracy looks better than it is: remove them from train, or train with --dedupe."),
+             "Accuracy looks better than it is: remove them from train, or train with --dedupe."),
             ("one class", "note", "in one class", "They say nothing new; one of each is enough."),
         ):  # fmt: skip
             if items := tuple(places[place]):
