@@ -59,7 +59,7 @@ def lr_find(
     as with a solved head, half of the one from which it rises. The warm-up of a real training
     often bears more.
 
-    Everything else is as in "transfer finetune" with the same options.
+    Everything else is as in "transfer finetune" with these options.
     """
     from transfer import api
     from transfer.recipe import Recipe
