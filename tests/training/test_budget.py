@@ -66,7 +66,8 @@ def test_views_that_cost_nothing_are_made_where_an_epoch_fits() -> None:
 
 def test_epochs_that_fit() -> None:
     assert [COSTS.epochs(seconds) for seconds in (30, 34.9, 35, 54, -1)] == [0, 0, 1, 4, 0]
-    assert [COSTS.epochs(seconds) for seconds in (55, 57.4, 57.5)] == [5, 5, 6]
+    assert [COSTS.epochs(seconds, slack=2) for seconds in (32.9, 33, 57.9, 58)] == [0, 1, 5, 6]
+    assert [COSTS.epochs(seconds, slack=9) for seconds in (32.4, 32.5, 57.4, 57.5)] == [0, 1, 5, 6]
     assert COSTS.epochs(10_000) == COSTS.epochs(math.inf) == MOST_EPOCHS
     assert Costs(photos=0, view=0, epoch=0, closing=0).epochs(1) == MOST_EPOCHS
     assert (NOTHING_FITS.views(1e6, 32), NOTHING_FITS.epochs(1e6)) == (0, 0)

@@ -22,8 +22,10 @@ from transfer.training.head import build_head, parse_head
 from transfer.training.schedules import MOST_EPOCHS
 
 SAMPLE = 64  # images of each side by which speeds are measured
+EPOCHS = 3  # on them
 PROBED = 16  # of them that tell whether a view is in the cache
 CLOSING = 8.0  # seconds for loading, converting, drawing: what hardly depends on the images
+SAVING = 0.5  # seconds of each epoch
 JUDGED = 1 / 3  # of a step: what its forward half takes
 
 
@@ -62,15 +64,16 @@ class Costs:
             return min(epochs, most)
         return min(self.cached + _times(left - epochs * self.epoch, self.view), most)
 
-    def epochs(self, seconds: float, most: int | None = None) -> int:
-        """Return how many epochs fit into the seconds to the end of the run, or `most`; 0 for none.
+    def epochs(self, seconds: float, slack: float = 0.0, most: int | None = None) -> int:
+        """Return how many epochs fit into the seconds to the end of the run; 0 for none.
 
-        Of many, the last may stand out by half: a budget is kept within a tenth on both sides.
+        Args:
+            seconds: From now to the end of the run.
+            slack: By how many seconds the last may stand out, if that is half of it at most.
+            most: No more than these.
         """
-        left = seconds - self.closing
-        fit = _times(left, self.epoch)
-        fit = _times(left + self.epoch / 2, self.epoch) if fit >= 5 else fit
-        return min(fit, most or MOST_EPOCHS)
+        left = seconds - self.closing + min(slack, self.epoch / 2)
+        return min(_times(left, self.epoch), most or MOST_EPOCHS)
 
 
 NOTHING_FITS = Costs(photos=0.0, view=0.0, epoch=1e9, closing=0.0)
@@ -126,7 +129,7 @@ def _costs(image: float, step: float, sides: tuple[int, int], judging: float) ->
     return Costs(
         photos=image * (train + val),
         view=image * train,
-        epoch=step * (train + JUDGED * val),
+        epoch=step and step * (train + JUDGED * val) + SAVING,
         closing=CLOSING + choosing + judging,
     )
 
@@ -173,35 +176,39 @@ def _step(
     features: tuple[Features, Features] | None,
     recipe: Recipe,
 ) -> float:
-    """Return the seconds that training on an image takes, by the second of two epochs."""
+    """Return the seconds that training on an image takes, by the later of a few epochs."""
     vectors, classes = tuning.extractor.output_shape[-1], len(tuning.class_weights)
     head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
-    _, model, batches = tuning.start(head, few, features, replace(recipe, epochs=2))
-    seconds = _epoch(model, batches)
+    _, model, batches = tuning.start(head, few, features, replace(recipe, epochs=EPOCHS))
+    spans = _spans(model, batches)[1:]  # the first epoch compiles
     tuning.base.trainable = False  # as it was
-    return seconds / (len(few[0]) + JUDGED * len(few[1]))
+    sizes = [
+        min(recipe.batch_size, len(few[0]) - i * recipe.batch_size) for i in range(len(spans[0]))
+    ]
+    first = min(1, len(sizes) - 1)  # the first batch of an epoch waits for the dataset
+    return float(np.mean([sum(each[first:]) for each in spans]) / sum(sizes[first:]))
 
 
-def _epoch(model: keras.Model, batches: Batches) -> float:
-    """Return the seconds of the second of two epochs at a rate of 0."""
+def _spans(model: keras.Model, batches: Batches) -> list[list[float]]:
+    """Return the seconds of each batch of some epochs at a rate of 0."""
     loss = "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.AdamW(0.0, weight_decay=0.0), loss, jit_compile=False)
-    ends: list[float] = []
+    moments: list[list[float]] = []
     with naming_bad_files():
         model.fit(
             batches.train,
             steps_per_epoch=batches.steps_per_epoch,
-            epochs=2,
-            validation_data=batches.val,
+            epochs=EPOCHS,
             shuffle=False,
             verbose=0,
             callbacks=[
                 keras.callbacks.LambdaCallback(
-                    on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
+                    on_epoch_begin=lambda epoch, logs: moments.append([time.perf_counter()]),
+                    on_train_batch_end=lambda batch, logs: moments[-1].append(time.perf_counter()),
                 )
             ],
         )
-    return ends[1] - ends[0]
+    return [np.diff(each).tolist() for each in moments]
 
 
 def tell_plan(epochs: int, views: int | None, seconds: float) -> None:

@@ -41,7 +41,7 @@ def train_from_scratch(job: Job, extractor: keras.Model) -> None:
     elif job.until is not None:
         judged = len(job.folder.select(job.run.info["split"]))
         costs = measure_costs(tuning, sides, recipe, judged, job.left)
-        fit = costs.epochs(job.left, job.run.recipe.epochs)
+        fit = costs.epochs(job.left, job.slack, job.run.recipe.epochs)
         epochs = max(1, fit)  # without any there would be nothing
         tell_plan(epochs, None, job.left)
     recipe = replace(recipe, epochs=epochs)

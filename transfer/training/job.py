@@ -16,7 +16,10 @@ from transfer.recipe import Recipe
 from transfer.run import Run
 from transfer.training.history import History
 from transfer.training.state import State
+from transfer.units import parse_seconds
 from transfer.weights import Weights
+
+SLACK = 0.03  # of its time
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,11 @@ class Job:
     def left(self) -> float:
         """Seconds to the end of the run, infinity where it has all the time."""
         return float("inf") if self.until is None else self.until - time.monotonic()
+
+    @property
+    def slack(self) -> float:
+        """By how many seconds the run may miss the end of its time."""
+        return SLACK * (parse_seconds(self.recipe.time) or 0.0)
 
     def numbers(self, *sides: ImageFolder) -> np.ndarray:
         """Return the group of each image of some sides, one after the other, as int64 (n,)."""

@@ -144,7 +144,7 @@ def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
         job.run.update_info(features=tell_features(features, network, cache))
         head = _fit_head(job, tuning, features, seconds)
         if costs is not None and chosen:
-            epochs = costs.epochs(job.left, job.run.recipe.epochs)
+            epochs = costs.epochs(job.left, job.slack, job.run.recipe.epochs)
             tell_plan(epochs, views if cut else None, job.left)
         if not epochs:
             chosen = set()
