@@ -6,6 +6,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,7 +23,8 @@ from transfer.training.head import build_head, parse_head
 from transfer.training.schedules import MOST_EPOCHS
 
 SAMPLE = 64  # images of each side by which speeds are measured
-EPOCHS = 3  # on them
+ROUNDS = 100  # over them, at most, for
+MEASURED = 3.0  # seconds, or twice
 PROBED = 16  # of them that tell whether a view is in the cache
 CLOSING = 8.0  # seconds for loading, converting, drawing: what hardly depends on the images
 SAVING = 0.5  # seconds of each epoch
@@ -110,14 +112,15 @@ def measure_costs(
     train, val = len(sides[0]), len(sides[1])
     if frozen is None:
         step = _step(tuning, few, None, recipe)
-        return _costs(0.0, step, (train, val), step * JUDGED * judged)
+        return _costs(0.0, step, (train, val), step * JUDGED * judged)  # and nothing to choose from
     network, cache, directory = frozen
     with hushed(), tempfile.TemporaryDirectory(dir=directory) as folder:
         place = Path(folder) if tuning.cut is not None else None
         image, features = _image(network, cache, place, few)
         step = _step(tuning, few, features, recipe) if tuning.chosen else 0.0
         del features
-    costs = _costs(image, step, (train, val), image * judged)
+    choosing = 5 * step * JUDGED * val  # see `transfer.training.choice`
+    costs = _costs(image, step, (train, val), image * judged + choosing)
     cached = _cached(network, cache, _some(few[0], PROBED, recipe.seed))
     return replace(costs, photos=0.0 if cached else costs.photos, cached=max(0, cached - 1))
 
@@ -125,12 +128,11 @@ def measure_costs(
 def _costs(image: float, step: float, sides: tuple[int, int], judging: float) -> Costs:
     """Return the costs of a run from those of an image in each of its parts."""
     train, val = sides
-    choosing = 5 * step * JUDGED * val  # see `transfer.training.choice`
     return Costs(
         photos=image * (train + val),
         view=image * train,
         epoch=step and step * (train + JUDGED * val) + SAVING,
-        closing=CLOSING + choosing + judging,
+        closing=CLOSING + judging,
     )
 
 
@@ -176,39 +178,38 @@ def _step(
     features: tuple[Features, Features] | None,
     recipe: Recipe,
 ) -> float:
-    """Return the seconds that training on an image takes, by the later of a few epochs."""
+    """Return the seconds that training on an image takes, once all is under way."""
     vectors, classes = tuning.extractor.output_shape[-1], len(tuning.class_weights)
     head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
-    _, model, batches = tuning.start(head, few, features, replace(recipe, epochs=EPOCHS))
-    spans = _spans(model, batches)[1:]  # the first epoch compiles
+    _, model, batches = tuning.start(head, few, features, replace(recipe, epochs=ROUNDS))
+    ends = _ends(model, batches)
     tuning.base.trainable = False  # as it was
-    sizes = [
-        min(recipe.batch_size, len(few[0]) - i * recipe.batch_size) for i in range(len(spans[0]))
-    ]
-    first = min(1, len(sizes) - 1)  # the first batch of an epoch waits for the dataset
-    return float(np.mean([sum(each[first:]) for each in spans]) / sum(sizes[first:]))
+    steps, size = batches.steps_per_epoch, recipe.batch_size
+    sizes = [min(size, len(few[0]) - step % steps * size) for step in range(len(ends))]
+    return (ends[-1] - ends[steps - 1]) / sum(sizes[steps:])
 
 
-def _spans(model: keras.Model, batches: Batches) -> list[list[float]]:
-    """Return the seconds of each batch of some epochs at a rate of 0."""
+def _ends(model: keras.Model, batches: Batches) -> list[float]:
+    """Train at a rate of 0, on all images twice at least; return when each batch was done."""
     loss = "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.AdamW(0.0, weight_decay=0.0), loss, jit_compile=False)
-    moments: list[list[float]] = []
+    steps = batches.steps_per_epoch  # in the first of them, functions are traced
+    ends: list[float] = []
+
+    def done(batch: int, logs: Any) -> None:
+        ends.append(time.perf_counter())
+        enough = len(ends) >= 2 * steps and ends[-1] - ends[steps - 1] > MEASURED
+        model.stop_training = enough
+
     with naming_bad_files():
         model.fit(
             batches.train,
-            steps_per_epoch=batches.steps_per_epoch,
-            epochs=EPOCHS,
+            steps_per_epoch=ROUNDS * steps,  # as one epoch: beginning another takes time
             shuffle=False,
             verbose=0,
-            callbacks=[
-                keras.callbacks.LambdaCallback(
-                    on_epoch_begin=lambda epoch, logs: moments.append([time.perf_counter()]),
-                    on_train_batch_end=lambda batch, logs: moments[-1].append(time.perf_counter()),
-                )
-            ],
+            callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=done)],
         )
-    return [np.diff(each).tolist() for each in moments]
+    return ends
 
 
 def tell_plan(epochs: int, views: int | None, seconds: float) -> None:
