@@ -34,6 +34,11 @@ TOY: dict[str, Any] = {"backbone": "toy", "batch_size": 8, "unfreeze": "2", "pat
 PLENTY = 600.0
 
 
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MEASURED", 0.05)
+
+
 @pytest.mark.parametrize(
     ("seconds", "most", "expected"),
     [
