@@ -72,7 +72,7 @@ def test_patience_goes_on_from_the_older_state_where_the_newer_is_spoiled(
     saved = load_state(half)
     assert saved is not None
     saved.file.write_bytes(saved.file.read_bytes()[:1000])
-    model = (half / "model.keras").read_bytes()
+    weights = keras.models.load_model(half / "model.keras", compile=False).get_weights()
     run = transfer.resume(half)
     assert f"going on from the other, saved after epoch {saved.epoch - 1}" in caplog.text
     assert f"Going on after epoch {saved.epoch - 1} of at most 500" in caplog.text
@@ -80,7 +80,9 @@ def test_patience_goes_on_from_the_older_state_where_the_newer_is_spoiled(
     assert [int(row["epoch"]) for row in rows] == list(range(1, 82))  # the first and 80 no better
     assert run.info["status"] == "done"
     assert run.info["phase_kept"] == "head"
-    assert (half / "model.keras").read_bytes() == model  # nothing worse was put in its place
+    kept = keras.models.load_model(half / "model.keras", compile=False).get_weights()
+    for one, other in zip(weights, kept, strict=True):  # nothing worse was put in its place
+        np.testing.assert_array_equal(one, other)
     assert not list(half.glob("state*"))
     files = {file.name: file.stat().st_mtime_ns for file in half.iterdir()}
     transfer.resume(half)

@@ -548,7 +548,7 @@ def test_compare_keeps_its_features_under_their_own_name(
     small: str, weights: list[Path], make_folder: Callable[..., Path]
 ) -> None:
     folder, knobs = make_folder(per_class=3), {"weights": str(weights[0]), "engine": "keras"}
-    transfer.compare(folder, [small], head="max", **knobs)
+    transfer.compare(folder, [small], **knobs)
     assert {each.about["what"] for each in stored_spaces()} == {"vectors (avg)"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -56,7 +56,7 @@ def measure(
 
     Args:
         folder: The images.
-        recipe: Names the backbone, its image size and engine.
+        recipe: Names the backbone, its image size and engine; its head is linear.
         weights: The backbone's weights, present as a file (or "none").
         sha256: Path to hex digest of the file, for every image.
         groups: Path to the key of its group; a group stays in one fold.
@@ -64,7 +64,6 @@ def measure(
     Raises:
         DataError: A class has fewer than two images that are not near duplicates.
     """
-    recipe = replace(recipe, head="linear")  # by its pooling the cache knows the vectors
     extractor = build_extractor(recipe, weights)
     base = extractor.get_layer(recipe.backbone)
     network = frozen_network(extractor, base, None, recipe)

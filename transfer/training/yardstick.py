@@ -51,11 +51,7 @@ def measure_from_scratch(folds: Sequence[ImageFolder], recipe: Recipe) -> Measur
     Raises:
         TransferError: The training diverged.
     """
-    recipe = replace(
-        recipe,
-        head="linear",
-        mixed_precision=resolve_mixed_precision(recipe.mixed_precision),
-    )
+    recipe = replace(recipe, mixed_precision=resolve_mixed_precision(recipe.mixed_precision))
     say(f"Training it from scratch, in as many of {len(folds)} folds as {MINUTES:g} minutes allow")
     began = time.monotonic()
     right: list[np.ndarray] = []
