@@ -10,6 +10,7 @@ import pytest
 
 from transfer.backbones import get_backbone
 from transfer.features.converted import convert, import_openvino, place_for
+from transfer.features.engines import keras_engine, openvino_engine
 from transfer.features.shards import Space, features_dir, stored_spaces
 
 if find_spec("openvino") is None:
@@ -69,3 +70,19 @@ def test_a_network_that_cannot_be_written_serves_all_the_same(
     assert convert(lambda: model, kept) is not None
     assert kept is not None
     assert not kept.exists()
+
+
+def test_a_converted_network_has_weights_of_its_own() -> None:
+    """Shared ones are freed with the model, and are read where other arrays are by then."""
+    images = keras.Input((32, 32, 3))
+    vectors = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(64, 3)(images))
+    model = keras.Model(images, keras.layers.Dense(64)(vectors))
+    for variable in model.weights:  # into arrays that nothing else refers to
+        variable.assign_add(keras.ops.ones(variable.shape))
+    batch = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    (before,) = keras_engine(model)(batch)
+    network = convert(lambda: model)
+    for variable in model.weights:
+        variable.assign(keras.ops.zeros(variable.shape))
+    (after,) = openvino_engine(network)(batch)
+    np.testing.assert_allclose(after, before, rtol=1e-4)

@@ -69,7 +69,8 @@ def convert(
         openvino = import_openvino()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = openvino.convert_model(graph)
+            # Its own weights: shared ones are gone with the model.
+            network = openvino.convert_model(graph, share_weights=False)
         # Activations with a gradient of their own (swish) come out as further outputs.
         results = [network.output(each.name).get_node() for each in graph.outputs]
         network = openvino.Model(results, network.get_parameters())
