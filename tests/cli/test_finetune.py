@@ -34,6 +34,19 @@ def test_folds_are_said_and_stand_in_json_and_report(
     assert "\nFolds:  accuracy 1.000 on 30 images" in capsys.readouterr().out
 
 
+def test_a_network_from_scratch_ends_in_a_summary(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run"
+    knobs = ["--backbone", "dnn", "--image-size", 32, "--epochs", 2, "-o", path]
+    for arguments in ([make_folder(per_class=4), *knobs], ["--resume", path]):
+        assert finetune(*arguments) == 0
+        out = capsys.readouterr().out
+        assert "Accuracy" in out
+        assert "Labels:" not in out
+        assert f"Report: {path / 'report.html'}" in out
+
+
 @pytest.mark.parametrize(
     ("options", "hint"),
     [

@@ -108,7 +108,11 @@ def summary(run: Any) -> str:
         [
             describe(run.metrics, run.uneven),
             *([describe_folds(folds)] if folds else []),
-            *([f"Labels: about {likely:,} look wrong: {run.path / 'suspects.csv'}"] * bool(likely)),
+            *(
+                [f"Labels: about {likely:,} look wrong: {run.path / 'suspects.csv'}"]
+                if likely
+                else []
+            ),
             f"Model:  {run.path / 'model.keras'}",
             f"Report: {run.path / 'report.html'}",
         ]
