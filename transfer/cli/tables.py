@@ -104,13 +104,13 @@ def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> Non
 
 
 def write_json(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
-    """Write a JSON array of one object per picture."""
-    file.write("[")
-    for number, each in enumerate(predictions):
+    """Write a JSON array of one object per picture, in whole lines: warnings may come between."""
+    mark = "["
+    for each in predictions:
         record = dataclasses.asdict(each) | {"top": each.top(top)}
-        file.write(("," if number else "") + "\n" + json.dumps(record, ensure_ascii=False))
-        file.flush()
-    file.write("\n]\n")
+        print(mark + json.dumps(record, ensure_ascii=False), file=file, flush=True)
+        mark = ","
+    print("]" if mark == "," else "[]", file=file)
 
 
 PREDICTION_WRITERS = {"table": write_table, "csv": write_csv, "json": write_json}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import keras
 
 OnBad = Callable[[DataError], None]
+_NO_PATH = re.compile(r"\w+://|(sample|keras|tfds):")
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,14 @@ def _expand(
             raise DataError("Expected the path of a picture. Received an empty one.")
         elif os.path.isdir(source):  # noqa: PTH112 (Path.is_dir raises behind a locked folder)
             yield from ((str(file), file) for file in walk_images(Path(source), on_bad))
+        elif _NO_PATH.match(str(source)) and not os.path.exists(source):  # noqa: PTH110 (as above)
+            error = DataError(
+                f"Expected files and folders of pictures. Received: {str(source)!r}. A data set or"
+                " archive becomes a folder by: transfer prepare SOURCE DEST"
+            )
+            if on_bad is None:
+                raise error
+            on_bad(error)
         else:
             yield str(source), source
 
