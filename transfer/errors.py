@@ -14,27 +14,50 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-# What other tools call a knob or a command -> what it is called here.
+_GPU = "It runs on the GPU that TensorFlow sees; the variable CUDA_VISIBLE_DEVICES chooses one."
+_FORM = "Give --format json or csv."
+_WORKERS = "Images are read by as many threads as there are processors."
+# What other tools call a knob or a command -> what it is called here, or a sentence on what does
+# it here.
 ELSEWHERE = {
+    "amp": "mixed_precision",
     "arch": "backbone",
     "base_lr": "learning_rate",
     "batch": "batch_size",
     "bs": "batch_size",
+    "device": _GPU,
+    "dropout": 'It is part of the head: --head "avg,dropout=0.5".',
     "evaluation": "evaluate",
+    "exist_ok": "Each run gets a new directory; --output names one.",
+    "export": "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR).",
     "fit": "finetune",
     "freeze": "unfreeze",
+    "gpu": _GPU,
     "img_size": "image_size",
     "imgsz": "image_size",
+    "infer": "predict",
+    "json": _FORM,
     "lr": "learning_rate",
     "lr0": "learning_rate",
     "model": "backbone",
+    "models": "backbones",
+    "name": "output",
+    "num_workers": _WORKERS,
+    "opt": "optimizer",
     "out": "output",
+    "output_dir": "output",
+    "output_format": _FORM,
+    "project": "output",
+    "resume": "An interrupted run goes on with: transfer finetune --resume RUN",
     "save_dir": "output",
     "smoothing": "label_smoothing",
+    "test": "evaluate",
     "train": "finetune",
     "val": "evaluate",
     "valid": "evaluate",
+    "verbose": "debug",
     "wd": "weight_decay",
+    "workers": _WORKERS,
 }
 
 
@@ -87,15 +110,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     What other tools call one of them counts as near.
     """
+    near = nearest(word, known)
+    return "" if near is None else f" Did you mean {near!r}?"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return which of `known` was probably meant, None where none is near; see `did_you_mean`."""
     known = list(known)
     if ELSEWHERE.get(word) in known:
-        return f" Did you mean {ELSEWHERE[word]!r}?"
-    close = difflib.get_close_matches(word, known, n=5)
-    if not close:
-        return ""
+        return ELSEWHERE[word]
 
     def likeness(other: str) -> tuple[float, bool]:
         swapped = sorted(other) == sorted(word)  # vgg61 is vgg16 before it is vgg19
         return difflib.SequenceMatcher(None, other, word).ratio(), swapped
 
-    return f" Did you mean {max(close, key=likeness)!r}?"
+    return max(difflib.get_close_matches(word, known, n=5), key=likeness, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import re
 import signal
@@ -116,8 +117,63 @@ def test_predict_names_what_it_cannot_read(
     assert "2 of the pictures could not be read" in err
     before = Path("out.csv")
     before.write_text("of an earlier run")
-    code, _, _ = command("predict", "run", "no.jpg", "-o", "out.csv")
+    for form in ("table", "csv", "json"):
+        code, out, err = command("predict", "run", "no.jpg", "-o", "out.csv", "--format", form)
+        assert (code, out) == (2, "")
+        assert "None of the pictures could be read: nothing is written" in err
+        assert before.read_text() == "of an earlier run"
+    assert command("predict", "run", "no.jpg", "--format", "json")[:2] == (2, "")
+
+
+@pytest.mark.parametrize("source", ["https://x.invalid/x.jpg", "sample:shapes", "tfds:x"])
+def test_predict_says_that_it_takes_files(run: transfer.Run, command: Command, source: str) -> None:
+    code, _, err = command("predict", "run", source)
     assert code == 2
+    assert f"Expected files and folders of pictures. Received: '{source}'" in err
+    assert "transfer prepare SOURCE DEST" in err
+    assert "is missing" not in err
+
+
+def test_predict_takes_the_format_from_the_suffix(
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
+) -> None:
+    folder = make_folder(per_class=1)
+    for name, start in (("p.csv", "path,label,"), ("p.JSON", '[{"path"'), ("p.txt", "/")):
+        assert command("predict", "run", folder, "-o", name)[0] == 0
+        assert Path(name).read_text().startswith(start)
+    assert command("predict", "run", folder, "-o", "p.csv", "--format", "json")[0] == 0
+    assert len(json.loads(Path("p.csv").read_text())) == 3
+
+
+def test_json_comes_in_whole_lines(
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
+) -> None:
+    """A warning on the same terminal would stand in the line otherwise."""
+    folder = make_folder(per_class=1)
+    _, out, _ = command("predict", "run", folder, "--format", "json")
+    lines = out.splitlines()
+    assert [line[:2] for line in lines] == ["[{", ",{", ",{", "]"]
+    assert len(json.loads(out)) == 3
+
+
+def test_run_and_data_the_wrong_way_round(
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
+) -> None:
+    make_folder("a b", per_class=1)
+    code, _, err = command("predict", "a b", "x.jpg", "run")
+    assert code == 2
+    assert "Did you mean: transfer predict run 'a b' x.jpg" in err
+    code, _, err = command("evaluate", "a b", "run")
+    assert code == 2
+    assert "Did you mean: transfer evaluate run 'a b'" in err
+    assert command("evaluate", "run", "a b")[0] == 0
+
+
+def test_nothing_stays_of_how_lines_are_shown(command: Command) -> None:
+    logger = logging.getLogger("transfer")
+    before = logger.level, logger.propagate
+    assert command("check", "nowhere")[0] == 2
+    assert (logger.level, logger.propagate) == before
 
 
 def picture(path: Path) -> None:
@@ -148,7 +204,11 @@ def picture(path: Path) -> None:
         (["report", "two"], 2, ["is not a run directory"]),
         (["evaluate", "nowhere"], 2, ["is not a run directory"]),
         (["predict", "two", "x.jpg"], 2, ["is not a run directory"]),
-        (["predict", "two"], 2, ["PATHS"]),
+        (["finetune", "two", "--batch-size", "0"], 2, ["Expected --batch-size between"]),
+        (["finetune", "two", "--val", "2"], 2, ["Expected --val between"]),
+        (["finetune", "two", "--folds-finetune"], 2, ["beside --folds-finetune, such"]),
+        (["predict", "two"], 2, ["PATH..."]),
+        (["predict", "two", "x.jpg", "--top", "0"], 2, ["Expected --top of 1 or more"]),
         (["backbones", "vgg61"], 2, ["Did you mean 'vgg16'?"]),
         (["backbones", "zz*"], 2, ["No backbone fits 'zz*'"]),
         (["weights", "vgg61"], 2, ["No backbone fits 'vgg61'. Did you mean 'vgg16'?"]),
@@ -173,6 +233,35 @@ def test_bad_usage_is_one_line_and_exit_code_2(
         assert word in last
     assert (tmp_path / "file").read_text() == "mine"
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("finetune x --gpu 0", "It runs on the GPU that TensorFlow sees; the variable"),
+        ("finetune x --exist-ok", "Each run gets a new directory; --output names one."),
+        ("finetune x --save-dir y", "Did you mean '--output'?"),
+        ("finetune x --verbose", "Did you mean '--debug'?"),
+        ("finetune x --amp", "Did you mean '--mixed-precision'?"),
+        ("finetune x --dropout 0.5", '--head "avg,dropout=0.5".'),
+        ("finetune x --learn 1", "Did you mean '--learning-rate'?"),
+        ("finetune x --no-interpolat", "Did you mean '--no-interpolate'?"),
+        ("predict x y --json", "Give --format json or csv."),
+        ("predict x y --output-format json", "Give --format json or csv."),
+        ("report x --json", "No such option '--json'."),
+        ("preview x --dropout 0.5", "No such option '--dropout'."),
+        ("finetune x -z", "No such option '-z'."),
+        ("export x", "keras.models.load_model(...).export(DIR)."),
+        ("infer x", "Did you mean 'predict'?"),
+        ("test x", "Did you mean 'evaluate'?"),
+        ("models", "Did you mean 'backbones'?"),
+        ("resume x", "transfer finetune --resume RUN"),
+    ],
+)
+def test_names_of_other_tools(command: Command, arguments: str, hint: str) -> None:
+    code, _, err = command(*arguments.split())
+    assert code == 2
+    assert err.strip().endswith(hint) or f" {hint}" in err.strip().splitlines()[-1]
 
 
 def test_a_traceback_only_under_debug(command: Command, tmp_path: Path) -> None:
@@ -324,7 +413,12 @@ def test_file_names_of_any_kind_take_one_line(
 
 def test_every_default_is_shown(command: Command) -> None:
     _, out, _ = command("finetune", "--help")
-    assert " ".join(out.split()).count("[default: 0]") == 2  # of --folds and --seed
+    words = " ".join(out.split())
+    assert words.count("[default: 0]") == 2  # of --folds and --seed
+    assert words.count("chooses views and epochs. none is no limit. [default: none]") == 1
+    _, out, _ = command("predict", "--help")
+    assert "Usage: transfer predict [OPTIONS] RUN PATH...\n" in out
+    assert "Classes per image. [default: 1]" in " ".join(out.split())
 
 
 def test_uneven_classes_are_told_by_macro_f1_first() -> None:

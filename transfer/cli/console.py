@@ -50,14 +50,17 @@ def watched(quiet: bool = False) -> Iterator[None]:
             task = bars.add_task(label, total=total)
             yield lambda steps: bars.advance(task, steps)
 
-    handler = Lines()
-    progress.logger.addHandler(handler)
-    progress.logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    progress.logger.propagate = False
+    handler, logger = Lines(), progress.logger
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
     if not quiet:
         progress.set_drawer(draw)
     try:
         yield
     finally:
-        progress.logger.removeHandler(handler)
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
         progress.set_drawer(None)

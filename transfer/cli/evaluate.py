@@ -7,7 +7,7 @@ import json
 import click
 
 from transfer.cli.console import watched
-from transfer.cli.options import prior_option
+from transfer.cli.options import prior_option, refuse_swapped
 
 
 @click.command(short_help="Evaluate a run's model on a split or on other images.")
@@ -38,6 +38,8 @@ def evaluate(
     from transfer.cli.tables import describe
     from transfer.run import Run
 
+    if data is not None:
+        refuse_swapped("evaluate", run, [data])
     with watched(quiet=as_json):
         metrics = api.evaluate(run, data, split, prior=prior, follow_links=follow_links)
     click.echo(json.dumps(metrics) if as_json else describe(metrics, Run(run).uneven))

@@ -5,13 +5,21 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import sys
 from typing import Any, NoReturn
 
 import click
 
 from transfer import __version__, signals
-from transfer.errors import ELSEWHERE, TransferError, did_you_mean, out_of_memory
+from transfer.errors import (
+    ELSEWHERE,
+    TransferError,
+    UsageError,
+    did_you_mean,
+    nearest,
+    out_of_memory,
+)
 
 COMMANDS = (
     "check",
@@ -47,7 +55,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
+            hint = _advice(args[0]) or did_you_mean(args[0], COMMANDS)
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -104,6 +113,8 @@ def _explain(error: BaseException) -> int:
             return _say("Interrupted.", 130)
         case SystemExit():
             return int(error.code or 0)
+        case UsageError():
+            return _say(f"Error: {_with_options(str(error))}", error.exit_code)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
         case OSError() if error.filename is not None or error.errno is not None:
@@ -115,14 +126,46 @@ def _explain(error: BaseException) -> int:
 
 
 def _in_our_words(error: click.ClickException) -> click.ClickException:
-    """Return an error that names our option where the one given is that of other tools."""
-    if isinstance(error, click.NoSuchOption):
-        name = ELSEWHERE.get(error.option_name.lstrip("-").replace("-", "_"))
-        if name is not None:
-            near = "--" + name.replace("_", "-")
-            words = f"No such option {error.option_name!r}. Did you mean {near!r}?"
-            return click.NoSuchOption(error.option_name, words, ctx=error.ctx)
-    return error
+    """Return the error of an unknown option with a better hint than click's, which counts dashes
+    as likeness."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
+    word, given = error.option_name.lstrip("-").replace("-", "_"), error.option_name
+    known = _options(error.ctx)
+    near = nearest(word, known)
+    if near is None and given.startswith("--"):
+        near = next((name for name in known if name.startswith(word)), None)
+    hint = _advice(word)
+    if not hint or not set(re.findall(r"--([a-z]+)", hint)) <= set(known):
+        hint = "" if near is None else f" Did you mean '--{near.replace('_', '-')}'?"
+    return click.NoSuchOption(given, f"No such option {given!r}.{hint}", ctx=error.ctx)
+
+
+def _options(ctx: click.Context) -> list[str]:
+    """Return the names of the options that a command and those above it take."""
+    above = [] if ctx.parent is None else _options(ctx.parent)
+    names = [
+        name[2:].replace("-", "_")
+        for parameter in ctx.command.get_params(ctx)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    ]
+    return names + above
+
+
+def _advice(word: str) -> str:
+    """Return a sentence on what does here what other tools have a name for."""
+    found = ELSEWHERE.get(word, "")
+    return f" {found}" if " " in found else ""
+
+
+def _with_options(message: str) -> str:
+    """Return a message on fields of the Recipe as one on the options that stand for them."""
+    from transfer.cli.options import HELP
+
+    plain = r"(?<=^Expected )({})(?= (?:above|as|between|from|of) )".format("|".join(HELP))
+    long = r"(?<![\w/.'\"-])({})(?![\w/.'\"=-])".format("|".join(n for n in HELP if "_" in n))
+    return re.sub(f"{plain}|{long}", lambda found: f"--{found[0].replace('_', '-')}", message)
 
 
 def _say(message: str, code: int) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from transfer.errors import UsageError
 from transfer.recipe import CHOICES, Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +58,7 @@ HELP = {
     "folds": "Cross-validate the head in so many folds over all images but the test.",
     "folds_finetune": "Fine-tune in each fold too: a whole training per fold.",
     "time": "What the run without its folds may take, such as 10m: chooses views and epochs."
-    "  [default: no limit]",
+    " none is no limit.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
     "deterministic": "The same seed gives the same bits, at the price of some speed.",
     "on_bad": "Unusable images: leave out and say so, or stop.",
@@ -96,6 +99,17 @@ def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given on the command line."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_swapped(command: str, run: str, others: Collection[str]) -> None:
+    """Raise UsageError where RUN stands behind what it is to be used on."""
+    runs = [other for other in others if (Path(other) / "recipe.json").is_file()]
+    if runs and not (Path(run) / "recipe.json").is_file():
+        right = [runs[0], *(each for each in (run, *others) if each != runs[0])]
+        raise UsageError(
+            f"{run!r} is not a run directory, but {runs[0]!r} is. Did you mean: transfer {command}"
+            f" {shlex.join(right)}"
+        )
 
 
 def _metavar(name: str, kind: type) -> str:
