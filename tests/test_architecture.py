@@ -39,7 +39,7 @@ ALLOWED = {
     "audit": BASE | {"images"},
     "features": BASE | {"images"},
     "training": BASE | {"backbones", "blocks", "weights", "images", "features"},
-    "evaluation": BASE,
+    "evaluation": BASE | {"images"},
     "serving": BASE | {"images", "features", "training"},
     "api": BASE
     | {"backbones", "weights", "images", "sources", "audit"}

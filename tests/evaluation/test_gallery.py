@@ -49,6 +49,15 @@ def test_what_cannot_be_shown_is_none(tmp_path: Path) -> None:
         assert encode_thumbnail(tmp_path / name) is None
 
 
+def test_pictures_are_decoded_as_for_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.full((20, 20), 33050, np.uint16)).save(tmp_path / "deep.png")  # 128.6
+    assert decode(encode_thumbnail(tmp_path / "deep.png")).getpixel((9, 9)) == (129, 129, 129)
+    monkeypatch.setattr("transfer.images.files.MAX_PIXELS", 399)
+    assert encode_thumbnail(tmp_path / "deep.png") is None
+
+
 def test_no_file_outside_the_data_folder_gets_into_the_page(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "secret.png")
     (tmp_path / "data").mkdir()

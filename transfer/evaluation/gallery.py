@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from transfer.errors import DataError
 from transfer.evaluation.metrics import image_losses
+from transfer.images.decode import as_rgb
+from transfer.images.files import open_image
 from transfer.run import Predictions
-
-if TYPE_CHECKING:
-    import numpy as np
-    from PIL.Image import Image
 
 SIDE = 128  # pixels
 MOST_BYTES = 1_500_000  # of all thumbnails of a page together, as base64
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 
 Thumbnailer = Callable[[str], str | None]
 
@@ -122,38 +121,16 @@ def encode_thumbnail(path: Path, side: int = SIDE) -> str | None:
     Returns:
         The URI, or None where the file is missing or cannot be decoded.
     """
-    from PIL import Image, ImageOps
-
+    buffer = io.BytesIO()
     try:
-        if not path.is_file():  # a FIFO would block, a directory would raise
-            return None
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
-            warnings.simplefilter("ignore")  # damaged metadata does not matter here
-            image.draft("RGB", (2 * side, 2 * side))
-            small = ImageOps.exif_transpose(_to_rgb(image))
+        with open_image(path) as image:
+            image.draft(None, (2 * side, 2 * side))  # JPEG at a fraction of its resolution
+            small = as_rgb(image)
             small.thumbnail((side, side))
-            buffer = io.BytesIO()
             small.save(buffer, format="JPEG", quality=80, optimize=True)
-    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError, Warning):
+    except DataError:
         return None
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _to_rgb(image: Image) -> Image:
-    """Convert any mode to RGB: 16 bits scaled, transparency laid on white."""
-    from PIL import Image as images
-
-    if image.mode.startswith("I"):
-        import numpy as np
-
-        grey = (np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8)
-        return images.fromarray(grey).convert("RGB")
-    if image.has_transparency_data:
-        white = images.new("RGBA", image.size, "white")
-        flat = images.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-        flat.info["exif"] = image.getexif().tobytes()
-        return flat
-    return image.convert("RGB")
 
 
 def _first(predictions: Predictions, key: np.ndarray, among: np.ndarray, count: int) -> list[int]:
