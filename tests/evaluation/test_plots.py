@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transfer.evaluation.plots import plot_confusion_matrix, readable
+from transfer.evaluation.plots import figure_at, plot_confusion_matrix, readable
 
 NAMES = ["猫科の動物", "שלום", "$x^{2$ \\frac", "n" * 60, "new\nline", "_", "tulips"]
 
@@ -44,6 +44,15 @@ def test_same_input_same_bytes_whatever_the_users_style(tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 30, "axes.titlecolor": "red"}):
         draw(tmp_path / "b.png", NAMES)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_figure_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:
+    draw(tmp_path / "m.png", ["a", "b"])
+    before = (tmp_path / "m.png").read_bytes()
+    with pytest.raises(ZeroDivisionError), figure_at(tmp_path / "m.png", (2, 2)) as figure:
+        figure.subplots().plot([0, 1 / 0])
+    assert (tmp_path / "m.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.png"]
 
 
 @pytest.mark.case("R02")

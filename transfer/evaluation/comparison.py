@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from transfer.evaluation.plots import FONT
-from transfer.run import atomic
+from transfer.evaluation.plots import figure_at
 
 GREY, BLUE = "#8996a3", "#1f6fb2"
 
@@ -20,14 +19,9 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
             ``images_per_second``, ``images`` and ``unbeaten`` (see `transfer.compare`).
         path: The PNG file to write.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"font.family": [FONT], "text.parse_math": False})
-        figure = Figure(figsize=(8.5, 5.5), dpi=120, layout="constrained")
+    with figure_at(path, (8.5, 5.5)) as figure:
         axes = figure.subplots()
         front = sorted((r for r in records if r["unbeaten"]), key=_speed)
         axes.plot([_speed(r) for r in front], [100 * r["accuracy"] for r in front], color=BLUE)
@@ -44,8 +38,6 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e4e9ee", linewidth=0.8)
         axes.set_axisbelow(True)
-        with atomic(path) as temporary, temporary.open("wb") as file:
-            figure.savefig(file, format="png", metadata={"Software": None})
 
 
 def tell_gain(records: Sequence[Mapping[str, Any]]) -> str | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from transfer.evaluation.metrics import count_confusions, wilson_interval
 from transfer.run import Run, read_csv
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def summarise_folds(run: Run) -> dict[str, Any]:
@@ -29,8 +28,6 @@ def summarise_folds(run: Run) -> dict[str, Any]:
         ``macro_f1`` for each fold; ``accuracy_mean``, ``accuracy_std`` and so on are the mean and
         the standard deviation (of a sample) of these.
     """
-    import numpy as np
-
     rows = read_csv(run.path / "folds.csv")
     index = {name: i for i, name in enumerate(run.classes)}
     true, predicted = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from transfer.errors import DataError, TransferError
 from transfer.run import Predictions
-
-if TYPE_CHECKING:
-    import numpy as np
 
 ECE_BINS = 15
 TOP_K = 5
@@ -46,8 +45,6 @@ def compute_metrics(
         DataError: There is no image to evaluate.
         TransferError: A probability is not a finite number.
     """
-    import numpy as np
-
     n = len(predictions.true)
     if n == 0:
         raise DataError(
@@ -120,8 +117,6 @@ def expected_calibration_error(true: np.ndarray, probabilities: np.ndarray) -> f
         true: int array of shape (n,), n >= 1.
         probabilities: float array of shape (n, number of classes).
     """
-    import numpy as np
-
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == true
     bins = np.clip(np.ceil(confidence * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
@@ -134,8 +129,6 @@ def top_k_accuracy(true: np.ndarray, probabilities: np.ndarray, k: int) -> float
 
     Of equally likely classes the first ones win, as they do with argmax.
     """
-    import numpy as np
-
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return float((best == true[:, None]).any(axis=1).mean())
 
@@ -146,8 +139,6 @@ def image_losses(predictions: Predictions) -> np.ndarray:
     Probabilities are cut off at the float32 epsilon (1.2e-7) as scikit-learn does, so that one
     confident mistake costs at most 15.9 nats instead of infinity.
     """
-    import numpy as np
-
     rows = np.arange(len(predictions.true))
     chosen = predictions.probabilities.astype(np.float64)[rows, predictions.true]
     losses: np.ndarray = -np.log(np.clip(chosen, np.finfo(np.float32).eps, 1.0))
@@ -156,8 +147,6 @@ def image_losses(predictions: Predictions) -> np.ndarray:
 
 def count_confusions(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
     """Return int64 counts of shape (num_classes, num_classes): rows true, columns predicted."""
-    import numpy as np
-
     cells = np.bincount(true * num_classes + predicted, minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from transfer.errors import UsageError
 from transfer.run import atomic
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so that the picture is the same everywhere
 LONGEST_LABEL = 24
@@ -28,6 +31,33 @@ def check_png(path: str | os.PathLike[str]) -> Path:
     if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"Expected a .png file in an existing folder. Received: {str(path)!r}")
     return path
+
+
+@contextmanager
+def figure_at(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """Give an empty figure, whatever the user's style; when the block ends well, save it.
+
+    Args:
+        path: The PNG file to write. The same figure gives the same bytes.
+        size: Width and height in inches, of 120 pixels each; empty margins are cut off.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"font.family": [FONT], "text.parse_math": False})
+        figure = Figure(figsize=size, dpi=120, layout="constrained")
+        yield figure
+        # Through an open file, since Pillow cannot write to a pipe by its name.
+        with atomic(path) as temporary, temporary.open("wb") as file:
+            figure.savefig(
+                file,
+                format="png",
+                metadata={"Software": None},
+                bbox_inches="tight",
+                pad_inches=0.2,
+            )
 
 
 def plot_confusion_matrix(
@@ -45,17 +75,10 @@ def plot_confusion_matrix(
         classes: N class names.
         path: The PNG file to write.
     """
-    import matplotlib
-    import numpy as np
-    from matplotlib.figure import Figure
-
     counts = np.asarray(matrix, dtype=np.int64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = float(np.clip(2.4 + 0.5 * len(classes), 3.6, 13.0))
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"font.family": [FONT], "text.parse_math": False})
-        figure = Figure(figsize=(2 * side + 1, side + 0.6), dpi=120, layout="constrained")
+    with figure_at(path, (2 * side + 1, side + 0.6)) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         labels = [readable(name, index) for index, name in enumerate(classes)]
         _draw(left, counts, counts.max(initial=1), [[f"{c}" for c in row] for row in counts])
@@ -65,14 +88,6 @@ def plot_confusion_matrix(
             axes.set_xlabel("predicted", fontsize=11)
             _label_axes(axes, labels)
         left.set_ylabel("true", fontsize=11)
-        with atomic(path) as temporary:
-            figure.savefig(
-                temporary,
-                format="png",
-                metadata={"Software": None},
-                bbox_inches="tight",
-                pad_inches=0.2,
-            )
 
 
 def _draw(axes: Axes, values: np.ndarray, highest: Any, texts: list[list[str]]) -> None:
@@ -102,8 +117,6 @@ def _percent(share: float) -> str:
 
 
 def _label_axes(axes: Axes, labels: list[str]) -> None:
-    import numpy as np
-
     count = len(labels)
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, count) if count / s <= MOST_LABELS)
     shown = range(0, count, step)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfer.evaluation.plots import FONT
-from transfer.run import atomic
+from transfer.evaluation.plots import figure_at
 
 
 def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
@@ -17,13 +16,7 @@ def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
         curve: The fields of a `transfer.training.lr_find.RateCurve`.
         path: The PNG file to write.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"font.family": [FONT]})
-        figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    with figure_at(path, (7, 4)) as figure:
         axes = figure.subplots()
         axes.plot(
             curve["rates"], curve["losses"], ".", color="#9db4cc", markersize=4, label="each step"
@@ -39,5 +32,3 @@ def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
         axes.set_ylabel("training loss")
         axes.grid(alpha=0.3)
         axes.legend()
-        with atomic(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
