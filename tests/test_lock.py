@@ -122,8 +122,29 @@ def test_an_empty_directory_with_a_dead_lock_can_be_used(tmp_path: Path) -> None
     write(tmp_path, began="1")
     assert make_run_directory(tmp_path, "x") == tmp_path
     (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(RunError, match=r"not empty.*--output; nothing was changed"):
+        check_output(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
     with pytest.raises(RunError, match=r"not empty.*--output, or go on with --resume"):
         check_output(tmp_path)
+
+
+def test_runs_are_numbered_and_never_reused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [make_run_directory(None, "my dogs/vgg16").name for _ in range(2)]
+    assert names == ["my-dogs-vgg16-001", "my-dogs-vgg16-002"]
+
+
+@pytest.mark.case("T04")
+@pytest.mark.parametrize("where", ["file", "file/below", "/proc/nowhere"])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match=r"Cannot write a run to .*--output") as caught:
+        make_run_directory(tmp_path / where, "x")
+    assert caught.value.exit_code == 2
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_lock_goes_where_the_leftovers_cannot(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import RunError
+from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
 from transfer.run import (
     Predictions,
@@ -44,39 +45,31 @@ def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
     assert modes[0] == modes[1]
 
 
-def test_runs_are_numbered_and_never_reused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    names = [Run.create(None, "my dogs/vgg16", Recipe(), ["a", "b"]).path.name for _ in range(2)]
-    assert names == ["my-dogs-vgg16-001", "my-dogs-vgg16-002"]
-
-
-def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "r", "x", Recipe(), ["a", "b"])
-    before = {file.name: file.read_bytes() for file in run.path.iterdir()}
-    with pytest.raises(RunError, match=r"not empty.*--output"):
-        Run.create(tmp_path / "r", "x", Recipe(seed=3), ["c", "d"])
-    assert {file.name: file.read_bytes() for file in run.path.iterdir()} == before
-
-
-@pytest.mark.case("T04")
-@pytest.mark.parametrize("where", ["file", "file/below", "/proc/nowhere"])
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -> None:
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(RunError, match=r"Cannot write a run to .*--output") as caught:
-        Run.create(tmp_path / where, "x", Recipe(), ["a", "b"])
-    assert caught.value.exit_code == 2
-    assert (tmp_path / "file").read_text() == "mine"
-
-
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is not a run directory.*transfer finetune"):
         Run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("info", "hint"),
+    [
+        (None, r"ended before its training began\. Train with: .* --recipe .*recipe\.json"),
+        ({"status": "failed"}, "did not get that far. Finish it with: .* --resume"),
+        ({"status": "done"}, r"though the run is finished\. Train anew with: .* --recipe"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_way_out(
+    tmp_path: Path, info: dict[str, str] | None, hint: str
+) -> None:
+    run = Run.create(make_run_directory(tmp_path / "r", ""), Recipe(), ["a", "b"])
+    if info is not None:
+        run.update_info(**info)
+    with pytest.raises(RunError, match=r"metrics\.json is missing.*" + hint):
+        _ = run.metrics
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "r", "x", Recipe(), ["a", "b"])
+    run = Run.create(make_run_directory(tmp_path / "r", ""), Recipe(), ["a", "b"])
     with pytest.raises(RunError, match=r"metrics\.json is missing"):
         _ = run.metrics
     (run.path / "metrics.json").write_text("{")
@@ -105,7 +98,7 @@ def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["[]", "5", "null"])
 def test_json_of_another_kind_is_named(tmp_path: Path, content: str) -> None:
-    run = Run.create(tmp_path / "r", "x", Recipe(), ["a", "b"])
+    run = Run.create(make_run_directory(tmp_path / "r", ""), Recipe(), ["a", "b"])
     for name in ("recipe.json", "run.json", "metrics.json"):
         (run.path / name).write_text(content)
     with pytest.raises(RunError, match=r"JSON object in .*recipe\.json"):
@@ -121,7 +114,7 @@ def test_json_of_another_kind_is_named(tmp_path: Path, content: str) -> None:
 
 def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert Run.create(Path("~/r"), "x", Recipe(), ["a", "b"]).path == tmp_path / "r"
+    Run.create(make_run_directory(Path("~/r"), ""), Recipe(), ["a", "b"])
     assert Run("~/r").path == tmp_path / "r"
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from transfer.errors import RunError
 
 LOCK = "lock.json"
-_held: set[Path] = set()  # by this process
 # What a kill leaves behind: files of `transfer.run.atomic` and of Keras, activations, folds.
 _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 
@@ -50,12 +49,10 @@ def locked(directory: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise not_writable(directory, error) from error
-    _held.add(directory.absolute())
     try:
         _clear_away(directory)
         yield
     finally:
-        _held.discard(directory.absolute())
         with suppress(OSError):
             if path.read_text(encoding="utf-8") == mine:
                 path.unlink()
@@ -150,10 +147,9 @@ def check_output(output: str | os.PathLike[str]) -> Path:
     """Return the path of a new run directory. Raises RunError where something is in it."""
     path = Path(output).expanduser()
     try:
-        if path.absolute() not in _held:
-            refuse_if_locked(path)
+        refuse_if_locked(path)
         if path.exists() and any(item.name != LOCK for item in path.iterdir()):
-            hint = f", or go on with --resume {path}" if (path / "recipe.json").is_file() else ""
+            hint = f", or go on with --resume {path}" if (path / "run.json").is_file() else ""
             raise RunError(
                 f"{path} is not empty. Choose another --output{hint}; nothing was changed."
             )

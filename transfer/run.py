@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.errors import RunError
-from transfer.lock import make_run_directory
 from transfer.recipe import Recipe, is_uneven
 
 if TYPE_CHECKING:
@@ -170,23 +169,17 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     @classmethod
-    def create(cls, path: Path | None, name: str, recipe: Recipe, classes: Sequence[str]) -> Run:
-        """Make a new run directory with recipe.json and classes.json in it.
+    def create(cls, path: Path, recipe: Recipe, classes: Sequence[str]) -> Run:
+        """Write recipe.json and classes.json, which make a directory a run.
 
         Args:
-            path: The directory itself, new or empty; None takes the next free
-                ``runs/<name>-001`` under the working directory.
-            name: Stem of the generated name, used where `path` is None.
+            path: The directory, from `transfer.lock.make_run_directory`.
             recipe: What is about to be done.
             classes: Class names in the order of the model's outputs.
-
-        Raises:
-            RunError: The directory cannot be made or already holds something.
         """
-        directory = make_run_directory(path, name)
-        write_json(directory / "classes.json", list(classes))
-        write_json(directory / "recipe.json", recipe.to_dict())
-        return cls(directory)
+        write_json(path / "classes.json", list(classes))
+        write_json(path / "recipe.json", recipe.to_dict())
+        return cls(path)
 
     def read_json(self, name: str) -> Any:
         """Read one JSON file of the run. Raises RunError where it is missing or broken."""
@@ -194,12 +187,26 @@ class Run:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise RunError(
-                f"{path} is missing: the run did not get that far."
-                f" Finish it with: transfer finetune --resume {self.path}"
-            ) from error
+            raise self.lacks(name) from error
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
+
+    def lacks(self, name: str) -> RunError:
+        """Return what to raise where a file of the run is missing: it says the way out."""
+        path = self.path / name
+        anew = f"transfer finetune DATA --recipe {self.path / 'recipe.json'}"
+        if not (self.path / "run.json").exists():
+            return RunError(
+                f"{path} is missing: the run ended before its training began. Train with: {anew}"
+            )
+        if self.info.get("status") == "done":
+            return RunError(
+                f"{path} is missing, though the run is finished. Train anew with: {anew}"
+            )
+        return RunError(
+            f"{path} is missing: the run did not get that far."
+            f" Finish it with: transfer finetune --resume {self.path}"
+        )
 
     def _read_object(self, name: str) -> dict[str, Any]:
         value = self.read_json(name)

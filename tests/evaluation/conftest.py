@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from transfer.evaluation.report import write_evaluation
+from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
 from transfer.run import Predictions, Run
 
@@ -52,7 +53,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             for path in predictions.paths:
                 (data / path).parent.mkdir(parents=True, exist_ok=True)
                 Image.new("RGB", (300, 200), "teal").save(data / path)
-        run = Run.create(tmp_path / name, name, Recipe(), predictions.classes)
+        run = Run.create(make_run_directory(tmp_path / name, ""), Recipe(), predictions.classes)
         (run.path / "history.csv").write_text(HISTORY, encoding="utf-8")
         run.update_info(data=str(data), counts={"val": dict.fromkeys(predictions.classes, 10)})
         write_evaluation(run.path, predictions, "val")

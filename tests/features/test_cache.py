@@ -128,6 +128,10 @@ def test_activations_are_kept_and_the_vectors_serve_without_them(
     assert one.dtype == np.float16
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(found[0].vectors, found[1].vectors)
+    cache = FeatureCache(ABOUT, ["at add_1", "vectors (avg)"], audit(folder).sha256)
+    alone = extract(FrozenNetwork(both, RECIPE), folder, views=1, cache=cache)
+    assert counter.take() == (0, 0)
+    np.testing.assert_array_equal(alone.vectors, found[0].vectors)
     assert run_toy(extractor, folder).computed == 9  # of which only view 2 is new
     assert counter.take() == (1, 9)
     kinds = [(each.about["what"], each.about["view"], each.images()) for each in stored_spaces()]

@@ -12,6 +12,7 @@ import pytest
 import transfer
 from transfer.errors import RunError, UsageError
 from transfer.evaluation.metrics import compute_metrics
+from transfer.lock import make_run_directory
 from transfer.recipe import BALANCES, Recipe
 from transfer.run import Predictions, Run
 from transfer.serving.prior import change_prior, resolve_prior
@@ -27,7 +28,7 @@ def make(tmp_path: Path) -> Callable[..., Run]:
 
     def make(counts: dict[str, int] = COUNTS, balance: str = "weights") -> Run:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        run = Run.create(folder, "toy", Recipe(), tuple(counts))
+        run = Run.create(make_run_directory(folder, ""), Recipe(), tuple(counts))
         weights = weigh_classes(list(counts.values()), balance)
         run.update_info(counts={"train": counts}, class_weights=weights)
         return run

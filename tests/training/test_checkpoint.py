@@ -239,17 +239,6 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
         fit(tmp_path, 8, load_state(tmp_path))
 
 
-def test_a_state_that_does_not_say_what_training_started_from_is_refused(tmp_path: Path) -> None:
-    *_, start = fit(tmp_path, 2)
-    saved = load_state(tmp_path)
-    assert saved is not None
-    progress = {key: value for key, value in saved.progress.items() if key != "about"}
-    save_state(tmp_path, 3, progress, saved.arrays()[: -len(start)])
-    with pytest.raises(RunError, match=r"the state of another model\. Train anew") as caught:
-        fit(tmp_path, 8, load_state(tmp_path))
-    assert len(str(caught.value).splitlines()) == 1
-
-
 @pytest.mark.case("T15")
 def test_a_monitor_that_the_model_does_not_have_is_refused_at_the_first_step(
     tmp_path: Path,

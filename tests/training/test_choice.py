@@ -191,8 +191,10 @@ def weights_of(run: Path) -> list[bytes]:
     return [np.asarray(weight).tobytes() for weight in model.weights]
 
 
-def keeping_copies(patch: pytest.MonkeyPatch, run: Path, before: Path, after: Path) -> None:
-    """Have a training leave what a kill would: just before its choice, and just after it."""
+def keeping_copies(
+    patch: pytest.MonkeyPatch, run: Path, before: Path, unnoted: Path, after: Path
+) -> None:
+    """Have a training leave what a kill would: before its choice, before it is noted, after it."""
 
     def copy(target: Path) -> None:
         shutil.copytree(run, target, ignore=shutil.ignore_patterns(".*", "lock.json"))
@@ -201,7 +203,9 @@ def keeping_copies(patch: pytest.MonkeyPatch, run: Path, before: Path, after: Pa
 
     def copy_and_choose(*arguments: Any) -> Any:
         copy(before)
-        return choose(*arguments)
+        chosen = choose(*arguments)
+        copy(unnoted)
+        return chosen
 
     def copy_and_judge(*arguments: Any) -> Any:
         copy(after)
@@ -229,9 +233,9 @@ def test_a_run_that_ends_around_the_choice_is_resumed_to_the_same(
     knobs: dict[str, Any],
     phase: str,
 ) -> None:
-    before, after = tmp_path / "before", tmp_path / "after"
+    before, unnoted, noted, after = (tmp_path / name for name in ("1", "2", "3", "4"))
     with monkeypatch.context() as patch:
-        keeping_copies(patch, tmp_path / "run", before, after)
+        keeping_copies(patch, tmp_path / "run", before, unnoted, after)
         run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | knobs)
     choice = run.info["choice"]
     assert run.info["phase_kept"] == phase
@@ -240,12 +244,15 @@ def test_a_run_that_ends_around_the_choice_is_resumed_to_the_same(
     assert {"why", "gained", "lost"} < choice.keys()
     last = run.info["plan"]["epochs"]
     assert len(choice["candidates"]) == 4 + any("epoch" in name for name in choice["candidates"])
-    for path, chosen in ((before, False), (after, True)):
+    shutil.copytree(unnoted, noted)
+    shutil.copy(after / "run.json", noted)
+    for path, chosen in ((before, False), (unnoted, False), (noted, True), (after, True)):
         assert ("choice" in Run(path).info) is chosen
         with monkeypatch.context() as patch:
             patch.setattr(keras.Model, "fit", None)  # there is nothing left to train
             again = transfer.resume(path)
         assert again.info["choice"] == choice
+        assert not (path / "chosen.keras").exists()
         assert again.info["phases"] == run.info["phases"]
         assert again.info["plan"]["epochs"] == last
         assert weights_of(path) == weights_of(run.path)

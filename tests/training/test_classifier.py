@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import RunError, UsageError
+from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
 from transfer.run import Run
 from transfer.training.classifier import (
@@ -89,10 +90,17 @@ def test_bad_specs_are_named(toy: str, spec: str, hint: str) -> None:
         layers_to_unfreeze(base, spec)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut off", b"<html>"])
-def test_a_broken_model_is_no_traceback(tmp_path: Path, content: bytes | None) -> None:
-    run = Run.create(tmp_path / "r", "x", Recipe(), ["a", "b"])
-    if content is not None:
+@pytest.mark.case("M05")
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 cut off", b"<html>", b"\x89HDF\r\n\x1a\n", "a directory"]
+)
+def test_a_broken_model_is_no_traceback(tmp_path: Path, content: bytes | str) -> None:
+    run = Run.create(make_run_directory(tmp_path / "r", ""), Recipe(), ["a", "b"])
+    with pytest.raises(RunError, match=r"model\.keras is missing"):
+        load_classifier(run)
+    if isinstance(content, bytes):
         (run.path / "model.keras").write_bytes(content)
-    with pytest.raises(RunError, match=r"model\.keras is (missing|not a valid model)"):
+    else:
+        (run.path / "model.keras").mkdir()
+    with pytest.raises(RunError, match=r"model\.keras is not a valid model"):
         load_classifier(run)

@@ -13,6 +13,7 @@ from transfer.errors import DataError, UsageError
 from transfer.evaluation.folds import summarise_folds
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
+from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
 from transfer.run import Run, read_csv
 from transfer.training import cross_validation
@@ -52,7 +53,7 @@ def material(
 
 
 def judged(tmp_path: Path, made: Material, name: str = "run") -> list[dict[str, str]]:
-    run = Run.create(tmp_path / name, name, made.recipe, CLASSES)
+    run = Run.create(make_run_directory(tmp_path / name, ""), made.recipe, CLASSES)
     judge_folds(run, made, resumed=False)
     assert {item.name for item in run.path.iterdir()} == {
         "recipe.json",

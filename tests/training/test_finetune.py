@@ -110,6 +110,18 @@ def test_oversampling_draws_every_class_equally_often_and_weighs_none() -> None:
     assert {float(w) for _, _, weights in rows for w in weights} == {1.0}
 
 
+def test_an_image_that_is_drawn_several_times_comes_in_several_views() -> None:
+    count, views = 12, 5
+    labels = np.array([0] * 10 + [1] * 2)
+    numbers = np.arange(count * views, dtype=np.float32).reshape(-1, 1, 1, 1)
+    train = Features(np.zeros((count * views, 1)), np.tile(labels, views), numbers, views)
+    recipe = Recipe(balance="oversample", batch_size=12, epochs=3)
+    for x, *_ in batches_of_activations(train, train, [1.0, 1.0], recipe).train:  # an epoch each
+        rows = x.numpy().reshape(-1).tolist()
+        assert len(set(rows)) == 12
+        assert sorted(row % count for row in rows)[-6:] == [10] * 3 + [11] * 3
+
+
 def test_what_decides_on_mixing_are_the_images_and_not_the_full_batches(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from transfer.backbones import get_backbone
+from transfer.errors import UsageError
 from transfer.recipe import Recipe
 from transfer.training.schedules import OneCycle, make_schedule, settle, warm_cosine
 
@@ -19,6 +20,15 @@ def test_few_photos_get_more_epochs_and_hard_targets(
     recipe = settle(Recipe(backbone=toy), images, get_backbone(toy).build())
     assert (recipe.epochs, recipe.label_smoothing) == (epochs, smoothing)
     assert settle(recipe, 5, get_backbone(toy).build()) == recipe  # what is given stays
+
+
+def test_updates_are_counted_and_not_batches(toy: str) -> None:
+    base = get_backbone(toy).build()
+    assert settle(Recipe(backbone=toy, accumulate=4), 320, base).epochs == 40
+    recipe = Recipe(backbone=toy, accumulate=8, epochs=1)
+    assert settle(recipe, 8 * 32, base).accumulate == 8
+    with pytest.raises(UsageError, match="--accumulate 8 never updates the weights: 224 images"):
+        settle(recipe, 7 * 32, base)
 
 
 @pytest.mark.parametrize(("name", "rate"), [("vgg16", 1e-4), ("convnexttiny", 5e-4)])

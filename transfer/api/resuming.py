@@ -57,6 +57,8 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
     _refuse_other_knobs(run, knobs)
     with locked(run.path):
         if run.info.get("status") == "done":
+            if not (run.path / "model.keras").exists():
+                raise run.lacks("model.keras")
             say(f"{run.path} is finished: there is nothing to resume.")
             if not (run.path / "report.html").is_file():
                 report(run)
@@ -107,7 +109,7 @@ def _find_images(run: Run, data: str | os.PathLike[str] | None) -> Path:
 def _check_images(run: Run, folder: ImageFolder) -> dict[str, str]:
     """Return the digests of the run's images, which have to be as when it began."""
     rows = read_csv(run.path / "split.csv")
-    known = {row["path"]: row.get("sha256", "") for row in rows}
+    known = {row["path"]: row["sha256"] for row in rows}
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         digests = pool.map(sha256_or_none, map(folder.file, folder.paths))
         found = dict(track(zip(folder.paths, digests, strict=True), "Checking images", len(folder)))
@@ -133,11 +135,6 @@ def _find_state(run: Run) -> State | None:
     if saved is None:
         say("No state was saved before the interruption: the training starts over.")
         return None
-    if "plan" not in run.info:
-        raise RunError(
-            f"Cannot resume {run.path}: the version that began it saved less than is needed."
-            f" Train anew with: transfer finetune DATA --recipe {run.path / 'recipe.json'}"
-        )
     now = identity(run)
     then = {key: saved.progress[key] for key in now}
     then["recipe"] = Recipe.from_dict(then["recipe"]).to_dict()
@@ -160,7 +157,7 @@ def _find_state(run: Run) -> State | None:
         )
     best = saved.progress["best"]["best"]
     told = "" if best is None else f"; best {run.info['monitor']} {best:.4f}"
-    epochs = run.info.get("plan", {}).get("epochs", run.recipe.epochs)
+    epochs = run.info["plan"]["epochs"]
     say(f"Going on after epoch {saved.epoch} of at most {epochs} of fine-tuning{told}")
     return saved
 

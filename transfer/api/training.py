@@ -94,7 +94,7 @@ def finetune(
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
     directory = make_run_directory(path, f"{name}-{backbone.name}")
     with locked(directory):
-        run = Run.create(directory, name, recipe, folder.classes)
+        run = Run.create(directory, recipe, folder.classes)
         say(f"Writing to {run.path}")
         write_split(folder, run.path / "split.csv", audit.sha256, leaks, groups)
         run.update_info(**_about(folder, audit, found))
@@ -171,10 +171,13 @@ def _train_and_evaluate(
 
 
 def identity(run: Run) -> dict[str, Any]:
-    """Return what must not change while a run is interrupted: recipe, images, weights."""
-    split = sha256_of(run.path / "split.csv")
-    weights = run.info["weights"]["sha256"]
-    return {"recipe": run.recipe.to_dict(), "split.csv": split, "weights": weights}
+    """Return what must not change while a run is interrupted."""
+    return {
+        "recipe": run.recipe.to_dict(),
+        "classes": list(run.classes),
+        "split.csv": sha256_of(run.path / "split.csv"),
+        "weights": run.info["weights"]["sha256"],
+    }
 
 
 def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
@@ -204,6 +207,11 @@ def check_recipe(recipe: Recipe) -> Backbone:
     cache_limit()
     if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
         choose_engine(recipe.engine, recipe.precision)
+    if recipe.unfreeze not in ("auto", "none", "all") and not recipe.unfreeze.isdecimal():
+        import_tensorflow()
+        from transfer.training.classifier import layers_to_unfreeze
+
+        layers_to_unfreeze(backbone.build(recipe.image_size), recipe.unfreeze)
     origin = locate(backbone, recipe.weights).origin
     if recipe.folds and not recipe.folds_finetune and backbone.scratch and origin == "none":
         raise UsageError(
@@ -235,7 +243,9 @@ def divide(
 
 def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
     counts = folder.counts()
-    say(", ".join(f"{split} {sum(each.values()):,}" for split, each in counts.items()))
+    totals = {split: sum(each.values()) for split, each in counts.items()}
+    say(", ".join(f"{split} {total:,}" for split, total in totals.items()))
+    _warn_of_few(totals, recipe)
     sizes = [n for n in counts["train"].values() if n]
     if not is_uneven(sizes):
         return
@@ -245,6 +255,17 @@ def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
     if recipe.balance == "none":
         words.append("Consider --balance weights.")
     warn(" ".join(words))
+
+
+def _warn_of_few(totals: Mapping[str, int], recipe: Recipe) -> None:
+    """Warn where chance left a held-out side less than half of its share."""
+    total = sum(totals.values())
+    for split, share in (("val", recipe.val), ("test", recipe.test)):
+        if totals.get(split, total) < share * total / 2:
+            warn(
+                f"{split} has {totals[split]} of {total} images, where --{split} {share:g} was"
+                " asked: chance, with so few. Figures on them say little; --folds 5 says more."
+            )
 
 
 def _about(folder: ImageFolder, audit: Audit, found: Weights) -> dict[str, Any]:

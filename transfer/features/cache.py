@@ -101,11 +101,12 @@ class CachedView:
         """Fill in the rows that every space has.
 
         Args:
-            targets: One array of shape (n, ...) per space.
+            targets: One array of shape (n, ...) for each of the spaces, or for the last of them.
 
         Returns:
             bool array of shape (n,): which rows are filled in.
         """
+        self._spaces = self._spaces[-len(targets) :]
         self._found = [
             space.rows(target.shape[1:], target.dtype)
             for space, target in zip(self._spaces, targets, strict=True)
@@ -116,7 +117,7 @@ class CachedView:
         return hits
 
     def keep(self, rows: np.ndarray, targets: Sequence[np.ndarray]) -> None:
-        """Write rows that were computed just now (int array of any length) to their spaces.
+        """Write rows that were computed just now (int array of any length) where `restore` looked.
 
         A file that was replaced after the audit had hashed it would stand under the old file's
         digest for ever. So each is hashed again, after it was decoded: that costs little beside

@@ -84,11 +84,8 @@ def read_leaks(run: Path) -> set[str]:
 
 
 def read_groups(run: Path) -> dict[str, str]:
-    """Return the key of each image's group, by its path; its digest where an old file has none."""
-    return {
-        row["path"]: row.get("group") or row.get("sha256") or row["path"]
-        for row in _rows_of(run / "split.csv")
-    }
+    """Return the key of each image's group, by its path."""
+    return {row["path"]: row["group"] for row in _rows_of(run / "split.csv")}
 
 
 def read_trained(run: Path) -> set[str]:

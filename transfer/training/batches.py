@@ -18,6 +18,7 @@ from transfer.images.pipeline import (
     balanced_order,
     epoch_order,
     image_dataset,
+    repetitions,
     without_autotune,
 )
 from transfer.progress import say
@@ -46,7 +47,8 @@ def batches_of_activations(
 ) -> Batches:
     """Make batches of what the frozen trunk computed before, one of its views per image and epoch.
 
-    Each image begins with a view of its own; no view of it comes again before all have come.
+    Each image begins with a view of its own; no view of it comes again before all have come, or,
+    where an image comes several times in an epoch, before the next epoch.
 
     Args:
         train: With activations (views * n, ...).
@@ -72,10 +74,10 @@ def batches_of_activations(
     def train_batches():  # type: ignore[no-untyped-def]
         for epoch in range(first_epoch, epochs):
             order = order_of(epoch)
-            views = (first_view + epoch) % train.views
+            views = (first_view[order] + epoch + repetitions(order)) % train.views
+            chosen = views * count + order
             for start in range(0, count, size):
-                images = order[start : start + size]
-                yield rows(train, views[images] * count + images)
+                yield rows(train, chosen[start : start + size])
 
     def val_batches():  # type: ignore[no-untyped-def]
         for start in range(0, len(val), size):

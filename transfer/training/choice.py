@@ -51,8 +51,9 @@ def keep_the_best(
     tuned: Tuned,
     recipe: Recipe,
     path: Path,
+    to: Path | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Leave the best of the candidates in model.keras, all judged on the same images.
+    """Save the best of the candidates, all judged on the same images.
 
     These are the start, the best epoch, and with ``interpolate`` points on the line from the start
     to the last epoch, which keep some of what fine-tuning forgets (WiSE-FT: M. Wortsman et al.,
@@ -67,7 +68,8 @@ def keep_the_best(
         tuned: What the fit has left.
         recipe: The knobs. With a training figure for a monitor, the head has none to be beaten:
             the best epoch is kept.
-        path: model.keras.
+        path: model.keras, with the best epoch.
+        to: Where the chosen model is saved, if not in its place.
 
     Returns:
         What was chosen and why, for run.json; and its figures, none for the head.
@@ -105,7 +107,7 @@ def keep_the_best(
         chosen = head
     choice = _compare(chosen, head, candidates, recipe.monitor)
     _assign(variables, chosen.weights)
-    save_model(classifier, path)  # also where it should hold them: an interruption may have been
+    save_model(classifier, to or path)
     return choice, {} if chosen is head else finite(chosen.figures)
 
 

@@ -123,11 +123,8 @@ def load_classifier(run: Run) -> keras.Model:
         RunError: It is missing or not a valid model.
     """
     path = run.path / "model.keras"
-    if not path.is_file():
-        raise RunError(
-            f"{path} is missing: the run did not get that far."
-            f" Finish it with: transfer finetune --resume {run.path}"
-        )
+    if not path.exists():
+        raise run.lacks(path.name)
     if not zipfile.is_zipfile(path):
         raise RunError(f"{path} is not a valid model: it is cut off, or not Keras' format.")
     try:

@@ -37,7 +37,7 @@ def train_from_scratch(job: Job, extractor: keras.Model) -> None:
     tuning = Tuning(extractor, base, chosen, None, job.class_weights)
     epochs = recipe.epochs
     if job.saved is not None:
-        epochs = job.run.info.get("plan", {}).get("epochs", epochs)
+        epochs = job.run.info["plan"]["epochs"]
     elif job.until is not None:
         judged = len(job.folder.select(job.run.info["split"]))
         costs = measure_costs(tuning, sides, recipe, judged, job.left)

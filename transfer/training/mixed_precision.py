@@ -51,6 +51,7 @@ def mix_precision(
         A model that shares its layers with `model`, and an optimizer that scales its loss.
     """
     say("Training in mixed precision: float16 with float32.")
+    model.jit_compile = False  # it predicts without ever being compiled: XLA is slow on a CPU
     mixed = MixedPrecision(model.inputs, model.outputs)
     mixed.in_half = partial(_in_half, base)
     return mixed, keras.optimizers.LossScaleOptimizer(optimizer)

@@ -8,11 +8,12 @@ from typing import Any
 
 import keras
 
+from transfer.errors import UsageError
 from transfer.recipe import Recipe
 
-EPOCHS = 8  # of fine-tuning, where so many make
-STEPS = 100  # updates of the weights; else more epochs, but not more than
-MOST_EPOCHS = 50  # beyond which more of the same teaches nothing
+EPOCHS = 8  # of fine-tuning, at least
+UPDATES = 100  # of the weights, at least: few photos need more epochs for them
+MOST_EPOCHS = 50  # more of the same few photos teaches nothing
 RATE, RATE_WITHOUT_NORMALISATION = 5e-4, 1e-4
 SMOOTHING = 0.1
 ENOUGH_TO_SMOOTH = 1000  # images
@@ -28,9 +29,18 @@ def settle(recipe: Recipe, images: int, base: keras.Model) -> Recipe:
         recipe: These may be None.
         images: Number of training images.
         base: The backbone.
+
+    Raises:
+        UsageError: There are fewer batches than are accumulated for one update.
     """
-    steps = math.ceil(images / recipe.batch_size)
-    epochs = recipe.epochs or min(MOST_EPOCHS, max(EPOCHS, math.ceil(STEPS / steps)))
+    batches = math.ceil(images / recipe.batch_size)
+    updates = batches / recipe.accumulate  # in one epoch
+    epochs = recipe.epochs or min(MOST_EPOCHS, max(EPOCHS, math.ceil(UPDATES / updates)))
+    if recipe.accumulate > batches * epochs:
+        raise UsageError(
+            f"--accumulate {recipe.accumulate} never updates the weights: {images:,} images are"
+            f" {batches * epochs:,} batches in {epochs} epochs. Make it or the batches smaller."
+        )
     smoothing = recipe.label_smoothing
     if smoothing is None:
         smoothing = SMOOTHING if images >= ENOUGH_TO_SMOOTH else 0.0

@@ -93,7 +93,7 @@ def load_state(directory: Path) -> State | None:
             continue
         try:
             valid.append(_read(file))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             faults.append(f"{name} ({error})")
     if valid:
         newest = max(valid, key=lambda state: state.epoch)

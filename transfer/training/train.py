@@ -82,7 +82,7 @@ def train(
     counts = np.bincount(labels, minlength=len(folder.classes)).tolist()
     extractor = build_extractor(recipe, weights)
     recipe = settle(recipe, len(labels), extractor.get_layer(recipe.backbone))
-    begun = run.info.get("mixed_precision", "off") if saved else recipe.mixed_precision
+    begun = run.info["mixed_precision"] if saved else recipe.mixed_precision
     recipe = replace(
         recipe,
         monitor=resolve_monitor(recipe, counts),
@@ -129,8 +129,8 @@ def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
         views = min(views_of(recipe, len(sides[0]), tuned=cut is not None), room)
         epochs, costs = recipe.epochs, None
         if job.saved is not None:
-            plan = job.run.info.get("plan", {})
-            views, epochs = plan.get("views", views), plan.get("epochs", epochs)
+            plan = job.run.info["plan"]
+            views, epochs = plan["views"], plan["epochs"]
         elif job.until is not None and (chosen or views):
             judged = len(job.folder.select(job.run.info["split"]))
             frozen = network, cache, scratch
@@ -186,19 +186,21 @@ def _fine_tune(
     job: Job, tuning: Tuning, head: keras.Sequential, features: tuple[Features, Features]
 ) -> None:
     """Fine-tune, and leave the best of the head's and the fine-tuned models in model.keras."""
-    if job.saved is not None and "choice" in job.run.info:
-        return  # it was made before the interruption
-    classifier, model, batches = tuning.start(
-        head, job.sides, features, job.recipe, job.first_epoch
-    )
-    tuned = fine_tune(
-        model, classifier, batches, job.recipe, job.path, job.history, job.about, job.saved
-    )
-    choice, figures = keep_the_best(model, classifier, tuned, job.recipe, job.path)
-    phase = figures | {"seconds": job.history.seconds("finetune")}
-    kept = "finetune" if figures else "head"
-    phases = job.run.info["phases"] | {"finetune": phase}
-    job.run.update_info(phase_kept=kept, choice=choice, phases=phases)
+    chosen = job.run.path / "chosen.keras"  # becomes model.keras once it is noted what it is
+    if job.saved is None or "choice" not in job.run.info:  # else it was made before a kill
+        classifier, model, batches = tuning.start(
+            head, job.sides, features, job.recipe, job.first_epoch
+        )
+        tuned = fine_tune(
+            model, classifier, batches, job.recipe, job.path, job.history, job.about, job.saved
+        )
+        choice, figures = keep_the_best(model, classifier, tuned, job.recipe, job.path, chosen)
+        phase = figures | {"seconds": job.history.seconds("finetune")}
+        kept = "finetune" if figures else "head"
+        phases = job.run.info["phases"] | {"finetune": phase}
+        job.run.update_info(phase_kept=kept, choice=choice, phases=phases)
+    if chosen.exists():
+        chosen.replace(job.path)
 
 
 def _predict_frozen(
