@@ -28,7 +28,7 @@ ALLOWED = {
     "recipe": {"errors", "units"},
     "cachedir": {"errors", "units"},
     "lock": {"errors"},
-    "run": {"errors", "recipe", "lock", "api"},  # api: Run.predict is short for transfer.predict
+    "run": {"errors", "recipe", "api"},  # api: Run.predict is short for transfer.predict
     "backbones": {"errors"},
     "blocks": {"errors"},
     "scratch": set(),
