@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 RACY = 2.0  # seconds in which a file may change again and keep its time of modification
@@ -20,3 +21,8 @@ def sha256_or_none(path: Path) -> str | None:
         return sha256_of(path) if path.is_file() else None
     except OSError:
         return None
+
+
+def is_sha256(text: str) -> bool:
+    """Tell whether a text is a SHA-256 as written here: 64 hex digits in lower case."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None

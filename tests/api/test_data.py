@@ -145,6 +145,8 @@ def test_the_digest_of_an_archive_at_hand(make_folder: Make, tmp_path: Path) -> 
     shutil.make_archive(str(tmp_path / "x"), "zip", make_folder(per_class=1))
     with pytest.raises(transfer.DataError, match="instead of 0000"):
         transfer.prepare(tmp_path / "x.zip", tmp_path / "out", sha256="0" * 64)
+    with pytest.raises(transfer.UsageError, match="64 hex digits"):
+        transfer.prepare(tmp_path / "x.zip", tmp_path / "out", sha256="z" * 64)
     assert len(transfer.prepare(tmp_path / "x.zip", tmp_path / "out")) == 3
 
 

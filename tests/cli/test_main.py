@@ -384,7 +384,7 @@ def test_signals(tmp_path: Path, number: signal.Signals, code: int) -> None:
     assert "Traceback" not in rest
     run = transfer.Run(tmp_path / "runs" / "shapes-mobilenetv2-001")
     assert run.info["status"] == "interrupted"
-    assert len(run.predict(tmp_path / "cache" / "samples" / "shapes-v1" / "circle")) == 100
+    assert len(run.predict(Path(run.info["data"]) / "circle")) == 100
     assert not list(run.path.glob(".*"))
 
 

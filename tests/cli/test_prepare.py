@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import transfer
+from transfer.sources.archives import SUFFIXES
 from transfer.sources.prepare import resolve
 
 
@@ -37,6 +39,14 @@ def test_a_sample(tmp_path: Path) -> None:
         "counts": {"": {"circle": 100, "rectangle": 100, "triangle": 100}},
     }
     assert done.stderr == ""
+
+
+def test_help_names_all_kinds_of_archives(tmp_path: Path) -> None:
+    words = command("--help", cwd=tmp_path).stdout.replace(",", " ").split()
+    docstring = (transfer.prepare.__doc__ or "").replace(",", " ").replace("(", " ")
+    for suffix in SUFFIXES:
+        assert suffix in words
+        assert suffix in docstring.replace(")", " ").split()
 
 
 @pytest.mark.parametrize(

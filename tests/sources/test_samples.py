@@ -9,10 +9,9 @@ import pytest
 
 from transfer.audit.clean import audit
 from transfer.cachedir import cache_dir
-from transfer.errors import DataError, UsageError
+from transfer.errors import TransferError, UsageError
 from transfer.images.folder import ImageFolder
-from transfer.sources.prepare import resolve
-from transfer.sources.samples import prepare_sample, sample_names
+from transfer.sources.prepare import prepared, resolve
 
 
 @pytest.fixture
@@ -27,36 +26,39 @@ def digest(folder: Path) -> str:
 
 
 def test_shapes_are_the_same_each_time(cache, tmp_path, monkeypatch):
-    folder = prepare_sample("shapes")
-    assert folder == cache / "samples" / "shapes-v1"
+    folder, name = resolve("sample:shapes")
+    assert (folder.parent, name) == (cache / "prepared", "shapes")
     index = ImageFolder.index(folder)
     assert index.counts() == {"": {"circle": 100, "rectangle": 100, "triangle": 100}}
     assert len(set(audit(index).sha256.values())) == 300
-    assert list((cache / "samples").iterdir()) == [folder]  # nothing temporary stays
+    assert list(folder.parent.iterdir()) == [folder]  # nothing temporary stays
+    assert resolve("sample:shapes") == (folder, name)
+    [(path, about)] = prepared()
+    assert (path, about["source"], about["sample"]) == (folder, "sample:shapes", "shapes")
     monkeypatch.setenv("TRANSFER_CACHE_DIR", str(tmp_path / "again"))
-    assert digest(prepare_sample("shapes")) == digest(folder)
+    assert digest(resolve("sample:shapes")[0]) == digest(folder)
 
 
 def test_digits(cache):
-    index = ImageFolder.index(prepare_sample("digits"))
+    index = ImageFolder.index(resolve("sample:digits")[0])
     assert index.classes == tuple("0123456789")
     assert len(index) == 1797
 
 
 def test_two_processes_at_once(cache):
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        folders = set(pool.map(prepare_sample, ["shapes"] * 2))
-    assert folders == {cache / "samples" / "shapes-v1"}
-    assert len(ImageFolder.index(folders.pop())) == 300
+        [folder] = {folder for folder, _ in pool.map(resolve, ["sample:shapes"] * 2)}
+    assert list((cache / "prepared").iterdir()) == [folder]
+    assert len(ImageFolder.index(folder)) == 300
 
 
 def test_nothing_half_made_stays(cache, monkeypatch):
     monkeypatch.setattr(
         "PIL.Image.Image.save", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
     )
-    with pytest.raises(DataError, match=r"full.*TRANSFER_CACHE_DIR"):
-        prepare_sample("shapes")
-    assert list((cache / "samples").iterdir()) == []
+    with pytest.raises(TransferError, match=r"full.*TRANSFER_CACHE_DIR"):
+        resolve("sample:shapes")
+    assert list((cache / "prepared").iterdir()) == []
 
 
 def test_cache_dir(monkeypatch, tmp_path):
@@ -68,10 +70,8 @@ def test_cache_dir(monkeypatch, tmp_path):
 
 
 def test_resolve(cache, tmp_path):
-    assert sample_names() == ["digits", "shapes"]
-    assert resolve("sample:shapes") == (cache / "samples" / "shapes-v1", "shapes")
     assert resolve(tmp_path) == (tmp_path, tmp_path.name)
     assert resolve("~/dogs") == (Path.home() / "dogs", "dogs")
     assert resolve(".")[1] == Path.cwd().name
-    with pytest.raises(UsageError, match=r"Unknown sample 'shape'\. Did you mean 'shapes'"):
+    with pytest.raises(UsageError, match=r"Unknown sample 'shape'\. Did.*'shapes'.*sample:digits"):
         resolve("sample:shape")

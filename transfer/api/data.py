@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from transfer.digest import is_sha256
 from transfer.errors import UsageError
 from transfer.images.folder import ImageFolder
 from transfer.sources.kinds import Options
@@ -32,10 +33,11 @@ def prepare(
     The folder appears whole or not at all, and the source is not changed.
 
     Args:
-        source: A folder; an archive (.zip, .tar, .tar.gz, .tgz) or its address; a CSV or TSV
-            table with the columns path, label and perhaps split; ``tfds:NAME[:config]`` or the
-            folder of a TFDS builder, whose code is run; ``keras:mnist``, ``fashion_mnist``,
-            ``cifar10`` or ``cifar100``; ``sample:digits`` or ``sample:shapes``.
+        source: A folder; an archive (.zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz) or its address;
+            a CSV or TSV table with the columns path, label and perhaps split;
+            ``tfds:NAME[:config]`` or the folder of a TFDS builder, whose code is run;
+            ``keras:mnist``, ``fashion_mnist``, ``cifar10`` or ``cifar100``; ``sample:digits`` or
+            ``sample:shapes``.
         dest: New or empty folder.
         sha256: Of the archive, 64 hex digits. An address needs it, here or as ``#sha256=`` at
             its end.
@@ -57,7 +59,7 @@ def prepare(
     Example:
         >>> transfer.prepare("dogs_prepared.tar.gz", "data/dogs").classes
     """
-    if sha256 is not None and len(sha256) != 64:
+    if sha256 is not None and not is_sha256(sha256.lower()):
         raise UsageError(f"Expected sha256 as 64 hex digits. Received: {sha256!r}")
     options = Options(
         sha256=None if sha256 is None else sha256.lower(),

@@ -34,7 +34,7 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
     \b
     SOURCE is one of
       data/dogs                         a folder of images
-      dogs.zip  .tar  .tar.gz  .tgz     an archive
+      dogs.zip                          an archive: .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz
       https://host/dogs.zip             the address of one, with --sha256
       labels.csv  labels.tsv            a table with columns path, label and perhaps split
       tfds:NAME  tfds:NAME:CONFIG       from the catalog of TensorFlow Datasets

@@ -15,15 +15,14 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from transfer.cachedir import cache_dir
-from transfer.digest import RACY, sha256_of
+from transfer.digest import RACY, is_sha256, sha256_of
 from transfer.download import download
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
 from transfer.images.files import guess_kind
 from transfer.progress import say
 from transfer.run import write_text
-from transfer.sources import archives, builders, keras_sets, tables
+from transfer.sources import archives, builders, keras_sets, samples, tables
 from transfer.sources.members import Limits
-from transfer.sources.samples import prepare_sample, sample_names
 
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
 
@@ -65,7 +64,7 @@ class Source:
 
 
 def find(data: str | os.PathLike[str], options: Options) -> Source:
-    """Return the Source that `data` means; nothing is written, but for samples.
+    """Return the Source that `data` means; nothing is written.
 
     Raises:
         UsageError: There is no source of that name, or a sha256 beside one that is no archive.
@@ -103,12 +102,10 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
 
 
 def _sample(text: str, name: str) -> Source:
-    if name not in sample_names():
-        raise UsageError(
-            f"Unknown sample {name!r}.{did_you_mean(name, sample_names())}"
-            f" Expected one of: {', '.join(f'sample:{each}' for each in sample_names())}."
-        )
-    return Source(text, name, folder=prepare_sample(name))
+    samples.check_name(name)
+    return Source(
+        text, name, about={"sample": name}, fill=lambda at: samples.write_sample(name, at)
+    )
 
 
 def _keras(text: str, name: str) -> Source:
@@ -189,7 +186,7 @@ def _at_address(text: str, options: Options) -> Source:
     digest = options.sha256 or named
     if named not in ("", digest):
         raise UsageError(f"--sha256 {digest} is not that of the address: {text}")
-    if not re.fullmatch("[0-9a-f]{64}", digest):
+    if not is_sha256(digest):
         raise UsageError(
             f"A download is used only where its content is known. Add its sha256 (64 hex digits) to"
             f" the address: {url}#sha256=..., or give --sha256 to transfer prepare."
