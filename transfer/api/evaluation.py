@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -146,8 +145,10 @@ def _make_directory(
     for number in count(1):
         directory = run.path / "evaluations" / (name if number == 1 else f"{name}-{number}")
         file = directory / "evaluation.json"
-        known = json.loads(file.read_text("utf-8")) if file.is_file() else about
-        if all(known.get(key) == about.get(key) for key in ("data", "prior")):
+        known = run.read_json(str(file.relative_to(run.path))) if file.is_file() else about
+        if isinstance(known, dict) and all(
+            known.get(key) == about.get(key) for key in ("data", "prior")
+        ):
             directory.mkdir(parents=True, exist_ok=True)
             write_json(file, about)
             return directory

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from transfer.errors import RunError
+from transfer.run import Run
+
+
+def test_a_damaged_note_of_an_earlier_evaluation_is_named(
+    run: Run, make_folder: Callable[..., Path]
+) -> None:
+    folder = make_folder("other", per_class=1)
+    run.evaluate(folder)
+    note = run.path / "evaluations" / "other-all" / "evaluation.json"
+    note.write_text('{"data"')
+    with pytest.raises(RunError, match=r"other-all/evaluation\.json cannot be read"):
+        run.evaluate(folder)
+    note.write_text("[]")
+    run.evaluate(folder)
+    assert (run.path / "evaluations" / "other-all-2" / "metrics.json").is_file()
+    assert note.read_text() == "[]"
