@@ -19,14 +19,27 @@ def doubt(run: Run, count: int = 30, stem: str = "photo") -> None:
 
 def test_the_first_of_each_kind_and_no_suspect_twice(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
-    assert read_doubts(run, 0, lambda path: None) is None
+    assert read_doubts(run, 0, 0, lambda path: None) is None
     doubt(run)
-    found = read_doubts(run, 7, lambda path: f"data:{path}")
+    found = read_doubts(run, 7, 1000, lambda path: f"data:{path}")
     assert found is not None
     assert (found.likely, found.listed, len(found.suspects)) == (7, 30, MOST)
     assert found.suspects[3].image == "data:a/photo3.jpg"
     assert (found.suspects[3].given, found.suspects[3].suggested) == ("a", "b")
     assert [each.path for each in found.outliers] == [f"a/photo{i}.jpg" for i in range(30, 35)]
+
+
+@pytest.mark.parametrize(("images", "shown"), [(0, 3), (24, 3), (100, 5), (1000, MOST)])
+def test_few_outliers_of_few_images(make_predictions, make_run, images: int, shown: int) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    write_csv(run.path / "suspects.csv", ["path", "given", "suggested", "score"], [])
+    far = [[f"a/{i}.jpg", "a", 0.5] for i in range(min(images, 100) or 10)]
+    write_csv(run.path / "outliers.csv", ["path", "label", "distance"], far)
+    run.update_info(suspects={"likely": 0, "images": images})
+    page = write_report(run).read_text(encoding="utf-8")
+    section = page.partition('id="outliers"')[2].partition("</section>")[0]
+    assert section.count("<li>") == shown
+    assert "This is only a ranking" in section
 
 
 @pytest.mark.case("R01")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -254,3 +255,101 @@ def test_leaks_are_shown_where_there_are_any(make_predictions, make_run) -> None
     assert f"Without them {without} of 15 are right" in page
     write_evaluation(run.path, found, "val", set(found.paths))
     assert "No other image is left" in write_report(run).read_text()
+
+
+def text_of(path: Path) -> str:
+    return " ".join("".join(Page(path).text).split())
+
+
+def test_validation_images_that_chose_the_model_are_not_told_as_a_test(
+    make_predictions, make_run, tmp_path: Path
+) -> None:
+    found = make_predictions(["a", "b"])
+    run = make_run(found)
+    promise, chose = "95 times out of 100", "These images also chose the model"
+    page = text_of(write_report(run))
+    assert f"{chose}, which flatters a little; --test 0.1 or --folds 5 give a figure" in page
+    assert promise not in page
+    run.update_info(split="test")
+    assert "a little; the test images give a figure" in text_of(write_report(run))
+    write_evaluation(run.path, found, "test")
+    page = text_of(write_report(run))
+    assert promise in page
+    assert chose not in page
+    write_evaluation(run.path, found, "train")
+    page = text_of(write_report(run))
+    assert promise not in page
+    assert "The model was trained on these images" in page
+
+
+@pytest.mark.parametrize("name", ["solved head", "training monitor", "other data"])
+def test_validation_images_that_chose_nothing(
+    make_predictions, make_run, tmp_path: Path, name: str
+) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    assert "chose the model" in text_of(write_report(run))
+    directory = tmp_path / "other" if name == "other data" else run.path
+    if name == "solved head":
+        (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\n")
+    elif name == "training monitor":
+        run.update_info(monitor="loss")
+    else:
+        directory.mkdir()
+        write_evaluation(directory, make_predictions(["a", "b"]), "val")
+        (directory / "evaluation.json").write_text('{"data": "/elsewhere", "split": "val"}')
+    page = text_of(write_report(run, directory))
+    assert "95 times out of 100" in page
+    assert "chose the model" not in page
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
+def test_a_run_that_is_not_finished_says_so(make_predictions, make_run, status: str) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    run.update_info(status="done", phase_kept="head", phases={"head": {}}, error="No space.")
+    page = text_of(write_report(run))
+    assert "not finished" not in page
+    assert "(kept)" in page
+    run.update_info(status=status)
+    page = text_of(write_report(run))
+    assert f"This run is not finished (status: {status})" in page
+    assert "Finish it with transfer finetune --resume RUN, and evaluate it again." in page
+    assert ("It failed: No space." in page) is (status == "failed")
+    assert "(kept)" not in page
+
+
+def test_what_was_left_open_is_told_with_what_was_used(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    run.update_info(
+        learning_rate=0.0005,
+        monitor="val_accuracy",
+        plan={"views": 8, "epochs": 13},
+        features={"engine": "openvino"},
+        weights={"origin": "none", "file": None, "sha256": None},
+    )
+    page = write_report(run).read_text(encoding="utf-8")
+    rows = dict(re.findall(r'row"><bdi>(\w+)</bdi></th><td><code><bdi>(.*?)</bdi>', page))
+    assert rows["learning_rate"] == "default (0.0005)"
+    assert (rows["views"], rows["epochs"]) == ("default (8)", "default (13)")
+    assert (rows["monitor"], rows["engine"]) == ("auto (val_accuracy)", "auto (openvino)")
+    assert rows["patience"] == "default"
+    assert rows["weights"] == "auto"
+    assert rows["origin"] == "none"
+    assert not {"file", "sha256"} & set(rows)
+
+
+@pytest.mark.parametrize(("monitor", "best"), [("val_accuracy", 3), ("val_loss", 1)])
+def test_fine_tuning_that_was_not_kept_shows_its_best_epoch(
+    make_predictions, make_run, monitor: str, best: int
+) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    (run.path / "history.csv").write_text(
+        "phase,epoch,val_loss,val_accuracy\n"
+        "head,1,0.2,0.9\n"
+        "finetune,1,0.3,0.7\nfinetune,2,0.6,0.8\nfinetune,3,0.5,0.8\nfinetune,4,nan,nan\n"
+    )
+    phases = {"head": {"val_accuracy": 0.9, "val_loss": 0.2}, "finetune": {"seconds": 2.0}}
+    run.update_info(phases=phases, phase_kept="head", monitor=monitor)
+    page = write_report(run).read_text(encoding="utf-8")
+    figures = {3: "80.0\u00a0%</td><td>0.500", 1: "70.0\u00a0%</td><td>0.300"}[best]
+    assert f"(best epoch: {best})</span></th><td>4</td><td>2.0</td><td>{figures}</td>" in page
+    assert "<b>(kept)</b></th><td>1</td><td>n/a</td><td>90.0\u00a0%</td><td>0.200</td>" in page

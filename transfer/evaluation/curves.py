@@ -128,10 +128,11 @@ def _panel(history: Sequence[Mapping[str, str]], key: str, title: str) -> Panel 
 
 
 def _column(history: Sequence[Mapping[str, str]], key: str) -> list[float | None]:
-    return [_number(row.get(key, "")) for row in history]
+    return [read_number(row.get(key, "")) for row in history]
 
 
-def _number(text: str) -> float | None:
+def read_number(text: str) -> float | None:
+    """Return a cell of history.csv as a number; None where it is empty, no number or not finite."""
     try:
         value = float(text)
     except ValueError:

@@ -12,6 +12,7 @@ from transfer.evaluation.gallery import Thumbnailer
 from transfer.run import Run, read_csv
 
 MOST = 18  # pictures of each kind
+FEWEST, SHARE = 3, 0.05  # of the outliers, which are but a ranking: share of all images
 T = TypeVar("T")
 
 
@@ -51,12 +52,13 @@ class Doubts:
     outliers: tuple[Doubt, ...]
 
 
-def read_doubts(run: Run, likely: int, thumbnail: Thumbnailer) -> Doubts | None:
+def read_doubts(run: Run, likely: int, images: int, thumbnail: Thumbnailer) -> Doubts | None:
     """Return the doubts about a run's images, or None where the run has no such files.
 
     Args:
         run: The run.
         likely: About how many labels are wrong, as run.json says.
+        images: Of how many images, as run.json says; 0 where it does not.
         thumbnail: What turns a relative path into a ``data:`` URI or None.
 
     Raises:
@@ -74,11 +76,12 @@ def read_doubts(run: Run, likely: int, thumbnail: Thumbnailer) -> Doubts | None:
         return None
     suspicious = {row[0] for row in listed}
     unlike = [row for row in far if row[0] not in suspicious]
+    shown = min(MOST, max(FEWEST, int(SHARE * images)))
     return Doubts(
         likely,
         len(listed),
         tuple(Doubt(row[0], thumbnail(row[0]), *row[1:]) for row in listed[:MOST]),
-        tuple(Doubt(row[0], thumbnail(row[0]), *row[1:]) for row in unlike[:MOST]),
+        tuple(Doubt(row[0], thumbnail(row[0]), *row[1:]) for row in unlike[:shown]),
     )
 
 

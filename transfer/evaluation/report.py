@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +150,16 @@ def _context(
     root = Path(str(data)) if data else None
     thumbnail = gallery.thumbnailer(root)
     history = _read_history(run)
+    unfinished = info.get("status", "done") != "done"
+    if unfinished:  # better epochs may have come after it was noted
+        info = {**info, "phase_kept": None}
+    elsewhere = evaluation.get("data", info.get("data")) != info.get("data")
     return {
         "title": run.path.resolve().name,
         "subtitle": None if own else directory.resolve().name,
         "metrics": metrics,
+        "unfinished": unfinished,
+        "told_by": None if elsewhere else _told_by(metrics["split"], info, history),
         "uneven": bool(info) and run.uneven,
         "classes": predictions.classes,
         "data_name": root.name if root else None,
@@ -164,20 +170,36 @@ def _context(
         "matrix": sections.matrix_rows(metrics["confusion_matrix"], predictions.classes),
         "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
         "worst": gallery.worst_mistakes(predictions, thumbnail),
-        "doubts": read_doubts(run, _likely(info), thumbnail) if own else None,
+        "doubts": read_doubts(run, *_doubted(info), thumbnail) if own else None,
         "folds": _folds(info) if own else None,
         "panels": learning_curves(history),
         "history": history,
         "counts": sections.count_table(info.get("counts") or {}, predictions.classes),
-        "recipe": sections.redact(run.recipe.to_dict(), root),
+        "phases": sections.phase_rows(info, history),
+        "recipe": sections.tell_recipe(sections.redact(run.recipe.to_dict(), root), info),
         "info": sections.redact(info, root),
     }
 
 
-def _likely(info: Mapping[str, Any]) -> int:
+def _told_by(
+    split: str, info: Mapping[str, Any], history: Sequence[Mapping[str, str]]
+) -> str | None:
+    """Return what the run's own images of a split were used for before: ``trained``, ``chose``.
+
+    Validation images choose where there is more than one epoch to be chosen from: a head that is
+    solved is a single one.
+    """
+    by_training = info.get("monitor") in ("accuracy", "loss")
+    chose = split == "val" and len(history) > 1 and not by_training
+    return "trained" if split == "train" else "chose" if chose else None
+
+
+def _doubted(info: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many labels are likely wrong, and of how many images; 0 for what is not known."""
     about = info.get("suspects")
-    number = about.get("likely") if isinstance(about, dict) else None
-    return number if isinstance(number, int) else 0
+    found = [about.get(name) if isinstance(about, dict) else 0 for name in ("likely", "images")]
+    likely, images = (number if isinstance(number, int) else 0 for number in found)
+    return likely, images
 
 
 def _folds(info: Mapping[str, Any]) -> Mapping[str, Any] | None:

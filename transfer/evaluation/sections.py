@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from transfer.evaluation.curves import PHASES, read_number
+from transfer.recipe import MONITORS
 
 MOST_CLASSES = 256  # of the matrix; a table of more cells than 65,536 stalls browsers
 MOST_TITLES = 6_000  # cells with a tooltip, so that the page stays small
@@ -70,6 +74,78 @@ def count_table(
         "rows": rows,
         "totals": [sum(column) for column in zip(*(row for _, row in rows), strict=True)],
     }
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """One phase of a training.
+
+    Attributes:
+        name: ``frozen`` or ``fine-tuning``.
+        kept: Whether its model is the one that was kept.
+        epochs: How many; None where the history does not tell.
+        seconds: How long; None where it is not known.
+        val_accuracy: Of the phase's model; of its best epoch where it was not kept.
+        val_loss: As val_accuracy.
+        best_epoch: Which one that is; None where the figures are of the phase's model.
+    """
+
+    name: str
+    kept: bool
+    epochs: int | None
+    seconds: float | None
+    val_accuracy: float | None
+    val_loss: float | None
+    best_epoch: int | None
+
+
+def phase_rows(info: Mapping[str, Any], history: Sequence[Mapping[str, str]]) -> list[PhaseRow]:
+    """Return the phases that run.json knows, with figures from the history where it has none."""
+    rows = []
+    for name, about in (info.get("phases") or {}).items():
+        epochs = [row for row in history if row.get("phase") == name]
+        figures, number = about, None
+        if "val_accuracy" not in about and (best := _best_epoch(epochs, info.get("monitor"))):
+            figures = {key: read_number(text) for key, text in epochs[best - 1].items()}
+            number = best
+        rows.append(
+            PhaseRow(
+                name=PHASES.get(name, name),
+                kept=name == info.get("phase_kept"),
+                epochs=len(epochs) or None,
+                seconds=about.get("seconds"),
+                val_accuracy=figures.get("val_accuracy"),
+                val_loss=figures.get("val_loss"),
+                best_epoch=number,
+            )
+        )
+    return rows
+
+
+def _best_epoch(epochs: Sequence[Mapping[str, str]], monitor: Any) -> int | None:
+    """Return the number (from 1) of the epoch that the monitor prefers; of equals the surer."""
+    name = monitor if monitor in MONITORS else "val_accuracy"
+    sign = 1 if MONITORS[name] == "max" else -1
+    ranks = []
+    for number, row in enumerate(epochs, start=1):
+        value, loss = read_number(row.get(name, "")), read_number(row.get("val_loss", ""))
+        if value is not None:
+            ranks.append((sign * value, -math.inf if loss is None else -loss, -number))
+    return -max(ranks)[2] if ranks else None
+
+
+def tell_recipe(recipe: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe in words: behind what was left open stands what run.json says was used."""
+    known = {**info, **(info.get("plan") or {}), **(info.get("features") or {})}
+    told = {}
+    for name, value in recipe.items():
+        used = known.get(name)
+        if isinstance(used, float):
+            used = f"{used:.6g}"
+        told[name] = "default" if value is None else value
+        if value in (None, "auto") and isinstance(used, int | str):
+            told[name] = f"{told[name]} ({used})"
+    return told
 
 
 def redact(value: Any, root: Path | None) -> Any:
