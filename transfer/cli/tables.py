@@ -11,11 +11,14 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transfer.serving.predict import Prediction
 
+_NAMES = {"macro_f1": "macro-F1", "log_loss": "log loss", "ece": "calibration error"}
+
 
 def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
     """Return a few lines on accuracy, or macro-F1 for uneven classes, and what was confused."""
     low, high = metrics["accuracy_ci95"]
-    images, f1 = f"{metrics['n']:,} {metrics['split']} images", f"{metrics['macro_f1']:.3f}"
+    split = "" if metrics["split"] == "all" else f"{metrics['split']} "
+    images, f1 = f"{metrics['n']:,} {split}images", f"{metrics['macro_f1']:.3f}"
     accuracy, interval = f"{metrics['accuracy']:.3f}", f"(95 % interval {low:.3f} to {high:.3f})"
     if uneven:
         guess = f"{metrics['majority_accuracy']:.3f} by always answering the most frequent class"
@@ -26,11 +29,12 @@ def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
     else:
         lines = [f"Accuracy {accuracy} on {images} {interval}, macro-F1 {f1}"]
     if "prior" in metrics:
+        name, before = metrics["prior"]["name"], metrics["prior"]["without"]
         changes = [
-            f"{name.replace('_', ' ')} {before:.3f} -> {metrics[name]:.3f}"
-            for name, before in metrics["prior"]["without"].items()
+            f"{_NAMES.get(key, key)} {before[key]:.3f} -> {metrics[key]:.3f}" for key in before
         ]
-        lines.append(f"By the prior {metrics['prior']['name']!r}: {', '.join(changes)}")
+        prior = "given prior" if name == "given" else f"prior {name!r}"
+        lines.append(f"By the {prior}: {', '.join(changes)}")
     leaked = metrics.get("leaked", {})
     if leaked:
         lines.append(
@@ -60,6 +64,12 @@ def describe_folds(folds: Mapping[str, Any]) -> str:
         f" {judge} that had not seen it (95 % interval {low:.3f} to {high:.3f}; {folds['k']} folds,"
         f" deviation {folds['accuracy_std']:.3f}), macro-F1 {folds['macro_f1']:.3f}"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``"1 class"`` or ``"1,200 classes"``."""
+    end = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{end}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
