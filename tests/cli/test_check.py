@@ -50,6 +50,12 @@ def test_good_folder(folder: Path, check: Command) -> None:
     assert err == ""
 
 
+def test_one_class_is_no_classes(folder: Path, check: Command) -> None:
+    for name in ("red", "blue"):
+        shutil.rmtree(folder / name)
+    assert check(folder)[1].startswith(f"{folder}: 4 images of 1 class, 4 of them usable\n")
+
+
 @pytest.mark.case("D01")
 @pytest.mark.case("D03")
 def test_unusable_images_are_named(folder: Path, check: Command) -> None:

@@ -27,6 +27,7 @@ from transfer.cli.options import HELP
 from transfer.cli.tables import describe
 from transfer.features.shards import Space, features_dir
 from transfer.recipe import Recipe
+from transfer.sources.prepare import resolve
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 TOY = ["--backbone", "toy", "--head-epochs", "20", "--head-learning-rate", "0.01"]
@@ -283,26 +284,50 @@ def test_a_fault_of_our_own_is_one_line_too(
     assert err == "Error: RuntimeError: something else (run again with --debug for the traceback)\n"
 
 
-def test_cache(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache(command: Command) -> None:
     folder = features_dir()
     assert command("cache") == (0, f"0.0 MB of at most 5,000 MB in {folder}\n", "")
     about = {"backbone": "vgg16", "image_size": 224, "engine": "keras", "what": "vectors (avg)"}
+    rows = np.zeros((3, 50_000), np.float32)
     space = Space(folder, about | {"view": 1})
-    space.append(["a", "b"], np.zeros((2, 50_000), np.float32), np.arange(2))
+    space.append(["a", "b"], rows, np.arange(2))
+    Space(folder, about | {"view": 0}).append(["a", "b", "c"], rows, np.arange(3))
+    Space(folder, about | {"image_size": 96, "view": 0}).append(["a"], rows, np.arange(1))
+    for number in (1, 2):
+        Space(folder, {"what": "converted network", "model": number}).open()
     (folder / "mine").mkdir()
     code, out, _ = command("cache", "list")
     assert code == 0
-    header, row, _, total = out.splitlines()
-    assert header.split("  ")[0] == "BACKBONE"
-    assert re.fullmatch(r"vgg16 +224 +keras +vectors \(avg\) +1 +2 +0\.4  20[-0-9: ]+", row)
-    assert total.startswith("0.4 MB of at most 5,000 MB")
+    header, *lines, _, total = out.splitlines()
+    assert header.split() == ["BACKBONE", "SIZE", "ENGINE", "IMAGES", "MB", "LAST", "USED"]
+    assert sorted(" ".join(line.split()[:-2]) for line in lines) == [
+        "2 converted networks 0.0",
+        "vgg16 224 keras 3 1.0",
+        "vgg16 96 keras 1 0.2",
+    ]
+    assert total.startswith("1.2 MB of at most 5,000 MB")
+    found = json.loads(command("cache", "--json")[1])
+    assert found["limit"] == 5_000_000_000
+    assert {(each["image_size"], each["images"]) for each in found["features"]} == {
+        (224, 3),
+        (96, 1),
+    }
+    assert found["converted_networks"]["networks"] == 2
+    assert found["bytes"] == found["converted_networks"]["bytes"] + sum(
+        each["bytes"] for each in found["features"]
+    )
+    assert found["prepared"] == []
     (space.path / "space.json").write_text("[")
-    assert command("cache")[1].splitlines()[1].split()[:6] == ["?", "?", "?", "?", "?", "2"]
-    assert command("cache", "clear") == (0, f"0.4 MB removed from {folder}\n", "")
+    assert ["?", "?", "?", "2"] in [line.split()[:4] for line in command("cache")[1].splitlines()]
+    assert command("cache", "clear") == (0, f"1.2 MB removed from {folder}\n", "")
+    assert json.loads(command("cache", "clear", "--json")[1])["removed_bytes"] == 0
     assert [path.name for path in folder.iterdir()] == ["mine"]
     code, out, err = command("cache", "clean")
     assert (code, out) == (2, "")
     assert "Unknown action 'clean'. Did you mean 'clear'?" in err
+    resolve("sample:shapes")
+    assert "MB of sample:shapes in" in command("cache")[1]
+    assert json.loads(command("cache", "--json")[1])["prepared"][0]["source"] == "sample:shapes"
 
 
 def test_no_cache(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -336,7 +361,11 @@ def test_every_knob_has_an_option() -> None:
 def test_backbones_as_json(command: Command) -> None:
     code, out, _ = command("backbones", "vgg*", "--json")
     assert code == 0
-    assert [row["name"] for row in json.loads(out)] == ["vgg16", "vgg19"]
+    rows = json.loads(out)
+    assert [row["name"] for row in rows] == ["vgg16", "vgg19"]
+    assert [(len(row["weights_md5"]), row["weights_sha256"]) for row in rows] == [(32, None)] * 2
+    [row] = json.loads(command("backbones", "convnextti[n]y", "--json")[1])
+    assert (row["weights_md5"], len(row["weights_sha256"])) == (None, 64)
     code, out, _ = command("weights", "mobilenetv2", "--json")
     assert code == 0
     assert json.loads(out)[0]["origin"] == "bundled"
@@ -431,6 +460,18 @@ def test_uneven_classes_are_told_by_macro_f1_first() -> None:
     uneven = describe(metrics, uneven=True).splitlines()
     assert uneven[0] == "Macro-F1 0.487 on 100 val images (classes are uneven)"
     assert uneven[1].startswith("Accuracy 0.950 (95 % interval 0.900 to 0.980), 0.950 by always")
+
+
+def test_all_images_and_priors_are_told_in_plain_words() -> None:
+    metrics = {"accuracy": 0.75, "accuracy_ci95": [0.4, 0.9], "n": 8, "split": "all"}
+    metrics |= {"macro_f1": 0.7, "most_confused": [], "log_loss": 0.5, "ece": 0.1}
+    assert describe(metrics).startswith("Accuracy 0.750 on 8 images (95 %")
+    before = {"accuracy": 0.5, "macro_f1": 0.25, "log_loss": 1.0, "ece": 0.2}
+    for name, words in (("given", "the given prior"), ("even", "the prior 'even'")):
+        assert describe(metrics | {"prior": {"name": name, "without": before}}).splitlines()[1] == (
+            f"By {words}: accuracy 0.500 -> 0.750, macro-F1 0.250 -> 0.700,"
+            " log loss 1.000 -> 0.500, calibration error 0.200 -> 0.100"
+        )
 
 
 def test_leaks_are_told_at_the_end() -> None:

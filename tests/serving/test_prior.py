@@ -63,7 +63,9 @@ def test_the_prior_of_a_model(make: Callable[..., Run], balance: str, model: lis
     found = resolve_prior(make(balance=balance), "train")
     np.testing.assert_allclose(found.model, model)
     np.testing.assert_allclose(found.target, [0.9, 0.1])
-    assert resolve_prior(make(balance=balance), "even").target == (0.5, 0.5)
+    even = resolve_prior(make(balance=balance), "even")
+    assert even.target == (0.5, 0.5)
+    assert str(even).startswith("prior 'even': cat 0.5 (trained as ")
 
 
 @pytest.mark.parametrize(
@@ -261,12 +263,12 @@ def test_the_command_writes_corrected_csv(
     arguments = ["predict", str(run.path), str(folder), "--format", "csv", "-o", str(out), *prior]
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
-    assert "Probabilities for the prior 'given': blue 0 (trained as" in done.output
+    assert "Probabilities for the given prior: blue 0 (trained as" in done.output
     with out.open(newline="") as file:
         assert [(row["label"], row["p_red"]) for row in csv.DictReader(file)] == [
             ("green", "0")
         ] * 3
     done = CliRunner().invoke(command, ["evaluate", str(run.path), *prior])
     assert done.exit_code == 0, done.output
-    assert "By the prior 'given': accuracy 1.000 -> 0." in done.output
+    assert "By the given prior: accuracy 1.000 -> 0." in done.output
     assert transfer.Run(run.path).metrics["accuracy"] == 1.0

@@ -82,7 +82,7 @@ def tell_prior(run: Run, prior: PriorLike) -> Prior:
     from transfer.serving.prior import resolve_prior
 
     found = resolve_prior(run, prior)
-    say(f"Probabilities for the prior {found}")
+    say(f"Probabilities for the {found}")
     return found
 
 

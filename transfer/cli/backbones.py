@@ -70,6 +70,9 @@ def _record(backbone: Any, weights: Any) -> dict[str, Any]:
     known = {f.name: getattr(backbone, f.name) for f in dataclasses.fields(backbone)}
     plain = {k: v if v is None or isinstance(v, (int, str)) else repr(v) for k, v in known.items()}
     path = None if weights.path is None else str(weights.path)
+    digest = backbone.weights_md5  # either of the two, by its length
+    plain["weights_md5"] = digest if len(digest or "") == 32 else None
+    plain["weights_sha256"] = digest if len(digest or "") == 64 else None
     return plain | {"weights_origin": weights.origin, "weights_path": path}
 
 

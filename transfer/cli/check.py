@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.console import watched
+from transfer.cli.tables import counted
 from transfer.errors import DataError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _summary(result: Checkup) -> str:
     names = {name for each in result.counts.values() for name in each}
     parts = ", ".join(f"{split} {size:,}" for split, size in sizes.items() if split)
     return (
-        f"{result.data}: {result.images:,} images of {len(names)} classes"
+        f"{result.data}: {counted(result.images, 'image')} of {counted(len(names), 'class')}"
         f"{f' ({parts})' * bool(parts)}, {result.usable:,} of them usable"
     )
 

@@ -61,7 +61,8 @@ class Prior:
     def __str__(self) -> str:
         rows = zip(self.classes, self.target, self.model, strict=True)
         shares = [f"{name} {new:.3g} (trained as {old:.3g})" for name, new, old in rows]
-        return f"{self.name!r}: {', '.join(shares[:8])}{', ...' if len(shares) > 8 else ''}"
+        title = "given prior" if self.name == "given" else f"prior {self.name!r}"
+        return f"{title}: {', '.join(shares[:8])}{', ...' if len(shares) > 8 else ''}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return its name and the share of each class, ready for JSON."""
