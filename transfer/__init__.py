@@ -27,16 +27,24 @@ if TYPE_CHECKING:
         report,
         resume,
     )
+    from transfer.api.comparison import Compared
+    from transfer.api.data_check import Checkup
     from transfer.backbones import get_backbone, list_backbones, register_backbone
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.images.decode import decode
     from transfer.images.folder import ImageFolder
     from transfer.recipe import Recipe
     from transfer.run import Run
+    from transfer.serving.predict import Prediction
+    from transfer.training.lr_find import RateCurve
 
 _HOMES = {
+    "Checkup": "transfer.api.data_check",
+    "Compared": "transfer.api.comparison",
     "DataError": "transfer.errors",
     "ImageFolder": "transfer.images.folder",
+    "Prediction": "transfer.serving.predict",
+    "RateCurve": "transfer.training.lr_find",
     "Recipe": "transfer.recipe",
     "Run": "transfer.run",
     "RunError": "transfer.errors",
@@ -61,8 +69,12 @@ _HOMES = {
 
 __version__ = "0.1.0"
 __all__ = [
+    "Checkup",
+    "Compared",
     "DataError",
     "ImageFolder",
+    "Prediction",
+    "RateCurve",
     "Recipe",
     "Run",
     "RunError",
