@@ -16,8 +16,7 @@ from transfer.api import comparison
 from transfer.audit.clean import audit
 from transfer.cli.main import main
 from transfer.errors import DataError, UsageError
-from transfer.evaluation.comparison import plot_comparison, tell_gain
-from transfer.evaluation.metrics import wilson_interval
+from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
 
@@ -64,6 +63,9 @@ def test_backbones_are_ranked(toy: str, make_folder: Callable[..., Path], tmp_pa
     assert best.megabytes == pytest.approx(4 * best.parameters / 1e6)
     assert best.images_per_second > 0
     assert best.unbeaten
+    assert best.p_value is None
+    assert worst.p_value is not None
+    assert worst.p_value < 0.001
     with Image.open(tmp_path / "c.png") as picture:
         assert picture.width > 800
     assert not list(tmp_path.glob("runs"))
@@ -108,6 +110,7 @@ def test_who_is_unbeaten(figures: list[tuple[float, float]], expected: list[bool
         (
             Recipe(backbone="vgg16", seed=number),
             Measured(np.arange(100) < 100 * accuracy, speed, 7),
+            {},
         )
         for number, (accuracy, speed) in enumerate(figures)
     ]
@@ -192,31 +195,85 @@ def test_a_rare_class_is_among_those_that_are_drawn() -> None:
     np.testing.assert_array_equal(_some(folder, 10, 0), np.arange(506))
 
 
-def record(backbone: str, right: int, images: int = 1000, scratch: bool = False) -> dict[str, Any]:
-    low, high = wilson_interval(right, images)
-    figures = {"accuracy": right / images, "low": low, "high": high, "images": images}
-    return {"backbone": backbone, "scratch": scratch, **figures}
+def test_the_test_looks_at_the_common_images_that_one_alone_recognises() -> None:
+    first = {str(i): i < 9 for i in range(20)}  # 0 to 8
+    second = {str(i): 8 <= i < 10 for i in range(20)}  # 8 and 9: 8 to 1 are discordant
+    assert paired_p_value(first, second) == pytest.approx(20 / 2**9)
+    assert paired_p_value(second, first) == 1.0
+    assert paired_p_value(first, first) == 1.0
+    some = {path: right for path, right in second.items() if int(path) < 5}  # 5 to 0
+    assert paired_p_value(first, some | {"unknown": True}) == pytest.approx(2 / 2**5)
+    assert paired_p_value(first, {"unknown": True}) is None
+
+
+def test_intervals_that_overlap_hide_a_difference_that_pairs_show() -> None:
+    from transfer.training.compare import Measured
+
+    right = [np.arange(1000) < count for count in (900, 885)]  # the same images, but for 15
+    results = [
+        (Recipe(backbone=name), Measured(each, 1.0, 7), dict(enumerate(each.tolist())))
+        for name, each in zip(("vgg16", "vgg19"), right, strict=True)
+    ]
+    best, other = comparison._judge(results)
+    assert other.high > best.low
+    assert best.p_value is None
+    assert other.p_value == pytest.approx(2 / 2**15)
+    told = comparison.which_is_better([best, other])
+    expected = "vgg16 gets 90.0 % where vgg19 gets 88.5 %: 1.2 times fewer errors (p < 0.001, "
+    assert told == f"{expected}McNemar's test on the same images)."
+
+
+def test_which_images_were_judged() -> None:
+    paths = tuple(f"{number}.png" for number in range(6))
+    folder = ImageFolder(Path(), ("a",), paths, (0,) * 6, ("",) * 6)
+    right = np.array([True, False, True])
+    assert comparison._by_image(np.ones(6, bool), folder, None) == dict.fromkeys(paths, True)
+    assert comparison._by_image(right, folder, None) == {}  # they were drawn
+    folds = [
+        folder.with_splits(["test" if number % 2 == k else "train" for number in range(6)])
+        for k in (1, 0)
+    ]
+    judged = {"1.png": True, "3.png": False, "5.png": True}
+    assert comparison._by_image(right, folder, folds) == judged
+
+
+def record(
+    backbone: str, right: int, p_value: float | None = None, scratch: bool = False
+) -> dict[str, Any]:
+    return {
+        "backbone": backbone,
+        "scratch": scratch,
+        "accuracy": right / 1000,
+        "p_value": p_value,
+    }
 
 
 @pytest.mark.parametrize(
-    ("own", "other", "expected"),
+    ("own", "other", "p_value", "expected"),
     [
-        (900, 600, "vgg16 gets 90.0 % where lenet5, from scratch, gets 60.0 %: 4.0 times fewer"),
-        (1000, 600, "vgg16 gets 100.0 % where lenet5, from scratch, gets 60.0 %: no errors."),
-        (900, 890, "gets 89.0 %: too close to call, since the 95 % intervals overlap."),
-        (600, 900, "gets 90.0 %: frozen features buy nothing on these images. Fine-tuning may."),
+        (900, 600, 1e-9, "where lenet5, from scratch, gets 60.0 %: 4.0 times fewer errors (p < "),
+        (1000, 600, 0.003, "gets 60.0 %: no errors (p = 0.003, McNemar's test on the same images)"),
+        (900, 890, 0.214, "gets 89.0 %: too close to call (p = 0.21, McNemar's test on the same"),
+        (600, 900, 1e-9, "gets 90.0 %: frozen features buy nothing on these images (p < 0.001, "),
+        (900, 600, None, "gets 60.0 %, but on other images: which is better is open."),
     ],
 )
-def test_what_transfer_buys(own: int, other: int, expected: str) -> None:
-    worse = [record("dnn", 500, scratch=True), record("resnet50", 550)]
-    found = tell_gain([*worse, record("vgg16", own), record("lenet5", other, scratch=True)])
+def test_what_transfer_buys(own: int, other: int, p_value: float | None, expected: str) -> None:
+    pair = [record("vgg16", own), record("lenet5", other, scratch=True)]
+    pair.sort(key=lambda each: -each["accuracy"])
+    pair[1]["p_value"] = p_value
+    worse = [record("resnet50", 550, 0.5), record("dnn", 500, 0.5, scratch=True)]
+    found = tell_winner([*pair, *worse])
     assert found is not None
+    assert found.startswith(f"vgg16 gets {own / 10:.1f} % where lenet5, from scratch, gets")
     assert expected in found
 
 
-def test_without_both_kinds_nothing_is_said_of_transfer() -> None:
-    assert tell_gain([record("vgg16", 900)]) is None
-    assert tell_gain([record("dnn", 900, scratch=True)]) is None
+def test_of_one_kind_the_best_two_are_compared() -> None:
+    found = tell_winner([record("a", 900), record("b", 850, 0.04), record("c", 600, 1e-9)])
+    assert found is not None
+    assert found.startswith("a gets 90.0 % where b gets 85.0 %: 1.5 times fewer errors (p = 0.04,")
+    assert tell_winner([record("a", 900)]) is None
 
 
 def test_a_network_from_scratch_beside_the_others(

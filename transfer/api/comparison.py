@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
+
+import numpy as np
 
 from transfer.api.training import check_recipe, make_recipe, read_images
 from transfer.audit.clean import Audit
 from transfer.backbones import get_backbone, list_backbones
 from transfer.errors import UsageError
-from transfer.evaluation.comparison import plot_comparison, tell_gain
+from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.plots import check_png
+from transfer.images.folder import ImageFolder
 from transfer.images.groups import group_images
 from transfer.progress import say
 from transfer.quiet import import_tensorflow
@@ -42,6 +45,9 @@ class Compared:
         parameters: Number of its weights, without a head.
         megabytes: Their size as float32.
         unbeaten: Whether no other is both more accurate and faster.
+        p_value: How easily chance alone would make the most accurate one better by as much:
+            McNemar's exact test on the images that both judged. None for the most accurate itself,
+            and where it is not known which images both judged.
     """
 
     backbone: str
@@ -55,6 +61,7 @@ class Compared:
     parameters: int
     megabytes: float
     unbeaten: bool
+    p_value: float | None
 
 
 def compare(
@@ -125,23 +132,27 @@ def compare(
     from transfer.training.compare import Measured, measure
     from transfer.training.yardstick import measure_from_scratch
 
-    results: list[tuple[Recipe, Measured]] = []
+    results: list[tuple[Recipe, Measured, Mapping[str, bool]]] = []
     for name, recipe in recipes.items():
         say(f"{name}:")
         if name in folds:
             measured = measure_from_scratch(folds[name], recipe)
         else:
             measured = measure(folder, recipe, found[name], audit.sha256, groups)
-        results.append((recipe, measured))
+        results.append((recipe, measured, _by_image(measured.right, folder, folds.get(name))))
     records = _judge(results)
     if path is not None:
         plot_comparison([vars(each) for each in records], path)
     return records
 
 
-def what_transfer_buys(records: Sequence[Compared]) -> str | None:
-    """Say what the best pretrained network gains over the best from scratch; None without both."""
-    return tell_gain([vars(each) for each in records])
+def which_is_better(records: Sequence[Compared]) -> str | None:
+    """Say in words whether the most accurate network is better, or what transfer buys.
+
+    Where some of the networks are pretrained and some from scratch, the best of both kinds are
+    compared, else the best two; None where there is only one.
+    """
+    return tell_winner([vars(each) for each in records])
 
 
 def _recipes(names: Sequence[str], knobs: Mapping[str, Any]) -> dict[str, Recipe]:
@@ -181,26 +192,44 @@ def _at_hand(recipe: Recipe) -> list[str]:
     return names
 
 
-def _judge(results: Sequence[tuple[Recipe, Any]]) -> list[Compared]:
-    figures = [(float(m.right.mean()), m.images_per_second) for _, m in results]
-    records = []
-    for (recipe, measured), own in zip(results, figures, strict=True):
+def _by_image(
+    right: np.ndarray, folder: ImageFolder, folds: Sequence[ImageFolder] | None
+) -> dict[str, bool]:
+    """Return by path which images were recognised; nothing where it is not known which they are.
+
+    Args:
+        right: bool array (n,): whether each image was recognised, in the order of judgement.
+        folder: All images; a head on frozen features judges them, or some that are drawn.
+        folds: For a network from scratch: it judges the test sides of the first of them.
+    """
+    paths: Sequence[str] = folder.paths
+    if folds is not None:
+        paths = [path for fold in folds for path in fold.select("test").paths][: len(right)]
+    return dict(zip(paths, right.tolist(), strict=True)) if len(paths) == len(right) else {}
+
+
+def _judge(results: Sequence[tuple[Recipe, Any, Mapping[str, bool]]]) -> list[Compared]:
+    figures = [(float(m.right.mean()), m.images_per_second) for _, m, _ in results]
+    found = []
+    for (recipe, measured, judged), own in zip(results, figures, strict=True):
         accuracy, speed = own
         low, high = wilson_interval(int(measured.right.sum()), len(measured.right))
         beaten = any(a >= accuracy and s >= speed and (a, s) != own for a, s in figures)
-        records.append(
-            Compared(
-                backbone=recipe.backbone,
-                scratch=get_backbone(recipe.backbone).scratch,
-                image_size=_size(recipe),
-                accuracy=accuracy,
-                low=low,
-                high=high,
-                images=len(measured.right),
-                images_per_second=speed,
-                parameters=measured.parameters,
-                megabytes=4 * measured.parameters / 1e6,
-                unbeaten=not beaten,
-            )
+        record = Compared(
+            backbone=recipe.backbone,
+            scratch=get_backbone(recipe.backbone).scratch,
+            image_size=_size(recipe),
+            accuracy=accuracy,
+            low=low,
+            high=high,
+            images=len(measured.right),
+            images_per_second=speed,
+            parameters=measured.parameters,
+            megabytes=4 * measured.parameters / 1e6,
+            unbeaten=not beaten,
+            p_value=None,
         )
-    return sorted(records, key=lambda each: (-each.accuracy, -each.images_per_second))
+        found.append((record, judged))
+    found.sort(key=lambda pair: (-pair[0].accuracy, -pair[0].images_per_second))
+    (best, of_best), *others = found
+    return [best, *(replace(each, p_value=paired_p_value(of_best, of)) for each, of in others)]

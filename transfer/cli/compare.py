@@ -56,11 +56,13 @@ def compare(
     features are kept for later runs of "transfer finetune".
 
     dnn, lenet5, simple-cnn and small-cnn have no pretrained weights. They are trained from scratch,
-    in as many of the same folds as ten minutes allow. N is the number of images that were judged;
-    the last line says what transfer buys.
+    in as many of the same folds as ten minutes allow. N is the number of images that were judged.
+
+    The last line says whether the best two differ by more than chance: McNemar's test on the images
+    that both judged. With networks from scratch, these are the best of each kind.
     """
     from transfer import api
-    from transfer.api.comparison import what_transfer_buys
+    from transfer.api.comparison import which_is_better
 
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
     with watched():
@@ -69,9 +71,9 @@ def compare(
         click.echo(json.dumps([dataclasses.asdict(each) for each in records], indent=2))
     else:
         click.echo(_table(records))
-        gain = what_transfer_buys(records)
-        if gain is not None:
-            click.echo(gain)
+        told = which_is_better(records)
+        if told is not None:
+            click.echo(told)
         if output is not None:
             click.echo(f"Chart: {output}")
 

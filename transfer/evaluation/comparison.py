@@ -1,4 +1,4 @@
-"""Backbones side by side: a picture of accuracy against speed, and what transfer buys."""
+"""Backbones side by side: a picture of accuracy against speed, and which is the better one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from transfer.evaluation.plots import figure_at
 
 GREY, BLUE = "#8996a3", "#1f6fb2"
+CHANCE = 0.05  # p-value from which a difference is put down to chance
 
 
 def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -40,30 +41,62 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_axisbelow(True)
 
 
-def tell_gain(records: Sequence[Mapping[str, Any]]) -> str | None:
-    """Say what the best pretrained network gains over the best one from scratch.
+def paired_p_value(first: Mapping[str, bool], second: Mapping[str, bool]) -> float | None:
+    """Return how easily chance alone would make the first network the better one by as much.
+
+    That is McNemar's exact test, two-sided, on the images that both have judged: of those that one
+    alone recognises, chance gives each of them half. Q. McNemar, "Note on the sampling error of the
+    difference between correlated proportions or percentages", Psychometrika 12 (1947).
 
     Args:
-        records: As for `plot_comparison`.
+        first: Path to whether the image was recognised.
+        second: The same of another network.
 
     Returns:
-        A sentence or two; None where there are none of one kind.
+        The p-value; 1 where the first is not the better one; None where no image is common.
     """
-    kinds = _of_kind(records, False), _of_kind(records, True)
-    if not all(kinds):
+    from scipy.stats import binomtest
+
+    common = first.keys() & second.keys()
+    if not common:
         return None
-    own, other = (max(kind, key=lambda record: record["accuracy"]) for kind in kinds)
+    gained = sum(first[path] and not second[path] for path in common)
+    lost = sum(second[path] and not first[path] for path in common)
+    return float(binomtest(gained, gained + lost).pvalue) if gained > lost else 1.0
+
+
+def tell_winner(records: Sequence[Mapping[str, Any]]) -> str | None:
+    """Compare the best pretrained network with the best one from scratch, else the best two.
+
+    Args:
+        records: As for `plot_comparison`, with ``p_value`` (see `transfer.compare`), the most
+            accurate first.
+
+    Returns:
+        A sentence or two; None where there is only one network.
+    """
+    if len(records) < 2:
+        return None
+    kinds = _of_kind(records, False), _of_kind(records, True)
+    one, other = (kind[0] for kind in kinds) if all(kinds) else records[:2]
+    scratch = ", from scratch," if all(kinds) else ""
     told = (
-        f"{own['backbone']} gets {100 * own['accuracy']:.1f} % where {other['backbone']}, from"
-        f" scratch, gets {100 * other['accuracy']:.1f} %"
+        f"{one['backbone']} gets {100 * one['accuracy']:.1f} % where {other['backbone']}{scratch}"
+        f" gets {100 * other['accuracy']:.1f} %"
     )
-    errors = [1 - record["accuracy"] for record in (own, other)]
-    if own["low"] <= other["high"] and other["low"] <= own["high"]:
-        return f"{told}: too close to call, since the 95 % intervals overlap."
+    p_value = other["p_value"] if one["p_value"] is None else one["p_value"]
+    if p_value is None:
+        return f"{told}, but on other images: which is better is open."
+    shown = f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
+    shown = f"({shown}, McNemar's test on the same images)"
+    if p_value >= CHANCE:
+        return f"{told}: too close to call {shown}."
+    errors = [1 - record["accuracy"] for record in (one, other)]
     if errors[0] > errors[1]:
-        return f"{told}: frozen features buy nothing on these images. Fine-tuning may."
+        nothing = "frozen features buy nothing on these images"
+        return f"{told}: {nothing} {shown}. Fine-tuning may."
     times = f"{errors[1] / errors[0]:.1f} times fewer" if errors[0] else "no"
-    return f"{told}: {times} errors."
+    return f"{told}: {times} errors {shown}."
 
 
 def _of_kind(records: Sequence[Mapping[str, Any]], scratch: bool) -> list[Mapping[str, Any]]:
