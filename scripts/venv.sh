@@ -20,3 +20,10 @@ install() { # what pip takes, for example . or -e '.[test]'
     echo "Installing into .venv (a few minutes the first time) ..."
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
 }
+
+install_editable() { # with tests; again only where setup.cfg or pyproject.toml have changed
+    if [ ! .venv/installed -nt setup.cfg ] || [ ! .venv/installed -nt pyproject.toml ]; then
+        install -e '.[test]'
+        touch .venv/installed
+    fi
+}

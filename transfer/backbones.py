@@ -65,6 +65,20 @@ class Backbone:
     bundled: str | None = None
     scratch: bool = False
 
+    def side(self, image_size: int | None) -> int:
+        """Return the side of the square input in pixels: `image_size`, or the default for None.
+
+        Raises:
+            UsageError: It is below the smallest that the network accepts.
+        """
+        side = self.image_size if image_size is None else image_size
+        if side < self.min_size:
+            raise UsageError(
+                f"Expected an image size of at least {self.min_size} for {self.name!r}."
+                f" Received: {side}"
+            )
+        return side
+
     def build(self, image_size: int | None = None) -> keras.Model:
         """Return the network without its top, with random weights.
 
@@ -80,12 +94,7 @@ class Backbone:
         """
         import keras
 
-        side = self.image_size if image_size is None else image_size
-        if side < self.min_size:
-            raise UsageError(
-                f"Expected an image size of at least {self.min_size} for {self.name!r}."
-                f" Received: {side}"
-            )
+        side = self.side(image_size)
         constructor = _resolve(self.constructor)
         known = inspect.signature(constructor).parameters
         options = {"weights": None, "include_top": False}

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from transfer.errors import DataError, UsageError
-from transfer.images.decode import as_rgb, decode, read_header
+from transfer.images.decode import as_rgb, decode
+from transfer.images.files import read_header
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def preview(
     if not 1 <= count <= MOST_IMAGES:
         raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
     recipe = make_recipe(None, knobs)
-    size = recipe.image_size or get_backbone(recipe.backbone).image_size
+    size = get_backbone(recipe.backbone).side(recipe.image_size)
     if parse_augment(recipe.augment).keys() - {"fill"}:
         import_tensorflow()
     folder = ImageFolder.index(

@@ -196,11 +196,7 @@ def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
 def check_recipe(recipe: Recipe) -> Backbone:
     """Raise UsageError for whatever can be seen to be wrong without data; return the backbone."""
     backbone = get_backbone(recipe.backbone)
-    if recipe.image_size is not None and recipe.image_size < backbone.min_size:
-        raise UsageError(
-            f"Expected an image size of at least {backbone.min_size} for {backbone.name!r}."
-            f" Received: {recipe.image_size}"
-        )
+    backbone.side(recipe.image_size)
     parse_head(recipe.head)
     parse_augment(recipe.augment)
     check_group_by(recipe.group_by)

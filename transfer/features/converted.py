@@ -62,8 +62,6 @@ def convert(
     """
     network = None if kept is None else _read(kept)
     if network is None:
-        from transfer.features.engines import graph_of
-
         model = make_model()  # the graph does not keep its variables alive
         graph = graph_of(model)
         openvino = import_openvino()
@@ -77,6 +75,18 @@ def convert(
         if kept is not None:
             _write(network, kept, in_use)
     return network
+
+
+def graph_of(model: keras.Model) -> Any:
+    """Return `model` in inference mode as a concrete function of one batch of any size."""
+    import tensorflow as tf
+
+    def forward(images: tf.Tensor) -> list[tf.Tensor]:
+        return [tf.identity(output) for output in tf.nest.flatten(model(images, training=False))]
+
+    # XLA is many times slower than no XLA on a CPU.
+    signature = tf.TensorSpec(model.input.shape, tf.float32)
+    return tf.function(forward, jit_compile=False).get_concrete_function(signature)
 
 
 def import_openvino() -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transfer.errors import UsageError
-from transfer.features.converted import has_openvino, import_openvino
+from transfer.features.converted import graph_of, has_openvino, import_openvino
 
 if TYPE_CHECKING:
     import keras
@@ -115,15 +115,3 @@ def openvino_engine(network: Any, precision: str = "f32") -> Engine:
         return [output[: len(images) - padding] for output in found]
 
     return run
-
-
-def graph_of(model: keras.Model) -> Any:
-    """Return `model` in inference mode as a concrete function of one batch of any size."""
-    import tensorflow as tf
-
-    def forward(images: tf.Tensor) -> list[tf.Tensor]:
-        return [tf.identity(output) for output in tf.nest.flatten(model(images, training=False))]
-
-    # XLA is many times slower than no XLA on a CPU.
-    signature = tf.TensorSpec(model.input.shape, tf.float32)
-    return tf.function(forward, jit_compile=False).get_concrete_function(signature)

@@ -25,7 +25,6 @@ FILLS = ("nearest", "constant", "reflect", "wrap")
 # Raise it whenever the same spec and seed make another picture: features of augmented views that
 # were computed before are then not used any more.
 AUGMENT_VERSION = 2
-WHITE = 255.0
 _FLAGS = ("flip", "vertical_flip")
 _MOST = {
     "rotate": 180.0,

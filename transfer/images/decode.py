@@ -9,17 +9,8 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from transfer.errors import UsageError
-from transfer.images.files import (
-    MAX_PIXELS,
-    Header,
-    check_size,
-    open_image,
-    orientation,
-    read_header,
-)
+from transfer.images.files import check_size, open_image, orientation
 from transfer.recipe import RESIZES
-
-__all__ = ["MAX_PIXELS", "Header", "Source", "as_rgb", "decode", "read_header"]
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray
 

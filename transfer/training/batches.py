@@ -24,6 +24,7 @@ from transfer.images.pipeline import (
 from transfer.progress import say
 from transfer.recipe import Recipe
 from transfer.training.classifier import build_classifier, image_size, top_of, unfreeze
+from transfer.training.head import build_head, parse_head
 from transfer.training.schedules import epochs_of
 from transfer.training.targets import hard_batches, resolve_mix, soft_batches
 
@@ -181,6 +182,11 @@ class Tuning:
     chosen: set[str]
     cut: str | None
     class_weights: Sequence[float]
+
+    def new_head(self, recipe: Recipe) -> keras.Sequential:
+        """Return the head that the recipe asks for, untrained."""
+        spec, vectors = parse_head(recipe.head), self.extractor.output_shape[-1]
+        return build_head(spec, vectors, len(self.class_weights), recipe.seed)
 
     def start(
         self,

@@ -19,16 +19,15 @@ from transfer.progress import hushed, say
 from transfer.recipe import Recipe
 from transfer.training.batches import Batches, Tuning
 from transfer.training.frozen import MOST_VIEWS
-from transfer.training.head import build_head, parse_head
 from transfer.training.schedules import MOST_EPOCHS
 
 SAMPLE = 64  # images of each side by which speeds are measured
-ROUNDS = 100  # over them, at most, for
-MEASURED = 3.0  # seconds, or twice
-PROBED = 16  # of them that tell whether a view is in the cache
+MEASURED = 3.0  # seconds of training on them, or twice all of them if that takes longer
+ROUNDS = 100  # over them at most, however fast it is
+PROBED = 16  # images that tell whether a view is in the cache
 CLOSING = 8.0  # seconds for loading, converting, drawing: what hardly depends on the images
 SAVING = 0.5  # seconds of each epoch
-JUDGED = 1 / 3  # of a step: what its forward half takes
+FORWARD = 1 / 3  # of the time of training on an image: what judging it takes
 
 
 @dataclass(frozen=True)
@@ -111,15 +110,15 @@ def measure_costs(
     few = _some(sides[0], SAMPLE, recipe.seed), _some(sides[1], SAMPLE, recipe.seed)
     train, val = len(sides[0]), len(sides[1])
     if frozen is None:
-        step = _step(tuning, few, None, recipe)
-        return _costs(0.0, step, (train, val), step * JUDGED * judged)  # and nothing to choose from
+        step = _training_seconds(tuning, few, None, recipe)
+        return _costs(0.0, step, (train, val), step * FORWARD * judged)  # there is no choosing
     network, cache, directory = frozen
     with hushed(), tempfile.TemporaryDirectory(dir=directory) as folder:
         place = Path(folder) if tuning.cut is not None else None
-        image, features = _image(network, cache, place, few)
-        step = _step(tuning, few, features, recipe) if tuning.chosen else 0.0
+        image, features = _feature_seconds(network, cache, place, few)
+        step = _training_seconds(tuning, few, features, recipe) if tuning.chosen else 0.0
         del features
-    choosing = 5 * step * JUDGED * val  # see `transfer.training.choice`
+    choosing = 5 * step * FORWARD * val  # see `transfer.training.choice`
     costs = _costs(image, step, (train, val), image * judged + choosing)
     cached = _cached(network, cache, _some(few[0], PROBED, recipe.seed))
     return replace(costs, photos=0.0 if cached else costs.photos, cached=max(0, cached - 1))
@@ -131,12 +130,12 @@ def _costs(image: float, step: float, sides: tuple[int, int], judging: float) ->
     return Costs(
         photos=image * (train + val),
         view=image * train,
-        epoch=step and step * (train + JUDGED * val) + SAVING,
+        epoch=step * (train + FORWARD * val) + SAVING if step else 0.0,
         closing=CLOSING + judging,
     )
 
 
-def _image(
+def _feature_seconds(
     network: FrozenNetwork,
     cache: FeatureCache | None,
     place: Path | None,
@@ -172,15 +171,14 @@ def _some(folder: ImageFolder, number: int, seed: int) -> ImageFolder:
     return folder.keep(np.isin(np.arange(len(folder)), drawn).tolist())
 
 
-def _step(
+def _training_seconds(
     tuning: Tuning,
     few: tuple[ImageFolder, ImageFolder],
     features: tuple[Features, Features] | None,
     recipe: Recipe,
 ) -> float:
     """Return the seconds that training on an image takes, once all is under way."""
-    vectors, classes = tuning.extractor.output_shape[-1], len(tuning.class_weights)
-    head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+    head = tuning.new_head(recipe)
     _, model, batches = tuning.start(head, few, features, replace(recipe, epochs=ROUNDS))
     ends = _ends(model, batches)
     tuning.base.trainable = False  # as it was

@@ -18,7 +18,7 @@ from transfer.weights import Weights, load_weights
 
 def image_size(recipe: Recipe) -> int:
     """Side of the model's square input in pixels."""
-    return recipe.image_size or get_backbone(recipe.backbone).image_size
+    return get_backbone(recipe.backbone).side(recipe.image_size)
 
 
 def build_extractor(recipe: Recipe, weights: Weights) -> keras.Model:

@@ -31,7 +31,6 @@ from transfer.training.choice import keep_the_best
 from transfer.training.classifier import build_extractor, image_size
 from transfer.training.finetune import fine_tune
 from transfer.training.folds import deal
-from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
 from transfer.training.probe import fit_head, is_solved
 from transfer.weights import Weights
@@ -205,19 +204,19 @@ def _judge_tuned(
     seen, judges = _divide(material, seen)
     weights = material.class_weights(seen)
     extractor = build_extractor(recipe, material.weights)
-    head = build_head(
-        parse_head(recipe.head), extractor.output_shape[-1], len(images.classes), recipe.seed
-    )
-    features = None
+    features = fitted = None
     if material.features is not None:
         features = _take(material, seen, all_views=True), _take(material, judges)
-        head.set_weights(_fit_head(material, features[0], seen, judges, directory).get_weights())
+        fitted = _fit_head(material, features[0], seen, judges, directory)
     base = extractor.get_layer(recipe.backbone)
     names = _counterparts(material.base, base)
     chosen = {names[name] for name in material.chosen}
     cut = None if material.cut is None else names[material.cut]
     sides = _keep(images, seen), _keep(images, judges)
     tuning = Tuning(extractor, base, chosen, cut, weights)
+    head = tuning.new_head(recipe)
+    if fitted is not None:
+        head.set_weights(fitted.get_weights())
     classifier, model, batches = tuning.start(head, sides, features, recipe)
     path = directory / "model.keras"
     save_model(classifier, path)

@@ -13,7 +13,6 @@ from transfer.training.checkpoint import save_model
 from transfer.training.classifier import layers_to_unfreeze
 from transfer.training.cross_validation import Material, judge_folds
 from transfer.training.finetune import fine_tune
-from transfer.training.head import build_head, parse_head
 from transfer.training.history import finite
 from transfer.training.job import Job
 
@@ -46,8 +45,7 @@ def train_from_scratch(job: Job, extractor: keras.Model) -> None:
         tell_plan(epochs, None, job.left)
     recipe = replace(recipe, epochs=epochs)
     job.run.update_info(plan={"epochs": epochs})
-    vectors, classes = extractor.output_shape[-1], len(job.class_weights)
-    head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+    head = tuning.new_head(recipe)
     classifier, model, batches = tuning.start(head, sides, None, recipe, job.first_epoch)
     if job.saved is None:
         save_model(classifier, job.path)

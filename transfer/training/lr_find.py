@@ -10,7 +10,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from transfer.errors import UsageError
 from transfer.images.folder import ImageFolder
@@ -29,11 +28,11 @@ from transfer.training.frozen import (
     open_cache,
     views_of,
 )
-from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
 from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.probe import fit_head
 from transfer.training.schedules import settle
+from transfer.training.seeds import sow
 from transfer.weights import Weights
 
 LOWEST, HIGHEST, STEPS = 1e-7, 1.0, 100
@@ -83,9 +82,7 @@ def find_rate(
     Raises:
         UsageError: Nothing is to be fine-tuned.
     """
-    keras.utils.set_random_seed(recipe.seed)
-    if recipe.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    sow(recipe)
     sides = folder.select("train"), folder.select("val")
     steps = STEPS * recipe.accumulate
     extractor = build_extractor(recipe, weights)
@@ -124,11 +121,8 @@ def _fine_tuning(
         raise UsageError("Nothing is fine-tuned with --unfreeze none. Expected blocks to train.")
     counts = np.bincount(sides[0].labels, minlength=len(sides[0].classes)).tolist()
     class_weights = weigh_classes(counts, recipe.balance)
-    if from_scratch:
-        spec = parse_head(recipe.head)
-        head = build_head(spec, extractor.output_shape[-1], len(counts), recipe.seed)
-        cut = features = None
-    else:
+    cut = features = head = None
+    if not from_scratch:
         cut, room = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
         views = min(views_of(recipe, len(sides[0]), tuned=cut is not None), room)
         network = frozen_network(extractor, base, cut, recipe)
@@ -138,7 +132,7 @@ def _fine_tuning(
         history = History(scratch / "history.csv")
         head, _ = fit_head(*features, class_weights, recipe, history, groups)
     tuning = Tuning(extractor, base, chosen, cut, class_weights)
-    return tuning.start(head, sides, features, recipe)[1:]
+    return tuning.start(head or tuning.new_head(recipe), sides, features, recipe)[1:]
 
 
 def _climb(model: keras.Model, batches: Batches, steps: int) -> tuple[list[float], list[float]]:

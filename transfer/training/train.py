@@ -11,7 +11,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
@@ -41,12 +40,12 @@ from transfer.training.frozen import (
     tell_features,
     views_of,
 )
-from transfer.training.head import build_head, parse_head
 from transfer.training.history import History, finite
 from transfer.training.job import Job
 from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.probe import fit_head
 from transfer.training.schedules import settle
+from transfer.training.seeds import sow
 from transfer.training.state import State
 from transfer.training.suspects import write_suspects
 from transfer.weights import Weights
@@ -75,9 +74,7 @@ def train(
         UsageError: ``unfreeze`` does not fit the backbone.
         TransferError: The training diverged.
     """
-    keras.utils.set_random_seed(recipe.seed)
-    if recipe.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    sow(recipe)
     labels = folder.select("train").labels
     counts = np.bincount(labels, minlength=len(folder.classes)).tolist()
     extractor = build_extractor(recipe, weights)
@@ -166,8 +163,7 @@ def _fit_head(
 ) -> keras.Sequential:
     """Return the fitted head, saved on top of the backbone; where resumed, one to be restored."""
     recipe, sides = job.recipe, job.sides
-    vectors, classes = tuning.extractor.output_shape[-1], len(job.class_weights)
-    head = build_head(parse_head(recipe.head), vectors, classes, recipe.seed)
+    head = tuning.new_head(recipe)
     if job.saved is not None:
         return head
     started = time.monotonic()

@@ -23,10 +23,10 @@ from transfer.training.classifier import build_extractor, image_size, layers_to_
 from transfer.training.compare import Measured, measure_speed
 from transfer.training.finetune import fine_tune
 from transfer.training.frozen import frozen_network
-from transfer.training.head import build_head, parse_head
 from transfer.training.history import History
 from transfer.training.mixed_precision import resolve_mixed_precision
 from transfer.training.schedules import settle
+from transfer.training.seeds import sow
 from transfer.weights import Weights
 
 MINUTES = 10.0  # at most, for all trainings of one network
@@ -82,7 +82,7 @@ def measure_from_scratch(folds: Sequence[ImageFolder], recipe: Recipe) -> Measur
 
 def _train(fold: ImageFolder, recipe: Recipe, deadline: Deadline) -> tuple[keras.Model, int]:
     """Return the classifier as it was at its best, and the number of that epoch; 0 for none."""
-    keras.utils.set_random_seed(recipe.seed)
+    sow(recipe)
     sides = fold.select("train"), fold.select("val")
     counts = np.bincount(sides[0].labels, minlength=len(fold.classes)).tolist()
     extractor = build_extractor(recipe, WITHOUT)
@@ -90,9 +90,8 @@ def _train(fold: ImageFolder, recipe: Recipe, deadline: Deadline) -> tuple[keras
     recipe = settle(recipe, sum(counts), base)
     recipe = replace(recipe, monitor=resolve_monitor(recipe, counts))
     layers = layers_to_unfreeze(base, "all")
-    head = build_head(parse_head(recipe.head), extractor.output_shape[-1], len(counts), recipe.seed)
     tuning = Tuning(extractor, base, layers, None, weigh_classes(counts, recipe.balance))
-    classifier, model, batches = tuning.start(head, sides, None, recipe)
+    classifier, model, batches = tuning.start(tuning.new_head(recipe), sides, None, recipe)
     with tempfile.TemporaryDirectory() as scratch:
         path, history = Path(scratch) / "model.keras", History(Path(scratch) / "history.csv")
         save_model(classifier, path)
