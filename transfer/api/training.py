@@ -241,7 +241,7 @@ def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
     counts = folder.counts()
     totals = {split: sum(each.values()) for split, each in counts.items()}
     say(", ".join(f"{split} {total:,}" for split, total in totals.items()))
-    _warn_of_few(totals, recipe)
+    warn_of_few(totals, recipe)
     sizes = [n for n in counts["train"].values() if n]
     if not is_uneven(sizes):
         return
@@ -253,7 +253,7 @@ def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
     warn(" ".join(words))
 
 
-def _warn_of_few(totals: Mapping[str, int], recipe: Recipe) -> None:
+def warn_of_few(totals: Mapping[str, int], recipe: Recipe) -> None:
     """Warn where chance left a held-out side less than half of its share."""
     total = sum(totals.values())
     for split, share in (("val", recipe.val), ("test", recipe.test)):
