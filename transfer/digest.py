@@ -1,9 +1,10 @@
-"""The SHA-256 of files: what tells one image, model or set of weights from another."""
+"""Digests of files: what tells one image, model or set of weights from another."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from pathlib import Path
 
 RACY = 2.0  # seconds in which a file may change again and keep its time of modification
@@ -13,6 +14,22 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_once(path: Path, algorithm: str) -> str:
+    """Return the hash of a file as hex digits; a file that stays the same is read once.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    status = path.stat()
+    return _digest(path, algorithm, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, algorithm: str, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def sha256_or_none(path: Path) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from transfer.backbones import Backbone
+from transfer.digest import digest_once
 from transfer.errors import WeightsError
 from transfer.progress import bar, say, warn
 from transfer.run import atomic
@@ -33,7 +33,10 @@ def fetch(backbone: Backbone, folder: Path) -> Path:
 
     path, url = folder / str(backbone.weights_file), str(backbone.weights_url)
     if path.is_file():
-        flaw = _flaw(backbone, path)
+        try:
+            flaw = _flaw(backbone, path)
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
         if flaw is None:
             return path
         warn(f"{path} is not used: {flaw}. Downloading it anew.")
@@ -53,25 +56,6 @@ def fetch(backbone: Backbone, folder: Path) -> Path:
     return path
 
 
-def digest(path: Path, algorithm: str) -> str:
-    """Return the hash of a file as hex digits; it is read once.
-
-    Raises:
-        WeightsError: The file cannot be read.
-    """
-    try:
-        status = path.stat()
-        return _digest_of(path, algorithm, status.st_size, status.st_mtime_ns)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-@lru_cache(maxsize=64)
-def _digest_of(path: Path, algorithm: str, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
-
-
 def _flaw(backbone: Backbone, path: Path) -> str | None:
     """Return why the file is not the one that Keras means, or None where it is."""
     expected = backbone.weights_md5
@@ -79,7 +63,7 @@ def _flaw(backbone: Backbone, path: Path) -> str | None:
         with path.open("rb") as file:
             return None if file.read(len(_HDF5)) == _HDF5 else "it is no HDF5 file"
     algorithm = "md5" if len(expected) == 32 else "sha256"
-    found = digest(path, algorithm)
+    found = digest_once(path, algorithm)
     return None if found == expected else f"its {algorithm} is {found} instead of {expected}"
 
 

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer.backbones import Backbone, list_backbones
-from transfer.download import digest, fetch
+from transfer.digest import digest_once
+from transfer.download import fetch
 from transfer.errors import UsageError, WeightsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class Weights:
     @property
     def sha256(self) -> str | None:
         """Hash of the file as 64 hex digits; None where there is no file."""
-        return None if self.path is None else digest(self.path, "sha256")
+        if self.path is None:
+            return None
+        try:
+            return digest_once(self.path, "sha256")
+        except OSError as error:
+            raise WeightsError(f"{self.path} cannot be read: {error.strerror}.") from error
 
 
 def locate(backbone: Backbone, spec: str = "auto") -> Weights:

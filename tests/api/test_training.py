@@ -17,7 +17,7 @@ def test_a_layer_that_does_not_exist_is_told_before_anything_is_written(
     toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="no layer of that name. Did you mean 'block_2'"):
+    with pytest.raises(UsageError, match=r"no layer of that name\. Did you mean 'block_2'"):
         transfer.finetune(make_folder(per_class=4), backbone=toy, unfreeze="blok_2")
     assert not (tmp_path / "runs").exists()
 

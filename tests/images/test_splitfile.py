@@ -67,18 +67,15 @@ def test_split_file_gives_the_split_back(tmp_path):
             read_split(tmp_path / name, tmp_path, ["x"])
 
 
-def test_the_split_file_of_an_older_release(tmp_path):
+def test_a_split_file_needs_no_more_than_path_label_and_split(tmp_path):
     (tmp_path / "split.csv").write_text("path,label,split\nx/1.jpg,x,train\nx/2.jpg,x,val\n")
     back = read_split(tmp_path / "split.csv", tmp_path, ["x"])
     assert back.splits == ("train", "val")
     assert read_leaks(tmp_path) == read_trained(tmp_path) == set()
-    assert read_groups(tmp_path) == {"x/1.jpg": "x/1.jpg", "x/2.jpg": "x/2.jpg"}
     digests = dict.fromkeys(back.paths, ZERO)
     known = match_sides(read_sides(tmp_path / "split.csv"), back, digests)
     assert known == split_of(back)
     assert read_trained(tmp_path / "elsewhere") == set()
-    (tmp_path / "split.csv").write_text("path,label,split,sha256,leak\nx/1.jpg,x,train,ab,\n")
-    assert read_groups(tmp_path) == {"x/1.jpg": "ab"}
 
 
 def test_the_same_again_by_another_seed(earlier, said):

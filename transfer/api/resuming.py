@@ -81,7 +81,7 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
 def _refuse_other_knobs(run: Run, knobs: Mapping[str, Any]) -> None:
     wanted, own = make_recipe(run.recipe, knobs).to_dict(), run.recipe.to_dict()
     different = [
-        f"--{name.replace('_', '-')} is {own[name]!r} there, not {wanted[name]!r}"
+        f"--{name.replace('_', '-')} is {_told(own[name])} there, not {_told(wanted[name])}"
         for name in own
         if own[name] != wanted[name]
     ]
@@ -91,6 +91,10 @@ def _refuse_other_knobs(run: Run, knobs: Mapping[str, Any]) -> None:
             f" option out, or train anew with: transfer finetune DATA --recipe"
             f" {run.path / 'recipe.json'}"
         )
+
+
+def _told(value: Any) -> str:
+    return "the default" if value is None else repr(value)
 
 
 def _find_images(run: Run, data: str | os.PathLike[str] | None) -> Path:

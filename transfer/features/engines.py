@@ -16,7 +16,6 @@ from transfer.features.converted import graph_of, has_openvino, import_openvino
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 Batch = Any  # a NumPy array or a tensor
 Engine = Callable[[Batch], list[np.ndarray]]

@@ -37,6 +37,7 @@ from uuid import uuid4
 import numpy as np
 
 from transfer.cachedir import cache_dir, cache_limit
+from transfer.digest import is_sha256
 from transfer.progress import warn
 from transfer.run import atomic, write_json, write_text
 
@@ -148,10 +149,9 @@ def clear() -> int:
 def _folders() -> Iterator[Path]:
     root = features_dir()
     for path in sorted(root.iterdir()) if root.is_dir() else ():
-        ours = len(path.name) == 64 and set(path.name) <= set("0123456789abcdef")
         if path.name.startswith(".gone-"):
             shutil.rmtree(path, ignore_errors=True)
-        elif ours and path.is_dir() and not path.is_symlink():
+        elif is_sha256(path.name) and path.is_dir() and not path.is_symlink():
             yield path
 
 

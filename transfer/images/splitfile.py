@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transfer.digest import is_sha256
 from transfer.errors import DataError, RunError, did_you_mean
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.rows import read_rows
 from transfer.progress import say, warn
 from transfer.run import read_csv, write_csv
-
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def read_sides(path: str | os.PathLike[str]) -> list[Side]:
                 f"{where} has an unknown split {side.split!r}.{did_you_mean(side.split, SPLITS)}"
                 " Expected train, val or test."
             )
-        if side.sha256 and not _SHA256.fullmatch(side.sha256):
+        if side.sha256 and not is_sha256(side.sha256):
             raise DataError(f"{where} has no SHA-256 in lower-case hex: {side.sha256!r}.")
         for word in filter(None, (side.path, side.sha256)):
             first, split = lines.setdefault(word, (line, side.split))
