@@ -16,6 +16,8 @@ def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
         curve: The fields of a `transfer.training.lr_find.RateCurve`.
         path: The PNG file to write.
     """
+    from matplotlib.ticker import LogFormatter
+
     with figure_at(path, (7, 4)) as figure:
         axes = figure.subplots()
         axes.plot(
@@ -28,6 +30,9 @@ def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
                 axes.axvline(curve[name], color=colour, linestyle="--", label=label)
         axes.set_xscale("log")
         axes.set_yscale("log")  # a solved head starts at its floor
+        for axis in (axes.xaxis, axes.yaxis):  # the usual powers of ten are set as mathematics
+            axis.set_major_formatter(LogFormatter())
+            axis.set_minor_formatter(LogFormatter())
         axes.set_xlabel("learning rate")
         axes.set_ylabel("training loss")
         axes.grid(alpha=0.3)
