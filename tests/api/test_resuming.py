@@ -175,7 +175,8 @@ def test_another_engine_and_other_versions_are_told(
 
 @pytest.mark.case("T12")
 def test_other_options_are_refused(half: Path) -> None:
-    with pytest.raises(UsageError, match=r"--backbone is 'toy' there, not 'vgg16'; --epochs is .*, not 3"):
+    hint = r"--backbone is 'toy' there, not 'vgg16'; --epochs is .*, not 3"
+    with pytest.raises(UsageError, match=hint):
         transfer.resume(half, backbone="vgg16", epochs=3, batch_size=8)
 
 
