@@ -109,8 +109,7 @@ def test_who_is_unbeaten(figures: list[tuple[float, float]], expected: list[bool
     results = [
         (
             Recipe(backbone="vgg16", seed=number),
-            Measured(np.arange(100) < 100 * accuracy, speed, 7),
-            {},
+            Measured(np.arange(100) < 100 * accuracy, tuple(map(str, range(100))), speed, 7),
         )
         for number, (accuracy, speed) in enumerate(figures)
     ]
@@ -211,7 +210,7 @@ def test_intervals_that_overlap_hide_a_difference_that_pairs_show() -> None:
 
     right = [np.arange(1000) < count for count in (900, 885)]  # the same images, but for 15
     results = [
-        (Recipe(backbone=name), Measured(each, 1.0, 7), dict(enumerate(each.tolist())))
+        (Recipe(backbone=name), Measured(each, tuple(map(str, range(1000))), 1.0, 7))
         for name, each in zip(("vgg16", "vgg19"), right, strict=True)
     ]
     best, other = comparison._judge(results)
@@ -221,20 +220,6 @@ def test_intervals_that_overlap_hide_a_difference_that_pairs_show() -> None:
     told = comparison.which_is_better([best, other])
     expected = "vgg16 gets 90.0 % where vgg19 gets 88.5 %: 1.2 times fewer errors (p < 0.001, "
     assert told == f"{expected}McNemar's test on the same images)."
-
-
-def test_which_images_were_judged() -> None:
-    paths = tuple(f"{number}.png" for number in range(6))
-    folder = ImageFolder(Path(), ("a",), paths, (0,) * 6, ("",) * 6)
-    right = np.array([True, False, True])
-    assert comparison._by_image(np.ones(6, bool), folder, None) == dict.fromkeys(paths, True)
-    assert comparison._by_image(right, folder, None) == {}  # they were drawn
-    folds = [
-        folder.with_splits(["test" if number % 2 == k else "train" for number in range(6)])
-        for k in (1, 0)
-    ]
-    judged = {"1.png": True, "3.png": False, "5.png": True}
-    assert comparison._by_image(right, folder, folds) == judged
 
 
 def record(

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from transfer.api.training import check_recipe, make_recipe, read_images
 from transfer.audit.clean import Audit
 from transfer.backbones import get_backbone, list_backbones
@@ -17,7 +15,6 @@ from transfer.errors import UsageError
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.plots import check_png
-from transfer.images.folder import ImageFolder
 from transfer.images.groups import group_images
 from transfer.progress import say
 from transfer.quiet import import_tensorflow
@@ -47,7 +44,7 @@ class Compared:
         unbeaten: Whether no other is both more accurate and faster.
         p_value: How easily chance alone would make the most accurate one better by as much:
             McNemar's exact test on the images that both judged. None for the most accurate itself,
-            and where it is not known which images both judged.
+            and where there are no such images.
     """
 
     backbone: str
@@ -132,14 +129,14 @@ def compare(
     from transfer.training.compare import Measured, measure
     from transfer.training.yardstick import measure_from_scratch
 
-    results: list[tuple[Recipe, Measured, Mapping[str, bool]]] = []
+    results: list[tuple[Recipe, Measured]] = []
     for name, recipe in recipes.items():
         say(f"{name}:")
         if name in folds:
             measured = measure_from_scratch(folds[name], recipe)
         else:
             measured = measure(folder, recipe, found[name], audit.sha256, groups)
-        results.append((recipe, measured, _by_image(measured.right, folder, folds.get(name))))
+        results.append((recipe, measured))
     records = _judge(results)
     if path is not None:
         plot_comparison([vars(each) for each in records], path)
@@ -175,10 +172,6 @@ def _suited(audit: Audit) -> str:
     return "simple-cnn" if side <= SMALL else "small-cnn"
 
 
-def _size(recipe: Recipe) -> int:
-    return recipe.image_size or get_backbone(recipe.backbone).image_size
-
-
 def _at_hand(recipe: Recipe) -> list[str]:
     """Return the backbones whose weights need no download."""
     names = []
@@ -192,33 +185,17 @@ def _at_hand(recipe: Recipe) -> list[str]:
     return names
 
 
-def _by_image(
-    right: np.ndarray, folder: ImageFolder, folds: Sequence[ImageFolder] | None
-) -> dict[str, bool]:
-    """Return by path which images were recognised; nothing where it is not known which they are.
-
-    Args:
-        right: bool array (n,): whether each image was recognised, in the order of judgement.
-        folder: All images; a head on frozen features judges them, or some that are drawn.
-        folds: For a network from scratch: it judges the test sides of the first of them.
-    """
-    paths: Sequence[str] = folder.paths
-    if folds is not None:
-        paths = [path for fold in folds for path in fold.select("test").paths][: len(right)]
-    return dict(zip(paths, right.tolist(), strict=True)) if len(paths) == len(right) else {}
-
-
-def _judge(results: Sequence[tuple[Recipe, Any, Mapping[str, bool]]]) -> list[Compared]:
-    figures = [(float(m.right.mean()), m.images_per_second) for _, m, _ in results]
+def _judge(results: Sequence[tuple[Recipe, Any]]) -> list[Compared]:
+    figures = [(float(m.right.mean()), m.images_per_second) for _, m in results]
     found = []
-    for (recipe, measured, judged), own in zip(results, figures, strict=True):
+    for (recipe, measured), own in zip(results, figures, strict=True):
         accuracy, speed = own
         low, high = wilson_interval(int(measured.right.sum()), len(measured.right))
         beaten = any(a >= accuracy and s >= speed and (a, s) != own for a, s in figures)
         record = Compared(
             backbone=recipe.backbone,
             scratch=get_backbone(recipe.backbone).scratch,
-            image_size=_size(recipe),
+            image_size=get_backbone(recipe.backbone).side(recipe.image_size),
             accuracy=accuracy,
             low=low,
             high=high,
@@ -229,7 +206,7 @@ def _judge(results: Sequence[tuple[Recipe, Any, Mapping[str, bool]]]) -> list[Co
             unbeaten=not beaten,
             p_value=None,
         )
-        found.append((record, judged))
+        found.append((record, dict(zip(measured.paths, measured.right.tolist(), strict=True))))
     found.sort(key=lambda pair: (-pair[0].accuracy, -pair[0].images_per_second))
     (best, of_best), *others = found
     return [best, *(replace(each, p_value=paired_p_value(of_best, of)) for each, of in others)]

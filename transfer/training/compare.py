@@ -34,11 +34,13 @@ class Measured:
     Attributes:
         right: bool array (n,): whether each image was recognised by a linear head (or a network
             from scratch) that had not seen it.
+        paths: Which images these are.
         images_per_second: Of the network on this machine, without reading the files.
         parameters: Number of weights of the network, without a head.
     """
 
     right: np.ndarray
+    paths: tuple[str, ...]
     images_per_second: float
     parameters: int
 
@@ -84,6 +86,7 @@ def measure(
         )
     return Measured(
         found.probabilities.argmax(axis=1) == labels,
+        tuple(folder.paths[row] for row in rows),
         measure_speed(network.engine(cache), network.model),
         base.count_params(),
     )

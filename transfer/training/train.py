@@ -89,6 +89,8 @@ def train(
     run.update_info(
         monitor=recipe.monitor,
         learning_rate=recipe.learning_rate,
+        label_smoothing=recipe.label_smoothing,
+        image_size=extractor.input.shape[1],
         mixed_precision=recipe.mixed_precision,
         class_weights=class_weights,
     )

@@ -45,8 +45,8 @@ def measure_from_scratch(folds: Sequence[ImageFolder], recipe: Recipe) -> Measur
         recipe: Names the network; says how it is trained.
 
     Returns:
-        What `transfer.training.compare.measure` returns of a pretrained one; ``right`` has one
-        entry per image of the test sides of the folds that were done.
+        What `transfer.training.compare.measure` returns of a pretrained one; its images are those
+        of the test sides of the folds that were done.
 
     Raises:
         TransferError: The training diverged.
@@ -75,6 +75,7 @@ def measure_from_scratch(folds: Sequence[ImageFolder], recipe: Recipe) -> Measur
     network = frozen_network(extractor, extractor.get_layer(recipe.backbone), None, recipe)
     return Measured(
         np.concatenate(right),
+        tuple(path for fold in folds[: len(right)] for path in fold.select("test").paths),
         measure_speed(network.engine(None), network.model),
         extractor.count_params(),
     )
