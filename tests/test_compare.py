@@ -95,6 +95,15 @@ def test_groups_are_not_divided(
     assert "gives none of the 30 images a group" in " ".join(capsys.readouterr().err.split())
 
 
+def test_an_augmentation_for_the_networks_from_scratch(
+    make_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["compare", str(make_folder()), "--backbones", "dnn", "--augment", "light,flp=0"])
+    assert done.value.code == 2
+    assert "Unknown augmentation 'flp'. Did you mean 'flip'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [

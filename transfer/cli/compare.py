@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     help="Add the small network that suits the images, trained from scratch, as a yardstick.",
 )
 @click.option("--weights", metavar="WEIGHTS", help="As for finetune: a folder, for example.")
+@click.option(
+    "--augment", metavar="SPEC", help="As for finetune, and only for the networks from scratch."
+)
 @click.option("--image-size", type=int, metavar="NUMBER", help="Side of the input in pixels.")
 @click.option(
     "--engine", metavar="auto|keras|openvino", help="What runs the networks.  [default: auto]"

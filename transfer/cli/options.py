@@ -22,7 +22,8 @@ HELP = {
     "image_size": "Side of the input in pixels.  [default: the network's own, mostly 224]",
     "resize": "How a photo becomes a square.",
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
-    "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1".',
+    "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1"; "light,flip=0" where'
+    " mirrored images are something else, such as digits.",
     "views": "Augmented views of each training image.  [default: 8, fewer for a head alone]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Most epochs for the head alone; a linear one is solved without.",
