@@ -20,7 +20,8 @@ from transfer.run import Run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+BESIDE = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(os.environ.get("TRANSFER_TEST_DATA", BESIDE))  # real photos and weights
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 
 

@@ -252,3 +252,8 @@ def test_default_size_is_keras_own(
             weights=None, include_top=False, input_shape=shape
         )
     assert asked.value.args == (backbone.image_size,)
+
+
+def test_each_build_has_the_same_names(registered: Backbone) -> None:
+    names = [[layer.name for layer in registered.build().layers] for _ in range(3)]
+    assert names == [["input_layer", "conv2d"]] * 3

@@ -16,6 +16,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin
@@ -97,10 +98,11 @@ class Backbone:
         side = self.side(image_size)
         constructor = _resolve(self.constructor)
         known = inspect.signature(constructor).parameters
-        options = {"weights": None, "include_top": False}
-        model = constructor(
-            input_shape=(side, side, 3), **{k: v for k, v in options.items() if k in known}
-        )
+        wanted = {"weights": None, "include_top": False}
+        options = {word: value for word, value in wanted.items() if word in known}
+        # In a thread of its own Keras numbers layers from the start: each build has the same names.
+        with ThreadPoolExecutor(1) as thread:
+            model = thread.submit(constructor, input_shape=(side, side, 3), **options).result()
         if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
             raise UsageError(
                 f"Expected the constructor of {self.name!r} to return a functional or Sequential"

@@ -67,6 +67,8 @@ UNEVEN = 3.0  # times the smallest class
 class Recipe:
     """Every knob of a run. The file recipe.json of a run is itself a valid ``--recipe``.
 
+    Networks without pretrained weights have other defaults where none is given: `FROM_SCRATCH`.
+
     Attributes:
         backbone: Name in the registry (see ``transfer backbones``).
         weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path (see `transfer.weights`).
@@ -76,8 +78,8 @@ class Recipe:
         augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
             (``"flip,rotate=10,shift=0.1"``).
         views: Augmented views of each training image, beside the image itself, that the head and
-            fine-tuning learn from. None takes 8; for a head that is not fine-tuned on 1,000 images
-            or more 2, or 0 where it is linear: there they add nothing but time.
+            fine-tuning learn from. None takes 8. Where nothing is fine-tuned and there are 1,000
+            images or more, it takes 2, or 0 for a linear head: more would only cost time.
         unfreeze: ``auto`` (the top blocks that do half of the network's work, or less), ``none``,
             ``all``, a number of blocks counted from the top, or a layer's name.
         head_epochs: Most epochs of the frozen phase.
@@ -97,7 +99,7 @@ class Recipe:
         clip_norm: Largest global norm of the gradients; 0 for no limit.
         mix: Training on mixtures of images: ``mixup``, ``cutmix``, ``both`` by turns at random,
             ``none``, or ``auto``: both from 20,000 training images.
-        interpolate: Whether weights between the head's and the last are tried too (`choice`).
+        interpolate: Whether weights between the head's and the last are tried too.
         ema: Momentum of the exponential moving average of the weights, for example 0.99: each step
             moves it by 1 percent towards the weights as they are. The average, which starts with
             the weights before fine-tuning, is what is judged and kept. 0 for the weights
@@ -107,8 +109,7 @@ class Recipe:
         patience: Epochs without a better monitored value after which a phase stops. None takes 10
             for the head, and half of all, but 5 at least, for fine-tuning.
         trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
-            image. Fine-tuning then runs the unfrozen layers alone; where it does not suffice,
-            the whole network runs in every step.
+            image. Where it does not suffice, the whole network runs in every step.
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
             it is installed and there is no GPU.
         precision: ``f32``, or ``bf16`` (OpenVINO only): faster features with fewer digits.
@@ -133,7 +134,7 @@ class Recipe:
         folds: Folds of a cross-validation over the training and validation images, 2 to 20; 0 for
             none. It judges the head on frozen features, beside the model that is trained as always.
         folds_finetune: Fine-tune in each fold too: a whole training per fold.
-        time: What the run may take (without folds), for example ``10m``: views and epochs follow
+        time: About how long the run takes (without folds), as in ``10m``: views and epochs follow
             from speeds that are measured first. ``none`` for as many as the other fields say.
         seed: Seed of split, shuffling, augmentation and initial weights.
         deterministic: Have TensorFlow use operations alone that give the same bits every time, for

@@ -1,8 +1,8 @@
 """Train with the defaults and with one of them changed at a time, and print the table.
 
-    python scripts/benchmarks/ablation.py DATA [--seeds 3] [--sets flowers-100 hymenoptera]
+    python scripts/benchmarks/ablation.py SETS [--seeds 3] [--sets flowers-100 hymenoptera]
 
-DATA holds the folders flowers/ and hymenoptera/ with train/ and val/ (see datasets/README.md).
+SETS holds the folders flowers/ and hymenoptera/ with train/ and val/ (see datasets/README.md).
 flowers-N are N training photos of each class, drawn anew for each seed; the validation photos are
 all of them. Accuracies are on the validation photos, by which the best model is chosen.
 """

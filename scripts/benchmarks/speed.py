@@ -3,8 +3,8 @@
     python scripts/benchmarks/speed.py DATA WEIGHTS [--only NAME...] [--most 100000]
 
 DATA is a folder with train/ and val/ (the README's figures: flowers), WEIGHTS a folder with
-mobilenetv2_notop*, vgg16_notop* and xception_notop*.weights.h5. It takes about half an hour: run
-it on a machine that does nothing else.
+mobilenetv2_notop*, vgg16_notop* and xception_notop*.weights.h5. It takes about an hour: run it on
+a machine that does nothing else.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,11 +29,53 @@ def test_a_layer_that_does_not_exist_is_told_before_anything_is_written(
         ({"train": 22, "val": 2}, ["val has 2 of 24 images, where --val 0.2 was asked"]),
         ({"train": 21, "val": 3}, []),
         ({"train": 83, "val": 15, "test": 2}, ["test has 2 of 100 images, where --test 0.1"]),
+        ({"train": 22, "val": 2, "test given": 90}, ["val has 2 of 24 images"]),
+        ({"train": 800, "val": 200, "test given": 1500}, []),
+        ({"train": 980, "val given": 20}, []),
     ],
 )
 def test_a_side_that_chance_left_small_is_told(
     totals: dict[str, int], told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    warn_of_few(totals, Recipe(test=0.1))
+    drawn = {"val", "test"} - {split.split()[0] for split in totals if "given" in split}
+    sides = {split.split()[0]: images for split, images in totals.items()}
+    warn_of_few(sides, Recipe(test=0.1), drawn)
     messages = [record.getMessage() for record in caplog.records]
     assert [text for text, hint in zip(messages, told, strict=True) if hint in text] == messages
+
+
+def test_sides_that_folders_give_are_not_called_chance(
+    toy: str, make_folder: MakeFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_folder(splits=("train", "val"))
+    for photo in sorted(folder.glob("val/*/*"))[::2]:
+        photo.unlink()
+    transfer.finetune(folder, backbone=toy, unfreeze="none", val=0.9)
+    assert not [each for each in caplog.records if "was asked" in each.getMessage()]
+
+
+@pytest.mark.parametrize("unfreeze", ["none", "0", "1", "dense_1"])
+def test_nothing_is_frozen_that_learned_nothing(unfreeze: str, make_folder: MakeFolder) -> None:
+    with pytest.raises(UsageError, match="'dnn' has no pretrained weights, so that nothing is"):
+        transfer.finetune(make_folder(), backbone="dnn", unfreeze=unfreeze)
+
+
+def test_a_layer_that_keras_has_named(make_folder: MakeFolder) -> None:
+    def network(input_shape: tuple[int, int, int]) -> Any:
+        import keras
+
+        image = keras.Input(input_shape)
+        lower = keras.layers.Conv2D(4, 3, strides=2)(image)
+        return keras.Model(image, keras.layers.Conv2D(4, 3, strides=2)(lower))
+
+    transfer.register_backbone("named-by-keras", network, image_size=16, overwrite=True)
+    run = transfer.finetune(
+        make_folder(), backbone="named-by-keras", weights="none", unfreeze="conv2d_1", epochs=1
+    )
+    assert run.info["plan"]["epochs"] == 1
+
+
+def test_folds_too_small_for_an_update_are_refused(toy: str, make_folder: MakeFolder) -> None:
+    few = {"batch_size": 8, "accumulate": 6, "epochs": 2, "folds": 2, "folds_finetune": True}
+    with pytest.raises(UsageError, match="--accumulate 6 never updates the weights: there are 4"):
+        transfer.finetune(make_folder(), backbone=toy, weights="none", **few)

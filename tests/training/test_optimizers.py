@@ -26,6 +26,7 @@ from transfer.training.optimizers import (
     layer_factors,
     make_optimizer,
 )
+from transfer.training.schedules import make_schedule
 from transfer.weights import Weights
 
 RATE, DECAY = 0.05, 0.1
@@ -136,10 +137,22 @@ def test_the_knobs_arrive() -> None:
     )
     config = optimizer.get_config()
     assert (config["global_clipnorm"], config["gradient_accumulation_steps"]) == (1.5, 4)
-    assert config["learning_rate"]["config"]["steps"] == 25
     assert make_optimizer(Recipe(learning_rate=1e-3, optimizer="sgd"), 100).momentum == 0.9
     plain = make_optimizer(Recipe(learning_rate=1e-3), 100).get_config()
     assert (plain["global_clipnorm"], plain["gradient_accumulation_steps"]) == (None, None)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
+def test_the_schedule_spans_all_batches_of_an_accumulation(schedule: str) -> None:
+    recipe = Recipe(learning_rate=1e-3, accumulate=4, schedule=schedule, optimizer="sgd")
+    optimizer, plan = make_optimizer(recipe, 100), make_schedule(schedule, 1e-3, 100)
+    variable, moved = keras.Variable([1.0]), 0
+    for batch in range(100):
+        assert float(optimizer.learning_rate) == pytest.approx(float(plan(batch)), rel=1e-5)
+        before = variable.numpy().item()
+        optimizer.apply([keras.ops.convert_to_tensor([1.0])], [variable])
+        moved += variable.numpy().item() != before
+    assert moved == 25  # all updates, the last ones too, at a rate above 0
 
 
 def test_factors_fall_from_block_to_block(toy: str) -> None:

@@ -27,7 +27,7 @@ def test_updates_are_counted_and_not_batches(toy: str) -> None:
     assert settle(Recipe(backbone=toy, accumulate=4), 320, base).epochs == 40
     recipe = Recipe(backbone=toy, accumulate=8, epochs=1)
     assert settle(recipe, 8 * 32, base).accumulate == 8
-    with pytest.raises(UsageError, match="--accumulate 8 never updates the weights: 224 images"):
+    with pytest.raises(UsageError, match="--accumulate 8 never updates the weights: there are 7"):
         settle(recipe, 7 * 32, base)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -87,10 +87,11 @@ def finetune(
     path = None if output is None else check_output(output)
     sides = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
+    drawn = {"val", "test"} - set(folder.splits) if sides is None else set()
     folder, leaks, groups = divide(folder, audit, recipe, sides)
     if recipe.folds:
         check_folds(folder, groups, recipe.folds)
-    _tell_counts(folder, recipe)
+    _tell_counts(folder, recipe, drawn)
     found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
     directory = make_run_directory(path, f"{name}-{backbone.name}")
     with locked(directory):
@@ -209,7 +210,13 @@ def check_recipe(recipe: Recipe) -> Backbone:
 
         layers_to_unfreeze(backbone.build(recipe.image_size), recipe.unfreeze)
     origin = locate(backbone, recipe.weights).origin
-    if recipe.folds and not recipe.folds_finetune and backbone.scratch and origin == "none":
+    from_scratch = backbone.scratch and origin == "none"
+    if from_scratch and recipe.unfreeze not in ("auto", "all"):
+        raise UsageError(
+            f"{backbone.name!r} has no pretrained weights, so that nothing is worth freezing: leave"
+            " --unfreeze out."
+        )
+    if recipe.folds and not recipe.folds_finetune and from_scratch:
         raise UsageError(
             f"{backbone.name!r} has no pretrained weights, so that each fold is a whole training:"
             " add --folds-finetune, or leave --folds out."
@@ -237,11 +244,11 @@ def divide(
     return folder, leaks, groups
 
 
-def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
+def _tell_counts(folder: ImageFolder, recipe: Recipe, drawn: Collection[str]) -> None:
     counts = folder.counts()
     totals = {split: sum(each.values()) for split, each in counts.items()}
     say(", ".join(f"{split} {total:,}" for split, total in totals.items()))
-    warn_of_few(totals, recipe)
+    warn_of_few(totals, recipe, drawn)
     sizes = [n for n in counts["train"].values() if n]
     if not is_uneven(sizes):
         return
@@ -253,11 +260,11 @@ def _tell_counts(folder: ImageFolder, recipe: Recipe) -> None:
     warn(" ".join(words))
 
 
-def warn_of_few(totals: Mapping[str, int], recipe: Recipe) -> None:
-    """Warn where chance left a held-out side less than half of its share."""
-    total = sum(totals.values())
+def warn_of_few(totals: Mapping[str, int], recipe: Recipe, drawn: Collection[str]) -> None:
+    """Warn where chance left a side that was drawn less than half of its share."""
+    total = sum(totals.get(split, 0) for split in ("train", *drawn))
     for split, share in (("val", recipe.val), ("test", recipe.test)):
-        if totals.get(split, total) < share * total / 2:
+        if split in drawn and totals.get(split, total) < share * total / 2:
             warn(
                 f"{split} has {totals[split]} of {total} images, where --{split} {share:g} was"
                 " asked: chance, with so few. Figures on them say little; --folds 5 says more."

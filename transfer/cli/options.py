@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from transfer.errors import UsageError
-from transfer.recipe import CHOICES, Recipe
+from transfer.recipe import CHOICES, FROM_SCRATCH, Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,8 +27,8 @@ HELP = {
     "views": "Augmented views of each training image.  [default: 8, fewer for a head alone]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Most epochs for the head alone; a linear one is solved without.",
-    "epochs": "Most epochs of fine-tuning.  [default: 8, more for few photos or from scratch]",
-    "head_learning_rate": "Learning rate for the head alone, as above.",
+    "epochs": "Most epochs of fine-tuning.  [default: 8, more for few photos; 50 from scratch]",
+    "head_learning_rate": "Learning rate for a head with hidden layers.",
     "learning_rate": "Peak learning rate of fine-tuning."
     "  [default: 0.0005; 0.0001 for VGG, 0.001 from scratch]",
     "optimizer": "What fine-tunes; sgd has a momentum of 0.9.",
@@ -36,7 +36,7 @@ HELP = {
     "layer_decay": "Factor of the learning rate from block to block, from the head down.",
     "weight_decay": "Decoupled; never of biases and normalisations.",
     "label_smoothing": "Share of each training target that is spread over all classes."
-    "  [default: 0.1 from 1,000 images on]",
+    "  [default: 0.1 from 1,000 images on; 0 from scratch]",
     "clip_norm": "Largest norm of the gradients; 0 for no limit.",
     "ema": "Keep an average of the weights: its momentum, such as 0.99; 0 for none.",
     "mix": "Mixtures of training images; auto: both from 20,000 images.",
@@ -44,11 +44,11 @@ HELP = {
     "accumulate": "Batches after which the weights move once.",
     "batch_size": "Images per step of fine-tuning.",
     "patience": "Epochs without improvement before a phase stops."
-    "  [default: half of all, at least 5; 10 for the head]",
+    "  [default: half of all, at least 5; 10 for the head; 15 from scratch]",
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",
     "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
-    "mixed_precision": "Fine-tune in float16 with float32; auto: on a GPU with tensor cores.",
+    "mixed_precision": "Fine-tune in float16, keep float32; auto: on a GPU with tensor cores.",
     "monitor": 'What "best" means; auto: accuracy, or macro-F1 where classes are uneven.',
     "balance": "Rare classes: weights in the loss, their square root, or drawn more often.",
     "val": "Share held out for validation where DATA has no val/ folder.",
@@ -58,8 +58,8 @@ HELP = {
     "dedupe": "Leave near duplicates of val and test images out of train.",
     "folds": "Cross-validate the head in so many folds over all images but the test.",
     "folds_finetune": "Fine-tune in each fold too: a whole training per fold.",
-    "time": "What the run without its folds may take, such as 10m: chooses views and epochs."
-    " none is no limit.",
+    "time": "About how long the run takes without its folds, such as 10m: settles views and"
+    " epochs.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
     "deterministic": "The same seed gives the same bits, at the price of some speed.",
     "on_bad": "Unusable images: leave out and say so, or stop.",
@@ -81,7 +81,7 @@ def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:
     for field in reversed([each for each in dataclasses.fields(Recipe) if each.name in names]):
         name = "--" + field.name.replace("_", "-")
         plain = field.default is None or field.default is False
-        default = "" if plain else f"  [default: {field.default}]"
+        default = "" if plain else f"  [default: {field.default}{_from_scratch(field)}]"
         text = HELP[field.name] + default
         if field.default is True:
             both = f"{name}/--no-{name.removeprefix('--')}"
@@ -111,6 +111,11 @@ def refuse_swapped(command: str, run: str, others: Collection[str]) -> None:
             f"{run!r} is not a run directory, but {runs[0]!r} is. Did you mean: transfer {command}"
             f" {shlex.join(right)}"
         )
+
+
+def _from_scratch(field: dataclasses.Field[Any]) -> str:
+    value = FROM_SCRATCH.get(field.name, field.default)
+    return "" if value == field.default else f"; {value} from scratch"
 
 
 def _metavar(name: str, kind: type) -> str:

@@ -18,7 +18,7 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
     """List the pretrained weights on this machine of the backbones that fit PATTERN.
 
     They are looked for in the folder that the variable TRANSFER_WEIGHTS names, then in this
-    package, then in the cache of Keras. Without the internet, put a file into one of the folders
+    package, then in the cache of Keras. Without the internet, put a file into the first or the last
     under the name that --all shows, or give its path to "transfer finetune --weights".
     """
     from transfer.backbones import list_backbones

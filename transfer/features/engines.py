@@ -47,7 +47,7 @@ def choose_engine(name: str, precision: str) -> str:
         raise UsageError("Precision bf16 needs OpenVINO. Use --engine openvino or --precision f32.")
     if name != "keras" and not has_openvino():
         raise UsageError(
-            "OpenVINO is not installed. Install it with: pip install 'transfer-classifier[fast]'"
+            "OpenVINO is not installed. Install it with: pip install 'openvino>=2025.0'"
         )
     return "keras" if name == "keras" else "openvino"
 

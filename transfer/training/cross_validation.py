@@ -209,11 +209,8 @@ def _judge_tuned(
         features = _take(material, seen, all_views=True), _take(material, judges)
         fitted = _fit_head(material, features[0], seen, judges, directory)
     base = extractor.get_layer(recipe.backbone)
-    names = _counterparts(material.base, base)
-    chosen = {names[name] for name in material.chosen}
-    cut = None if material.cut is None else names[material.cut]
     sides = _keep(images, seen), _keep(images, judges)
-    tuning = Tuning(extractor, base, chosen, cut, weights)
+    tuning = Tuning(extractor, base, material.chosen, material.cut, weights)
     head = tuning.new_head(recipe)
     if fitted is not None:
         head.set_weights(fitted.get_weights())
@@ -276,9 +273,3 @@ def _take(material: Material, rows: np.ndarray, all_views: bool = False) -> Feat
 
 def _keep(images: ImageFolder, rows: np.ndarray) -> ImageFolder:
     return images.keep(np.isin(np.arange(len(images)), rows).tolist())
-
-
-def _counterparts(model: keras.Model, twin: keras.Model) -> dict[str, str]:
-    """Return the names in `twin` of what has them in `model`: Keras counts on in a process."""
-    pairs = zip(model.operations, twin.operations, strict=True)
-    return {one.name: other.name for one, other in pairs}

@@ -22,7 +22,7 @@ from transfer.training.history import History, check_loss
 from transfer.training.metrics import MacroF1
 from transfer.training.mixed_precision import mix_precision
 from transfer.training.optimizers import layer_factors, make_optimizer
-from transfer.training.schedules import epochs_of, rate_of
+from transfer.training.schedules import check_updates, epochs_of, rate_of
 from transfer.training.state import State
 
 
@@ -73,9 +73,11 @@ def fine_tune(
 
     Raises:
         TransferError: The loss stopped being a finite number.
+        UsageError: There are fewer batches than are accumulated for one update.
     """
     first_epoch = saved.epoch if saved else 0
     epochs = epochs_of(recipe)
+    check_updates(recipe, batches.steps_per_epoch, epochs)  # of a fold, or as --time allows
     steps = batches.steps_per_epoch * epochs
     batches = with_targets(batches, model.output_shape[-1], recipe, first_epoch)
     model = compile_for_tuning(model, classifier.get_layer(recipe.backbone), recipe, steps)

@@ -146,17 +146,7 @@ def open_cache(
         "engine": network.engine_name,
         "precision": recipe.precision,
     }
-    return FeatureCache(about, outputs if cut is None else [_place(base, cut), *outputs], sha256)
-
-
-def _place(base: keras.Model, cut: str) -> str:
-    """Return what the values at a cut are called in the cache, however often Keras has counted.
-
-    The number at the end of a layer's name may say how many of its kind this process made before.
-    """
-    place = [operation.name for operation in base.operations].index(cut)
-    plain = re.sub(r"_\d+$", "", cut)
-    return f"at {place} ({plain})"
+    return FeatureCache(about, outputs if cut is None else [f"at {cut}", *outputs], sha256)
 
 
 def fingerprint(model: keras.Model) -> str:

@@ -97,10 +97,10 @@ def find_rate(
         own = number_groups(groups, sides[0].paths)
         model, batches = _fine_tuning(extractor, sides, recipe, weights, sha256, own, Path(scratch))
         model = compile_for_tuning(model, base, recipe, steps)
-        model.optimizer.learning_rate = rising(LOWEST, HIGHEST, STEPS)
+        model.optimizer.learning_rate = rising(LOWEST, HIGHEST, steps)
         batches = with_targets(batches, model.output_shape[-1], recipe)
         with naming_bad_files():
-            rates, losses = _climb(model, batches, steps)
+            rates, losses = _climb(model, batches, steps, recipe.accumulate)
     return read_curve(rates, losses, guessing=math.log(model.output_shape[-1]))
 
 
@@ -135,11 +135,14 @@ def _fine_tuning(
     return tuning.start(head or tuning.new_head(recipe), sides, features, recipe)[1:]
 
 
-def _climb(model: keras.Model, batches: Batches, steps: int) -> tuple[list[float], list[float]]:
-    """Train until the loss is that of two guesses; return the rate and the loss of each step."""
+def _climb(
+    model: keras.Model, batches: Batches, steps: int, accumulate: int
+) -> tuple[list[float], list[float]]:
+    """Train until the loss is that of two guesses; return the rate and the loss of each update."""
     guessing = math.log(model.output_shape[-1])  # the loss of one who knows nothing
     rates: list[float] = []
     losses: list[float] = []
+    waiting: list[float] = []  # losses of the batches since the last update
     with bar("Raising the rate", steps) as advance:
         for inputs, targets, weights in batches.train.take(steps):
             rate = float(model.optimizer.learning_rate)
@@ -148,8 +151,12 @@ def _climb(model: keras.Model, batches: Batches, steps: int) -> tuple[list[float
             advance(1)
             if not math.isfinite(loss):
                 break
+            waiting.append(loss)
+            if len(waiting) < accumulate:
+                continue
             rates.append(rate)
-            losses.append(loss)
+            losses.append(float(np.mean(waiting)))
+            waiting.clear()
             if np.mean(losses[-5:]) > 2 * max(guessing, float(np.mean(losses[:QUIET]))):
                 break
     return rates, losses

@@ -36,11 +36,7 @@ def settle(recipe: Recipe, images: int, base: keras.Model) -> Recipe:
     batches = math.ceil(images / recipe.batch_size)
     updates = batches / recipe.accumulate  # in one epoch
     epochs = recipe.epochs or min(MOST_EPOCHS, max(EPOCHS, math.ceil(UPDATES / updates)))
-    if recipe.accumulate > batches * epochs:
-        raise UsageError(
-            f"--accumulate {recipe.accumulate} never updates the weights: {images:,} images are"
-            f" {batches * epochs:,} batches in {epochs} epochs. Make it or the batches smaller."
-        )
+    check_updates(recipe, batches, epochs)
     smoothing = recipe.label_smoothing
     if smoothing is None:
         smoothing = SMOOTHING if images >= ENOUGH_TO_SMOOTH else 0.0
@@ -55,6 +51,15 @@ def _normalises(base: keras.Model) -> bool:
         keras.layers.LayerNormalization,
     )
     return any(isinstance(layer, kinds) for layer in base._flatten_layers())
+
+
+def check_updates(recipe: Recipe, batches: int, epochs: int) -> None:
+    """Raise UsageError where so few batches in each epoch never update the weights."""
+    if recipe.accumulate > batches * epochs:
+        raise UsageError(
+            f"--accumulate {recipe.accumulate} never updates the weights: there are"
+            f" {batches * epochs:,} batches in {epochs} epochs. Make it or the batches smaller."
+        )
 
 
 def epochs_of(recipe: Recipe) -> int:
@@ -77,7 +82,7 @@ def make_schedule(
     Args:
         name: ``cosine`` (`warm_cosine`), ``onecycle`` (`OneCycle`) or ``constant``.
         peak: The highest rate.
-        steps: Updates of the weights in all.
+        steps: Batches in all: Keras counts those, also where several make one update.
     """
     match name:
         case "cosine":
@@ -111,7 +116,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
 
     Args:
         peak: The highest rate.
-        steps: Updates of the weights in all.
+        steps: Batches in all.
     """
 
     def __init__(self, peak: float, steps: int) -> None:
