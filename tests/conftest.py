@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,10 @@ def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """Keep what fixtures of a wider scope make out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        # A shell's background job ignores Ctrl-C, and so would what tests start and interrupt.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

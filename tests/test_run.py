@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import stat
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,38 +9,7 @@ import pytest
 from transfer.errors import RunError
 from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
-from transfer.run import (
-    Predictions,
-    Run,
-    atomic,
-    read_csv,
-    versions,
-    write_csv,
-    write_json,
-    write_text,
-)
-
-
-def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text("old")
-
-    def fail_half_way() -> None:
-        with atomic(path) as temporary:
-            temporary.write_text("half of the n")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail_half_way()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {})
-    (tmp_path / "b.json").write_text("")
-    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.json", "b.json")]
-    assert modes[0] == modes[1]
+from transfer.run import Predictions, Run, versions
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -89,13 +56,6 @@ def test_predictions_survive_the_file_bit_by_bit(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.probabilities, written.probabilities)
 
 
-def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
-    write_csv(tmp_path / "a.csv", ["=h"], [["=1+1"], ["@x"], ["plain"]])
-    lines = (tmp_path / "a.csv").read_text().splitlines()
-    assert not any(line.startswith(("=", "@")) for line in lines)
-    assert [row["=h"] for row in read_csv(tmp_path / "a.csv")] == ["=1+1", "@x", "plain"]
-
-
 @pytest.mark.parametrize("content", ["[]", "5", "null"])
 def test_json_of_another_kind_is_named(tmp_path: Path, content: str) -> None:
     run = Run.create(make_run_directory(tmp_path / "r", ""), Recipe(), ["a", "b"])
@@ -122,18 +82,6 @@ def test_damaged_predictions_say_how_to_make_them_anew(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("path,true\nx")
     with pytest.raises(RunError, match="Make it anew with: transfer evaluate RUN"):
         Predictions.read(tmp_path / "p.csv", ["a", "b"])
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")
-def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")  # and not a device: root could do harm to it
-    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        write_text(tmp_path / "pipe", "some text")
-        assert os.read(reader, 100) == b"some text"
-    finally:
-        os.close(reader)
-    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_versions_tell_openvino_where_it_is_installed() -> None:

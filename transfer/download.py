@@ -9,8 +9,8 @@ from pathlib import Path
 from transfer.backbones import Backbone
 from transfer.digest import digest_once
 from transfer.errors import WeightsError
+from transfer.files import atomic
 from transfer.progress import bar, say, warn
-from transfer.run import atomic
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30  # seconds without a byte

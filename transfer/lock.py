@@ -16,7 +16,7 @@ from typing import Any
 from transfer.errors import RunError
 
 LOCK = "lock.json"
-# What a kill leaves behind: files of `transfer.run.atomic` and of Keras, activations, folds.
+# What a kill leaves behind: files of `transfer.files.atomic` and of Keras, activations, folds.
 _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 
 

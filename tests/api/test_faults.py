@@ -13,7 +13,7 @@ import keras
 import pytest
 
 import transfer
-from transfer.run import read_csv
+from transfer.files import read_csv
 from transfer.training.state import load_state
 
 MakeFolder = Callable[..., Path]

@@ -16,7 +16,8 @@ import pytest
 
 import transfer
 from transfer.errors import DataError, RunError, UsageError
-from transfer.run import Run, read_csv
+from transfer.files import read_csv
+from transfer.run import Run
 from transfer.training.state import load_state
 
 MakeFolder = Callable[..., Path]

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -446,7 +447,7 @@ def test_every_default_is_shown(command: Command) -> None:
     _, out, _ = command("finetune", "--help")
     words = " ".join(out.split())
     assert words.count("[default: 0]") == 2  # of --folds and --seed
-    assert words.count("chooses views and epochs. none is no limit. [default: none]") == 1
+    assert words.count("settles views and epochs. [default: none]") == 1
     _, out, _ = command("predict", "--help")
     assert "Usage: transfer predict [OPTIONS] RUN PATH...\n" in out
     assert "Classes per image. [default: 1]" in " ".join(out.split())
@@ -502,3 +503,28 @@ def test_lr_find(
     assert len(found["rates"]) == len(found["losses"]) == len(found["smoothed"])
     code, _, err = command("lr-find", tmp_path / "colours", *knobs, "--unfreeze", "none")
     assert (code, "Nothing is fine-tuned" in err) == (2, True)
+
+
+def test_a_cache_that_cannot_be_cleared(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = tmp_path / "cache" / "features" / ("a" * 64)
+    space.mkdir(parents=True)
+    (space / "space.json").write_text("{}")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refused)  # root may do anything
+    code, out, err = command("cache", "clear")
+    assert (code, out) == (1, "")
+    assert f"Cannot remove {space}" in err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(make_folder: Callable[..., Path], closed: str) -> None:
+    words = [sys.executable, "-m", "transfer", "check", str(make_folder(per_class=2)), "--fix-list"]
+    words.append("fixes.csv")
+    done = subprocess.run(["sh", "-c", f"{shlex.join(words)} {closed}"], check=False)
+    assert done.returncode == 0
+    assert Path("fixes.csv").read_text().splitlines()[0].startswith("path")

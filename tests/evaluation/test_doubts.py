@@ -5,7 +5,8 @@ import pytest
 from transfer.errors import RunError
 from transfer.evaluation.doubts import MOST, read_doubts
 from transfer.evaluation.report import write_report
-from transfer.run import Run, write_csv
+from transfer.files import write_csv
+from transfer.run import Run
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

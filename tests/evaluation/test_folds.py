@@ -6,7 +6,8 @@ from transfer.cli.tables import describe_folds
 from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.report import write_report
-from transfer.run import Run, write_csv
+from transfer.files import write_csv
+from transfer.run import Run
 
 ROWS = ["aa1", "ab1", "bb1", "bb1", "aa2", "aa2", "bb2", "bb2", "cb2"]  # label, predicted, fold
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer.evaluation.sections import count_table, matrix_rows, percent, redact
+from transfer.evaluation.sections import brief, count_table, matrix_rows, percent, redact
 
 
 def test_shade_follows_the_share_of_the_row() -> None:
@@ -48,3 +48,17 @@ def test_absolute_paths_lose_their_folders(text: str, shown: str) -> None:
 
 def test_what_is_undefined_is_called_so() -> None:
     assert (percent(None), percent(0.9239)) == ("n/a", "92.4\u00a0%")
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("9.73888e-05", "9.739e-05"),
+        ("0.973888", "0.9739"),
+        ("nan", "nan"),
+        ("", ""),
+        ("finetune", "finetune"),
+    ],
+)
+def test_small_figures_keep_their_size(cell: str, shown: str) -> None:
+    assert brief(cell) == shown

@@ -262,3 +262,17 @@ def test_folder_without_images(tree):
     (root / "a" / "1.tif").write_bytes(b"x")
     with pytest.raises(DataError, match=r"No usable image.*1 unsupported \.tif"):
         ImageFolder.index(root)
+
+
+def test_runs_are_no_class(tree, said):
+    root = tree({"a": 2, "b": 1})
+    run = root / "runs" / "dogs-001"
+    run.mkdir(parents=True)
+    for name in ("recipe.json", "confusion_matrix.png"):
+        (run / name).write_bytes(b"{}")
+    shutil.copytree(run, root / "a" / "mine")
+    assert ImageFolder.index(root).paths == ("a/0.jpg", "a/1.jpg", "b/0.jpg")
+    assert "Left out a/mine, runs: runs and not images." in said()
+    assert len(list(walk_images(root))) == 3
+    (run / "recipe.json").unlink()  # then it may be a class: people who run
+    assert ImageFolder.index(root).classes == ("a", "b", "runs")

@@ -217,3 +217,11 @@ def test_what_a_builder_depends_on(make_builder: Callable[..., Path], tmp_path: 
     alone, fetched = (find(folder, options).about for folder in folders)
     assert alone == before[0]
     assert fetched != before[1]
+    deeper = tmp_path / "manual" / "dogs" / "husky"
+    deeper.mkdir(parents=True)
+    for file in (deeper / "1.jpg", folders[1] / "labels.txt"):
+        known = find(folders[1], options).about
+        file.write_text("old")
+        added = find(folders[1], options).about
+        file.write_text("newer")
+        assert len({str(each) for each in (known, added, find(folders[1], options).about)}) == 3

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 import transfer
+from transfer.files import read_csv
 from transfer.recipe import Recipe
-from transfer.run import read_csv
 from transfer.training.averages import AveragedWeights
 from transfer.training.checkpoint import BestCheckpoint, Patience, StateKeeper
 from transfer.training.history import History

@@ -17,9 +17,10 @@ from transfer.backbones import get_backbone
 from transfer.digest import sha256_of
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import extract
+from transfer.files import read_csv
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
-from transfer.run import Run, read_csv
+from transfer.run import Run
 from transfer.training import budget, train
 from transfer.training.batches import Tuning
 from transfer.training.budget import CLOSING, MOST_EPOCHS, NOTHING_FITS, Costs, measure_costs

@@ -12,10 +12,11 @@ import transfer
 from transfer.errors import DataError, UsageError
 from transfer.evaluation.folds import summarise_folds
 from transfer.features.extract import Features
+from transfer.files import read_csv
 from transfer.images.folder import ImageFolder
 from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
-from transfer.run import Run, read_csv
+from transfer.run import Run
 from transfer.training import cross_validation
 from transfer.training.cross_validation import Material, Rows, judge_folds
 from transfer.weights import Weights

@@ -8,8 +8,8 @@ import pytest
 
 from transfer.errors import TransferError
 from transfer.features.extract import Features
+from transfer.files import read_csv
 from transfer.recipe import Recipe
-from transfer.run import read_csv
 from transfer.training import probe
 from transfer.training.history import History
 from transfer.training.logistic import softmax, solve
@@ -155,3 +155,14 @@ def test_all_vectors_alike_are_no_division_by_zero(tmp_path: Path) -> None:
     head, figures = fit(tmp_path, train, train)
     assert np.isfinite(list(figures.values())).all()
     np.testing.assert_allclose(head.predict(train.vectors, verbose=0), 1 / 3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("wanted", "used"), [(None, False), (2, True)])
+def test_many_photos_need_no_views_but_have_those_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int | None, used: bool
+) -> None:
+    monkeypatch.setattr(probe, "ENOUGH_WITHOUT_VIEWS", 60)
+    one, three = features(), features(views=3)  # of which the first 60 are the same
+    heads = [fit(tmp_path, train, one, views=wanted)[0] for train in (one, three)]
+    kernels = [head.get_layer("predictions").get_weights()[0] for head in heads]
+    assert np.array_equal(*kernels) == (not used)

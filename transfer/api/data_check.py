@@ -13,11 +13,11 @@ from transfer.audit.clean import Audit, audit
 from transfer.audit.findings import SEVERITIES, Finding, find
 from transfer.audit.fixes import Fix, fixes
 from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.files import write_csv
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.progress import hushed
 from transfer.recipe import CHECKS, Recipe
-from transfer.run import write_csv
 from transfer.sources.prepare import resolve
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]

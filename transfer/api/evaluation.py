@@ -15,10 +15,11 @@ from transfer.audit.duplicates import groups_of
 from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_evaluation, write_report
+from transfer.files import write_json
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.splitfile import read_leaks, read_split, read_trained
 from transfer.progress import say, warn
-from transfer.run import Run, RunLike, as_run, write_json
+from transfer.run import Run, RunLike, as_run
 from transfer.sources.prepare import resolve
 
 if TYPE_CHECKING:

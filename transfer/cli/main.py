@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit: 0 well, 1 a fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("TRANSFER_DEBUG"))
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")  # file names may hold any character
@@ -100,6 +101,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         code = _explain(error)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Lead to nowhere what the caller has closed, or a file of ours would get its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _explain(error: BaseException) -> int:

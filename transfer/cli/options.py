@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from transfer.errors import UsageError
+from transfer.files import is_file
 from transfer.recipe import CHOICES, FROM_SCRATCH, Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,13 +105,17 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 def refuse_swapped(command: str, run: str, others: Collection[str]) -> None:
     """Raise UsageError where RUN stands behind what it is to be used on."""
-    runs = [other for other in others if (Path(other) / "recipe.json").is_file()]
-    if runs and not (Path(run) / "recipe.json").is_file():
+    runs = [other for other in others if _is_run(other)]
+    if runs and not _is_run(run):
         right = [runs[0], *(each for each in (run, *others) if each != runs[0])]
         raise UsageError(
             f"{run!r} is not a run directory, but {runs[0]!r} is. Did you mean: transfer {command}"
             f" {shlex.join(right)}"
         )
+
+
+def _is_run(path: str) -> bool:
+    return is_file(Path(path, "recipe.json"))
 
 
 def _from_scratch(field: dataclasses.Field[Any]) -> str:

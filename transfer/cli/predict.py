@@ -80,7 +80,7 @@ def predict(
 @contextmanager
 def _opened(output: str | None) -> Iterator[IO[str]]:
     """Give what predictions are written to; an earlier file stays where an error ends the block."""
-    from transfer.run import atomic
+    from transfer.files import atomic
 
     if output is None:
         yield sys.stdout

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from transfer.errors import RunError
 from transfer.evaluation.gallery import Thumbnailer
-from transfer.run import Run, read_csv
+from transfer.files import read_csv
+from transfer.run import Run
 
 MOST = 18  # pictures of each kind
 FEWEST, SHARE = 3, 0.05  # of the outliers, which are but a ranking: share of all images

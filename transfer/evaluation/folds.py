@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from transfer.evaluation.metrics import count_confusions, wilson_interval
-from transfer.run import Run, read_csv
+from transfer.files import read_csv
+from transfer.run import Run
 
 
 def summarise_folds(run: Run) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transfer.errors import UsageError
-from transfer.run import atomic
+from transfer.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

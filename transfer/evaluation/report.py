@@ -10,7 +10,8 @@ from typing import Any
 
 from transfer.errors import DataError, RunError
 from transfer.evaluation.metrics import compute_metrics
-from transfer.run import Predictions, Run, read_csv, write_csv, write_json, write_text
+from transfer.files import read_csv, write_csv, write_json, write_text
+from transfer.run import Predictions, Run
 
 NEEDED = (
     "split",
@@ -220,4 +221,5 @@ def _render(context: Mapping[str, Any]) -> str:
     )
     environment.filters["percent"] = sections.percent
     environment.filters["fixed"] = sections.fixed
+    environment.filters["brief"] = sections.brief
     return environment.get_template("report.html.j2").render(context)

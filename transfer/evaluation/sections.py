@@ -176,6 +176,12 @@ def fixed(value: float | None, digits: int = 3) -> str:
     return "n/a" if value is None else f"{value:.{digits}f}"
 
 
+def brief(text: str) -> str:
+    """Return a cell of history.csv with four digits; as it is where it holds no number."""
+    value = read_number(text)
+    return text if value is None else f"{value:.4g}"
+
+
 def shorten(name: str) -> str:
     """Return `name`, without its middle where it is longer than 40 characters."""
     if len(name) <= LONGEST_TITLE:

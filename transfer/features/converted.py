@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.cachedir import cache_limit
 from transfer.features.shards import Space, features_dir, make_room
+from transfer.files import atomic
 from transfer.progress import warn
-from transfer.run import atomic
 
 if TYPE_CHECKING:
     import keras

@@ -38,8 +38,9 @@ import numpy as np
 
 from transfer.cachedir import cache_dir, cache_limit
 from transfer.digest import is_sha256
+from transfer.errors import TransferError
+from transfer.files import atomic, write_json, write_text
 from transfer.progress import warn
-from transfer.run import atomic, write_json, write_text
 
 CHUNK = 32  # rows that are copied at once
 ORPHANED = 3600.0  # seconds after which a shard without keys is what a killed run left behind
@@ -139,10 +140,15 @@ def stored_spaces() -> list[Stored]:
 
 
 def clear() -> int:
-    """Remove all spaces, and nothing else that may lie beside them; return the bytes."""
+    """Remove all spaces, and nothing else that may lie beside them; return the bytes.
+
+    Raises:
+        TransferError: Some cannot be removed.
+    """
     stored = stored_spaces()
-    for each in stored:
-        remove(each.path)
+    left = [each.path for each in stored if not remove(each.path)]
+    if left:
+        raise TransferError(f"Cannot remove {left[0]}: it may belong to another user.")
     return sum(each.size for each in stored)
 
 
@@ -167,13 +173,14 @@ def _look_at(path: Path) -> Stored:
     return Stored(path, about if isinstance(about, dict) else {}, size, used)
 
 
-def remove(path: Path) -> None:
-    """Remove a space."""
+def remove(path: Path) -> bool:
+    """Remove a space; return whether it is gone."""
     # At once, so that no other process sees half of it; what it has mapped stays readable.
     gone = path.with_name(f".gone-{uuid4().hex}")
     with suppress(OSError):
         path.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)
+    return not path.exists()
 
 
 def make_room(needed: int, in_use: Container[Path]) -> bool:
@@ -194,8 +201,7 @@ def make_room(needed: int, in_use: Container[Path]) -> bool:
     for each in stored:
         if free >= needed:
             break
-        if each.path not in in_use:
-            remove(each.path)
+        if each.path not in in_use and remove(each.path):
             free += each.size
     return free >= needed
 

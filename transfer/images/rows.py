@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.errors import DataError, did_you_mean
-from transfer.run import unguard
+from transfer.files import unguard
 
 Row = tuple[int, dict[str, str]]
 

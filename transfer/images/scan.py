@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transfer.errors import DataError
-from transfer.progress import warn
+from transfer.files import is_file
+from transfer.progress import say, warn
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"])
 UNSUPPORTED_SUFFIXES = frozenset(
@@ -54,6 +55,13 @@ def not_utf8(root: Path) -> list[str]:
     return sorted(found)
 
 
+def holds_runs(folder: Path) -> bool:
+    """Return whether a folder is a run's, or is called runs and holds one of a run."""
+    if is_file(folder / "recipe.json"):
+        return True
+    return folder.name == "runs" and any(folder.glob("*/recipe.json"))
+
+
 class Scanner:
     """Collects the images below the folders that it is told to enter, each real file once.
 
@@ -71,11 +79,13 @@ class Scanner:
         self._real_paths: set[str] = set()
         self._links: list[str] = []
         self._not_utf8: set[str] = set()
+        self._runs: set[str] = set()
 
     def entries(self, folder: str) -> tuple[list[str], list[str], list[str]]:
         """Return the sorted names of the (folders, files, links) of a folder of the root.
 
-        Hidden entries, leftovers of other systems, sockets, pipes and devices are not among them.
+        Hidden entries, leftovers of other systems, runs, sockets, pipes and devices are not among
+        them.
         """
         folders: list[str] = []
         files: list[str] = []
@@ -96,7 +106,10 @@ class Scanner:
             if entry.is_symlink():
                 links.append(entry.name)
             elif entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
+                if holds_runs(Path(entry.path)):
+                    self._runs.add(str(Path(folder, entry.name)))
+                else:
+                    folders.append(entry.name)
             elif entry.is_file(follow_symlinks=False):
                 files.append(entry.name)
         return folders, files, links
@@ -124,10 +137,12 @@ class Scanner:
         while self._links:
             self._links.sort(reverse=True)
             self._follow(self._links.pop())
-        self.tell_names()
+        self.tell()
 
-    def tell_names(self) -> None:
-        """Count the names that are not UTF-8, and warn of them."""
+    def tell(self) -> None:
+        """Say what runs were left out; count the names that are not UTF-8, and warn of them."""
+        if self._runs:
+            say(f"Left out {', '.join(sorted(self._runs))}: runs and not images.")
         if self._not_utf8:
             self.skipped[NOT_UTF8] = len(self._not_utf8)
             shown = ", ".join(sorted(self._not_utf8)[:5])
@@ -237,7 +252,7 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
     for path in walk(Path()):
         found = True
         yield path
-    scanner.tell_names()
+    scanner.tell()
     for suffix, count in unsupported.items():
         warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
     if not found and not told:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from transfer.digest import is_sha256
 from transfer.errors import DataError, RunError, did_you_mean
+from transfer.files import read_csv, write_csv
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.rows import read_rows
 from transfer.progress import say, warn
-from transfer.run import read_csv, write_csv
 
 
 @dataclass(frozen=True)

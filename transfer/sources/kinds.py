@@ -18,9 +18,9 @@ from transfer.cachedir import cache_dir
 from transfer.digest import RACY, is_sha256, sha256_of
 from transfer.download import download
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
+from transfer.files import write_text
 from transfer.images.files import guess_kind
 from transfer.progress import say
-from transfer.run import write_text
 from transfer.sources import archives, builders, keras_sets, samples, tables
 from transfer.sources.members import Limits
 
@@ -140,14 +140,15 @@ _KINDS: dict[str, Callable[[str, str], Source]] = {
 def _from_builder(text: str, folder: Path, options: Options) -> Source:
     manual = (options.manual_dir or builders.manual_folder()).expanduser().absolute()
     code = {file.name: file.read_bytes() for file in sorted(folder.glob("*.py")) if file.is_file()}
-    files: list[list[str | int]] = []
-    if manual.is_dir() and any(b"MANUAL_DOWNLOAD" in each for each in code.values()):
-        files = [_stamp(file) for file in sorted(manual.iterdir()) if file.exists()]
+    files = [file for file in folder.iterdir() if file.name not in code]  # labels, for example
+    if any(b"MANUAL_DOWNLOAD" in each for each in code.values()):
+        files += manual.rglob("*")
+    stamps = [_stamp(file) for file in sorted(files) if file.is_file()]
     digests = {name: hashlib.sha256(each).hexdigest() for name, each in code.items()}
     return Source(
         text,
         folder.name,
-        about={"builder": digests, "manual": files},
+        about={"builder": digests, "files": stamps},
         fill=lambda at: builders.write_builder(folder, manual, at),
     )
 

@@ -21,9 +21,9 @@ from typing import Any
 
 from transfer.cachedir import cache_dir
 from transfer.errors import DataError, TransferError
+from transfer.files import write_json
 from transfer.images.folder import ImageFolder
 from transfer.progress import say, track, warn
-from transfer.run import write_json
 from transfer.sources.kinds import Options, find
 from transfer.sources.staging import PREFIX, new_folder
 

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import DataError, did_you_mean
+from transfer.files import is_file
 from transfer.images.folder import SPLIT_NAMES
 from transfer.images.rows import read_cells
 from transfer.images.scan import is_junk
@@ -124,7 +125,7 @@ def _row(
         raise fail(f"the path {path!r} holds a NUL character.")
     folder = table.parent
     file = folder / path
-    if not file.is_file() and "\\" in path:
+    if not is_file(file) and "\\" in path:
         file = folder / path.replace("\\", "/")
     inside = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
     if not inside and not follow_links:
@@ -155,9 +156,9 @@ def label_flaw(label: str) -> str:
 def _check(table: Path, rows: Sequence[Row]) -> None:
     if not rows:
         raise DataError(f"The table {str(table)!r} lists no image.")
-    missing = [row for row in rows if not row.file.is_file()]
+    missing = [row for row in rows if not is_file(row.file)]
     if missing:
-        shown = ", ".join(f"{row.path!r} (line {row.line})" for row in missing[:_SHOWN])
+        shown = ", ".join(f"{row.path!r:.100} (line {row.line})" for row in missing[:_SHOWN])
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise DataError(
             f"{len(missing)} of {len(rows)} files of the table {str(table)!r} are missing: {shown}"

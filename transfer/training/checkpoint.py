@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from transfer.errors import RunError, UsageError, did_you_mean
-from transfer.run import atomic
+from transfer.files import atomic
 from transfer.training.history import History
 from transfer.training.state import State, roomy, save_state
 

@@ -133,7 +133,7 @@ def _compare(
         why = (
             f"{monitor} {values[chosen.name]:.4f} against {values['head']:.4f} of the head alone;"
             f" of {len(head.right):,} images {gained} more are recognised and {lost} no longer"
-            f" (p = {p_value:.2g})"
+            f" (p = {p_value:.2g}; they also chose, so it flatters)"
         )
     say(f"Kept: {chosen.name}: {why}")
     return {

@@ -18,12 +18,13 @@ import keras
 import numpy as np
 
 from transfer.features.extract import Features
+from transfer.files import read_csv, write_csv
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
 from transfer.progress import hushed, say
 from transfer.quiet import without_retracing_advice
 from transfer.recipe import Recipe
-from transfer.run import Run, read_csv, write_csv
+from transfer.run import Run
 from transfer.training.balance import weigh_classes
 from transfer.training.batches import Tuning
 from transfer.training.checkpoint import save_model

@@ -109,7 +109,7 @@ def make_optimizer(
     """
     kinds: dict[str, Any] = {"adam": LayerwiseAdam, "adamw": LayerwiseAdamW, "sgd": LayerwiseSGD}
     return kinds[recipe.optimizer](
-        learning_rate=make_schedule(recipe.schedule, rate_of(recipe), steps),
+        learning_rate=make_schedule(recipe.schedule, rate_of(recipe), steps, recipe.accumulate),
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.clip_norm or None,
         gradient_accumulation_steps=recipe.accumulate if recipe.accumulate > 1 else None,

@@ -98,13 +98,14 @@ def _scale(
 
 def is_solved(train: Features, classes: int, recipe: Recipe) -> bool:
     """Tell whether `fit_head` solves the head, so that the validation side chooses nothing."""
-    small = train.vectors[_solved_rows(train)].size * classes <= LARGEST
+    small = train.vectors[_solved_rows(train, recipe)].size * classes <= LARGEST
     return is_linear(parse_head(recipe.head)) and small and len(set(train.labels)) > 1
 
 
-def _solved_rows(train: Features) -> slice:
+def _solved_rows(train: Features, recipe: Recipe) -> slice:
     """Return the rows that are solved: to many photos, views add nothing but time."""
-    return slice(len(train.labels) if len(train) < ENOUGH_WITHOUT_VIEWS else len(train))
+    wanted = recipe.views is not None or len(train) < ENOUGH_WITHOUT_VIEWS
+    return slice(len(train.labels) if wanted else len(train))
 
 
 def _solve(
@@ -121,7 +122,7 @@ def _solve(
     began = time.monotonic()
     classes, weights = len(class_weights), np.asarray(class_weights, np.float32)
     # Photos choose; their views, which resemble them, would make any fold look easy.
-    photos, seen = slice(len(train)), _solved_rows(train)
+    photos, seen = slice(len(train)), _solved_rows(train, recipe)
     labels = train.labels[photos]
     say(f"Solving the linear head: {len(train.labels[seen]):,} x {sides[0].shape[1]:,} values")
     chosen = cross_validate(

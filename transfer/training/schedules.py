@@ -75,22 +75,49 @@ def rate_of(recipe: Recipe) -> float:
 
 
 def make_schedule(
-    name: str, peak: float, steps: int
+    name: str, peak: float, steps: int, accumulate: int = 1
 ) -> keras.optimizers.schedules.LearningRateSchedule | float:
-    """Return the learning rate of each step.
+    """Return the learning rate of each batch.
 
     Args:
         name: ``cosine`` (`warm_cosine`), ``onecycle`` (`OneCycle`) or ``constant``.
         peak: The highest rate.
-        steps: Batches in all: Keras counts those, also where several make one update.
+        steps: Batches in all.
+        accumulate: Batches that make one update. Keras counts batches.
     """
-    match name:
-        case "cosine":
-            return warm_cosine(peak, steps)
-        case "onecycle":
-            return OneCycle(peak, steps)
-        case _:
-            return peak
+    if name == "constant":
+        return peak
+    updates = max(1, steps // accumulate)
+    schedule = warm_cosine(peak, updates) if name == "cosine" else OneCycle(peak, updates)
+    return schedule if accumulate == 1 else PerUpdate(schedule, accumulate)
+
+
+@keras.saving.register_keras_serializable("transfer")
+class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A schedule of updates, each of which takes several batches.
+
+    Args:
+        schedule: The rate of each update.
+        batches: How many make one.
+    """
+
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, batches: int
+    ) -> None:
+        self.schedule = schedule
+        self.batches = batches
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(keras.ops.floor_divide(step, self.batches))
+
+    def get_config(self) -> dict[str, Any]:
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "batches": self.batches}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> PerUpdate:
+        """Return what `get_config` describes."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["batches"])
 
 
 def warm_cosine(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -116,7 +143,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
 
     Args:
         peak: The highest rate.
-        steps: Batches in all.
+        steps: Updates of the weights in all.
     """
 
     def __init__(self, peak: float, steps: int) -> None:

@@ -25,8 +25,8 @@ import numpy as np
 
 from transfer.digest import sha256_of
 from transfer.errors import RunError, TransferError
+from transfer.files import atomic, write_text
 from transfer.progress import warn
-from transfer.run import atomic, write_text
 
 _NAMES = ("state-1", "state-2")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.features.extract import Features
+from transfer.files import write_csv
 from transfer.images.folder import ImageFolder
 from transfer.images.groups import number_groups
-from transfer.run import Run, write_csv
+from transfer.run import Run
 from transfer.training.folds import FOLDS, deal
 from transfer.training.logistic import softmax
 from transfer.training.scaling import standardise, unit
