@@ -171,6 +171,7 @@ def test_lines_are_counted_as_an_editor_counts_them(folder: Path) -> None:
 def test_labels_that_name_a_folder(label: str) -> None:
     assert label_flaw(label) == ""
 
+
 def test_a_path_that_no_file_can_have(folder: Path) -> None:
     table = write(folder, f"path,label\n{'a' * 5000},x\nphotos/1.jpg,y\n")
     with pytest.raises(DataError, match=r"1 of 2 files .* are missing: 'a{90,99} \(line 2\)"):
