@@ -233,11 +233,10 @@ def test_a_model_that_was_trained_whole_loads_without_this_package(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
     whole = {"trunk_cache": "0", "monitor": "loss", "unfreeze": "1"}
+    scratch = {"backbone": "dnn", "weights": "auto", "monitor": "loss", "unfreeze": "all"}
     runs = [
         finetune(make_folder(), tmp_path / "cut", **whole),
-        finetune(
-            tmp_path / "colours", tmp_path / "dnn", backbone="dnn", weights="auto", monitor="loss"
-        ),
+        finetune(tmp_path / "colours", tmp_path / "dnn", **scratch),
     ]
     assert [run.info["phase_kept"] for run in runs] == ["finetune"] * 2
     code = "import sys, keras\nfor path in sys.argv[1:]: keras.models.load_model(path)\n"
