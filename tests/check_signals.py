@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from transfer import signals
-from transfer.progress import bar
+from transfer.system import signals
+from transfer.system.progress import bar
 
 
 def test_outside_of_a_training_a_signal_stops_at_once() -> None:

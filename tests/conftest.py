@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.run import Run
+from transfer.runs.run import Run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -67,7 +67,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def register_toy() -> str:
-    from transfer.backbones import register_backbone
+    from transfer.networks.backbones import register_backbone
 
     register_backbone(
         "toy",
@@ -190,7 +190,7 @@ def unprivileged() -> Iterator[Callable[[str], str]]:
         drop = "import os\nif os.geteuid() == 0:\n"
         drop += "    try: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         drop += "    except OSError: raise SystemExit(77)\n"
-        imports = "from transfer.audit.clean import audit\n"
+        imports = "from transfer.data.audit.clean import audit\n"
         imports += "from transfer.images.folder import ImageFolder\n"
         done = subprocess.run(
             [sys.executable, "-c", imports + drop + code],

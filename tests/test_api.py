@@ -15,7 +15,7 @@ from PIL import Image
 
 import transfer
 from transfer.errors import DataError, RunError, UsageError, WeightsError
-from transfer.run import Run
+from transfer.runs.run import Run
 
 TOY: dict[str, Any] = {
     "backbone": "toy",
@@ -169,7 +169,7 @@ def test_an_engine_that_cannot_be_had_is_told_before_any_data(
 
 @pytest.mark.case("T21")
 def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> None:
-    from transfer.backbones import register_backbone
+    from transfer.networks.backbones import register_backbone
 
     register_backbone(
         "toy-far",

@@ -13,8 +13,8 @@ from PIL import Image
 
 import transfer
 from transfer.api import comparison
-from transfer.audit.clean import audit
 from transfer.cli.main import main
+from transfer.data.audit.clean import audit
 from transfer.errors import DataError, UsageError
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.images.folder import ImageFolder
@@ -113,7 +113,7 @@ def test_an_augmentation_for_the_networks_from_scratch(
     ],
 )
 def test_who_is_unbeaten(figures: list[tuple[float, float]], expected: list[bool]) -> None:
-    from transfer.training.compare import Measured
+    from transfer.experiments.compare import Measured
 
     results = [
         (
@@ -192,7 +192,7 @@ def test_a_name_may_be_in_capitals(toy: str, make_folder: Callable[..., Path]) -
 
 
 def test_a_rare_class_is_among_those_that_are_drawn() -> None:
-    from transfer.training.compare import _some
+    from transfer.experiments.compare import _some
 
     labels = (0,) * 500 + (1,) * 6
     paths = tuple(f"{number}.png" for number in range(506))
@@ -215,7 +215,7 @@ def test_the_test_looks_at_the_common_images_that_one_alone_recognises() -> None
 
 
 def test_intervals_that_overlap_hide_a_difference_that_pairs_show() -> None:
-    from transfer.training.compare import Measured
+    from transfer.experiments.compare import Measured
 
     right = [np.arange(1000) < count for count in (900, 885)]  # the same images, but for 15
     results = [
@@ -277,7 +277,9 @@ def test_a_network_from_scratch_beside_the_others(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("transfer.training.yardstick.MINUTES", 0.0)  # a step of the first fold
+    monkeypatch.setattr(
+        "transfer.experiments.scratch_baseline.MINUTES", 0.0
+    )  # a step of the first fold
     picture = tmp_path / "c.png"
     folder = make_folder(splits=("train", "test"))
     options = ["--backbones", toy, "--weights", "none", "--scratch", "-o", str(picture)]
@@ -315,7 +317,7 @@ def test_the_network_that_suits_the_images(
 def test_gray_pictures_of_28_pixels(
     make_gray: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transfer.training.yardstick.MINUTES", 0.0)
+    monkeypatch.setattr("transfer.experiments.scratch_baseline.MINUTES", 0.0)
     names = ["dnn", "lenet5", "simple-cnn", "small-cnn", "mobilenetv2"]
     found = transfer.compare(make_gray(28), names)
     assert {each.backbone: each.image_size for each in found} == {

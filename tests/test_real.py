@@ -11,14 +11,14 @@ import tensorflow as tf
 from PIL import Image
 
 import transfer
-from transfer.backbones import get_backbone
 from transfer.features.converted import convert
 from transfer.features.engines import keras_engine, openvino_engine
 from transfer.images.decode import decode
+from transfer.networks.backbones import get_backbone
+from transfer.networks.classifier import build_extractor
+from transfer.networks.weights import resolve_weights
 from transfer.recipe import Recipe
-from transfer.run import Run
-from transfer.training.classifier import build_extractor
-from transfer.weights import resolve_weights
+from transfer.runs.run import Run
 
 pytestmark = pytest.mark.slow
 

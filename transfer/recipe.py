@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import UsageError, did_you_mean
-from transfer.units import parse_bytes, parse_seconds
+from transfer.system.units import parse_bytes, parse_seconds
 
 MONITORS = {
     "val_accuracy": "max",
@@ -27,7 +27,7 @@ RESIZES = ("stretch", "crop", "pad")
 BALANCES = ("none", "weights", "sqrt", "oversample")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
-# Defaults that differ for networks without pretrained weights (`transfer.scratch`).
+# Defaults that differ for networks without pretrained weights (`transfer.networks.scratch`).
 FROM_SCRATCH = {
     "learning_rate": 1e-3,
     "epochs": 50,
@@ -71,7 +71,7 @@ class Recipe:
 
     Attributes:
         backbone: Name in the registry (see ``transfer backbones``).
-        weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path (see `transfer.weights`).
+        weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path.
         image_size: Side of the square input in pixels; None takes the backbone's default.
         resize: How a photo becomes a square: ``stretch``, ``crop`` (centre) or ``pad`` (white).
         head: Head spec, for example ``"linear"`` or ``"flatten,1024,dropout=0.5"``.

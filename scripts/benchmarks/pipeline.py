@@ -12,22 +12,22 @@ import json
 import time
 from collections.abc import Callable, Iterable
 
-from transfer.quiet import import_tensorflow
+from transfer.system.quiet import import_tensorflow
 
 import_tensorflow()
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from transfer.audit.clean import clean  # noqa: E402
-from transfer.backbones import get_backbone  # noqa: E402
+from transfer.data.audit.clean import clean  # noqa: E402
 from transfer.features.converted import convert, has_openvino  # noqa: E402
 from transfer.features.engines import keras_engine, openvino_engine  # noqa: E402
 from transfer.images.folder import ImageFolder  # noqa: E402
 from transfer.images.pipeline import image_dataset  # noqa: E402
+from transfer.networks.backbones import get_backbone  # noqa: E402
+from transfer.networks.classifier import build_extractor  # noqa: E402
+from transfer.networks.weights import resolve_weights  # noqa: E402
 from transfer.recipe import Recipe  # noqa: E402
-from transfer.training.classifier import build_extractor  # noqa: E402
-from transfer.weights import resolve_weights  # noqa: E402
 
 BATCH = 32
 

@@ -25,16 +25,16 @@ def main() -> None:
     folder, count = Path(sys.argv[1]), int(sys.argv[2])
     generate(folder, count)
 
-    from transfer.quiet import import_tensorflow
+    from transfer.system.quiet import import_tensorflow
 
     import_tensorflow()
-    from transfer.backbones import get_backbone
     from transfer.features.extract import extract
     from transfer.images.folder import ImageFolder
+    from transfer.networks.backbones import get_backbone
+    from transfer.networks.classifier import build_extractor
+    from transfer.networks.weights import resolve_weights
     from transfer.recipe import Recipe
-    from transfer.training.classifier import build_extractor
-    from transfer.training.frozen import frozen_network
-    from transfer.weights import resolve_weights
+    from transfer.training.feature_plan import frozen_network
 
     recipe = Recipe(image_size=SIZE)
     backbone = get_backbone(recipe.backbone)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from transfer.run import Run
+from transfer.runs.run import Run
 
 MAIN = f"""
 import sys

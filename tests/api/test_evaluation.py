@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from transfer.errors import RunError
-from transfer.run import Run
+from transfer.runs.run import Run
 
 
 def test_a_damaged_note_of_an_earlier_evaluation_is_named(

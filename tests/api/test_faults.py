@@ -13,8 +13,8 @@ import keras
 import pytest
 
 import transfer
-from transfer.files import read_csv
-from transfer.training.state import load_state
+from transfer.system.files import read_csv
+from transfer.training.keep.state import load_state
 
 MakeFolder = Callable[..., Path]
 Start = Callable[..., Any]

@@ -16,9 +16,9 @@ import pytest
 
 import transfer
 from transfer.errors import DataError, RunError, UsageError
-from transfer.files import read_csv
-from transfer.run import Run
-from transfer.training.state import load_state
+from transfer.runs.run import Run
+from transfer.system.files import read_csv
+from transfer.training.keep.state import load_state
 
 MakeFolder = Callable[..., Path]
 Start = Callable[..., Any]

@@ -21,14 +21,14 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.cachedir import cache_limit
 from transfer.cli.main import COMMANDS, main
 from transfer.cli.main import transfer as group
 from transfer.cli.options import HELP
 from transfer.cli.tables import describe
-from transfer.features.shards import Space, features_dir
+from transfer.data.sources.prepare import resolve
+from transfer.features.store import Space, features_dir
 from transfer.recipe import Recipe
-from transfer.sources.prepare import resolve
+from transfer.system.cachedir import cache_limit
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 TOY = ["--backbone", "toy", "--head-epochs", "20", "--head-learning-rate", "0.01"]

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from transfer.evaluation.report import write_evaluation
-from transfer.lock import make_run_directory
 from transfer.recipe import Recipe
-from transfer.run import Predictions, Run
+from transfer.runs.run import Predictions, Run
+from transfer.system.lock import make_run_directory
 
 HISTORY = """phase,epoch,loss,accuracy,val_loss,val_accuracy
 head,1,1.5,0.40,1.2,0.55

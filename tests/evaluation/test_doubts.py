@@ -5,8 +5,8 @@ import pytest
 from transfer.errors import RunError
 from transfer.evaluation.doubts import MOST, read_doubts
 from transfer.evaluation.report import write_report
-from transfer.files import write_csv
-from transfer.run import Run
+from transfer.runs.run import Run
+from transfer.system.files import write_csv
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

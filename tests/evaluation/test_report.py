@@ -14,7 +14,7 @@ import pytest
 from transfer.errors import DataError, RunError
 from transfer.evaluation.report import write_evaluation, write_report
 from transfer.evaluation.sections import percent
-from transfer.run import Predictions
+from transfer.runs.run import Predictions
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -206,7 +206,7 @@ def test_missing_or_foreign_files_say_how_to_mend_it(make_predictions, make_run)
 def test_the_report_imports_nothing_heavy(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
     code = (
-        "import sys; from pathlib import Path; from transfer.run import Run;"
+        "import sys; from pathlib import Path; from transfer.runs.run import Run;"
         "from transfer.evaluation.report import write_report;"
         f"write_report(Run({str(run.path)!r}));"
         "print([m for m in ('matplotlib', 'sklearn', 'tensorflow', 'keras') if m in sys.modules])"

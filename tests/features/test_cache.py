@@ -19,20 +19,20 @@ import tensorflow as tf
 from PIL import Image
 
 import transfer
-from transfer.audit.clean import audit
-from transfer.backbones import get_backbone, register_backbone
+from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
 from transfer.features import extract as extracting
 from transfer.features import shards
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
-from transfer.features.shards import Space, clear, features_dir, stored_spaces
+from transfer.features.store import Space, clear, features_dir, stored_spaces
 from transfer.images.folder import ImageFolder
+from transfer.networks.backbones import get_backbone, register_backbone
+from transfer.networks.classifier import build_extractor
+from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
-from transfer.run import Run
-from transfer.training.classifier import build_extractor
-from transfer.training.frozen import fingerprint, open_cache
-from transfer.weights import Weights
+from transfer.runs.run import Run
+from transfer.training.feature_plan import fingerprint, open_cache
 
 RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2", engine="keras")
 ABOUT = {"backbone": "toy", "weights": "0" * 64}

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.backbones import get_backbone
 from transfer.features.converted import convert, import_openvino, place_for
 from transfer.features.engines import keras_engine, openvino_engine
-from transfer.features.shards import Space, features_dir, stored_spaces
+from transfer.features.store import Space, features_dir, stored_spaces
+from transfer.networks.backbones import get_backbone
 
 if find_spec("openvino") is None:
     pytest.skip("OpenVINO is not installed", allow_module_level=True)

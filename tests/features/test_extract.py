@@ -13,9 +13,9 @@ from transfer.features.engines import Batch, Engine, keras_engine
 from transfer.features.extract import FrozenNetwork, extract
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
+from transfer.networks.classifier import build_extractor
+from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
-from transfer.training.classifier import build_extractor
-from transfer.weights import Weights
 
 RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2")
 

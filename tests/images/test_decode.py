@@ -13,7 +13,7 @@ from PIL import Image
 
 from transfer.errors import DataError, UsageError
 from transfer.images.decode import as_rgb, decode
-from transfer.images.files import read_header
+from transfer.images.open import read_header
 
 
 @pytest.fixture

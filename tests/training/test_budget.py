@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.backbones import get_backbone
-from transfer.digest import sha256_of
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import extract
-from transfer.files import read_csv
 from transfer.images.folder import ImageFolder
+from transfer.networks.backbones import get_backbone
+from transfer.networks.classifier import build_extractor, layers_to_unfreeze
+from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
-from transfer.run import Run
+from transfer.runs.run import Run
+from transfer.system.digests import sha256_of
+from transfer.system.files import read_csv
 from transfer.training import budget, train
-from transfer.training.batches import Tuning
 from transfer.training.budget import CLOSING, MOST_EPOCHS, NOTHING_FITS, Costs, measure_costs
-from transfer.training.classifier import build_extractor, layers_to_unfreeze
-from transfer.training.frozen import FEW_VIEWS, MOST_VIEWS, choose_cut, frozen_network
-from transfer.weights import Weights
+from transfer.training.feature_plan import FEW_VIEWS, MOST_VIEWS, choose_cut, frozen_network
+from transfer.training.tuning.batches import Tuning
 
 MakeFolder = Callable[..., Path]
 Said = Callable[[], str]
@@ -332,7 +332,7 @@ def test_what_was_interrupted_in_fine_tuning_keeps_its_plan(
 
     cheap(Costs(photos=0, view=100, epoch=100, closing=0))
     with monkeypatch.context() as patch:
-        patch.setattr("transfer.training.finetune.say", stop)
+        patch.setattr("transfer.training.tuning.fit.say", stop)
         with pytest.raises(KeyboardInterrupt):
             finetune(make_folder(per_class=5), tmp_path / "run", time="450s")
     plan = Run(tmp_path / "run").info["plan"]

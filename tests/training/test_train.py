@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.backbones import get_backbone
 from transfer.errors import TransferError, UsageError
+from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
-from transfer.run import Run
-from transfer.training.frozen import choose_cut, views_of
+from transfer.runs.run import Run
+from transfer.training.feature_plan import choose_cut, views_of
 
 TOY: dict[str, Any] = {
     "backbone": "toy",

@@ -9,18 +9,18 @@ from statistics import median
 from typing import Any
 
 from transfer.api.training import check_recipe, make_recipe, read_images
-from transfer.audit.clean import Audit
-from transfer.backbones import get_backbone, list_backbones
+from transfer.data.audit.clean import Audit
+from transfer.data.folds import divide
+from transfer.data.groups import group_images
 from transfer.errors import UsageError
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.plots import check_png
-from transfer.images.groups import group_images
-from transfer.progress import say
-from transfer.quiet import import_tensorflow
+from transfer.networks.backbones import get_backbone, list_backbones
+from transfer.networks.weights import locate, resolve_weights
 from transfer.recipe import Recipe
-from transfer.training.folds import divide
-from transfer.weights import locate, resolve_weights
+from transfer.system.progress import say
+from transfer.system.quiet import import_tensorflow
 
 SMALL = 64  # pixels a side: up to these, images are not photos but digits, icons, CIFAR
 
@@ -126,8 +126,8 @@ def compare(
         for name, recipe in recipes.items()
     }
     import_tensorflow()
-    from transfer.training.compare import Measured, measure
-    from transfer.training.yardstick import measure_from_scratch
+    from transfer.experiments.compare import Measured, measure
+    from transfer.experiments.scratch_baseline import measure_from_scratch
 
     results: list[tuple[Recipe, Measured]] = []
     for name, recipe in recipes.items():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from transfer.digest import is_sha256
+from transfer.data.sources.kinds import Options
+from transfer.data.sources.members import Limits
+from transfer.data.sources.prepare import prepared, write_to
 from transfer.errors import UsageError
 from transfer.images.folder import ImageFolder
-from transfer.sources.kinds import Options
-from transfer.sources.members import Limits
-from transfer.sources.prepare import prepared, write_to
-from transfer.units import parse_bytes
+from transfer.system.digests import is_sha256
+from transfer.system.units import parse_bytes
 
 __all__ = ["prepare", "prepared"]
 

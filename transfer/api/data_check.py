@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from transfer.api.training import divide
-from transfer.audit.clean import Audit, audit
-from transfer.audit.findings import SEVERITIES, Finding, find
-from transfer.audit.fixes import Fix, fixes
+from transfer.data.audit.clean import Audit, audit
+from transfer.data.audit.findings import SEVERITIES, Finding, find
+from transfer.data.audit.fixes import Fix, fixes
+from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, UsageError, did_you_mean
-from transfer.files import write_csv
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
-from transfer.progress import hushed
 from transfer.recipe import CHECKS, Recipe
-from transfer.sources.prepare import resolve
+from transfer.system.files import write_csv
+from transfer.system.progress import hushed
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
 

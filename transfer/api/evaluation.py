@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.api.prediction import tell_prior
-from transfer.audit.clean import Audit, audit, clean
-from transfer.audit.duplicates import groups_of
+from transfer.data.audit.clean import Audit, audit, clean
+from transfer.data.audit.duplicates import groups_of
+from transfer.data.sources.prepare import resolve
+from transfer.data.splitfile import read_leaks, read_split, read_trained
 from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_evaluation, write_report
-from transfer.files import write_json
 from transfer.images.folder import SPLITS, ImageFolder
-from transfer.images.splitfile import read_leaks, read_split, read_trained
-from transfer.progress import say, warn
-from transfer.run import Run, RunLike, as_run
-from transfer.sources.prepare import resolve
+from transfer.runs.run import Run, RunLike, as_run
+from transfer.system.files import write_json
+from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
-    from transfer.serving.prior import Prior, PriorLike
+    from transfer.serving.postprocess import Prior, PriorLike
 
 _NEAR = ", or near duplicates of them"
 
@@ -168,7 +168,7 @@ def write_evaluation_of(
 
     `leaks` are the paths of images that training has seen.
     """
-    from transfer.serving.predict import Predictor, predict_folder
+    from transfer.serving.predictor import Predictor, predict_folder
 
     predictions = predict_folder(Predictor(run), folder)
     if prior is None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer.errors import DataError, UsageError
-from transfer.progress import say, warn
 from transfer.recipe import ON_BAD
-from transfer.run import Run, RunLike, as_run
+from transfer.runs.run import Run, RunLike, as_run
+from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
     from transfer.images.decode import Source
-    from transfer.serving.predict import Prediction, Predictor
-    from transfer.serving.prior import Prior, PriorLike
+    from transfer.serving.postprocess import Prior, PriorLike
+    from transfer.serving.predictor import Prediction, Predictor
 
 
 def predict(
@@ -33,7 +33,7 @@ def predict(
         on_bad: ``fail`` raises at the first unreadable picture; ``skip`` warns and goes on.
         prior: How frequent the classes are among such pictures: ``train`` (as in the training
             images), ``even``, or the share of each class, ``{"cat": 0.9, "dog": 0.1}``. None is
-            the model's own answer, see `transfer.serving.prior`.
+            the model's own answer, see `transfer.serving.postprocess`.
 
     Returns:
         One `Prediction` (path, label, confidence, probabilities) per readable picture.
@@ -72,14 +72,14 @@ def iterate_predictions(
     asked = None if prior is None else tell_prior(run, prior)
     model = run.path / "model.keras"
     modified = model.stat().st_mtime_ns if model.is_file() else 0
-    from transfer.serving.predict import predict as iterate
+    from transfer.serving.predictor import predict as iterate
 
     return iterate(_predictor(run.path.absolute(), modified), pictures, on_bad, asked)
 
 
 def tell_prior(run: Run, prior: PriorLike) -> Prior:
     """Return what a prior means for a run's model, and say it."""
-    from transfer.serving.prior import resolve_prior
+    from transfer.serving.postprocess import resolve_prior
 
     found = resolve_prior(run, prior)
     say(f"Probabilities for the {found}")
@@ -89,6 +89,6 @@ def tell_prior(run: Run, prior: PriorLike) -> Prior:
 @lru_cache(maxsize=2)
 def _predictor(path: Path, modified: int) -> Predictor:
     """Return the model of a run; a notebook that asks again does not wait again."""
-    from transfer.serving.predict import Predictor
+    from transfer.serving.predictor import Predictor
 
     return Predictor(Run(path))

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from transfer.api.training import make_recipe
-from transfer.backbones import get_backbone
+from transfer.data.sources.prepare import resolve
 from transfer.errors import UsageError
 from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
 from transfer.images.preview import preview_images
-from transfer.progress import say, warn
-from transfer.quiet import import_tensorflow
+from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
-from transfer.sources.prepare import resolve
+from transfer.system.progress import say, warn
+from transfer.system.quiet import import_tensorflow
 
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from transfer.api.training import check_recipe, divide, make_recipe, read_images
 from transfer.evaluation.plots import check_png
 from transfer.evaluation.rates import plot_rates
-from transfer.quiet import import_tensorflow
+from transfer.networks.weights import resolve_weights
 from transfer.recipe import Recipe
-from transfer.weights import resolve_weights
+from transfer.system.quiet import import_tensorflow
 
 if TYPE_CHECKING:
-    from transfer.training.lr_find import RateCurve
+    from transfer.experiments.lr_find import RateCurve
 
 
 def lr_find(
@@ -51,7 +51,7 @@ def lr_find(
     folder, _, groups = divide(folder, audit, recipe)
     weights = resolve_weights(backbone, recipe.weights)
     import_tensorflow()
-    from transfer.training.lr_find import find_rate
+    from transfer.experiments.lr_find import find_rate
 
     curve = find_rate(folder, recipe, weights, audit.sha256, groups)
     if path is not None:

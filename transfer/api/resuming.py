@@ -10,20 +10,20 @@ from typing import Any
 
 from transfer.api.evaluation import report
 from transfer.api.training import carry_out, check_recipe, identity, make_recipe
-from transfer.digest import sha256_or_none
+from transfer.data.sources.prepare import resolve
+from transfer.data.splitfile import read_split
 from transfer.errors import DataError, RunError, UsageError
 from transfer.features.engines import choose_engine
-from transfer.files import read_csv
 from transfer.images.folder import ImageFolder
-from transfer.images.splitfile import read_split
-from transfer.lock import locked
-from transfer.progress import say, track, warn
-from transfer.quiet import import_tensorflow
+from transfer.networks.weights import resolve_weights
 from transfer.recipe import Recipe
-from transfer.run import Run, RunLike, as_run, versions
-from transfer.sources.prepare import resolve
-from transfer.training.state import State, clear_state, load_state
-from transfer.weights import resolve_weights
+from transfer.runs.run import Run, RunLike, as_run, versions
+from transfer.system.digests import sha256_or_none
+from transfer.system.files import read_csv
+from transfer.system.lock import locked
+from transfer.system.progress import say, track, warn
+from transfer.system.quiet import import_tensorflow
+from transfer.training.keep.state import State, clear_state, load_state
 
 _SHOWN = 5
 

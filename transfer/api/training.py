@@ -10,20 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from transfer.api.evaluation import report, write_evaluation_of
-from transfer.audit.clean import Audit, clean
-from transfer.backbones import Backbone, get_backbone
-from transfer.cachedir import cache_limit
-from transfer.digest import sha256_of
-from transfer.errors import UsageError, out_of_memory
-from transfer.evaluation.folds import summarise_folds
-from transfer.evaluation.report import write_evaluation
-from transfer.features.engines import choose_engine
-from transfer.images.augment import parse_augment
-from transfer.images.folder import ImageFolder
-from transfer.images.groups import check_group_by, group_images
-from transfer.images.leaks import find_leaks, tell_leaks
-from transfer.images.split import assign_splits
-from transfer.images.splitfile import (
+from transfer.data.audit.clean import Audit, clean
+from transfer.data.folds import check_folds
+from transfer.data.groups import check_group_by, group_images
+from transfer.data.leaks import find_leaks, tell_leaks
+from transfer.data.sources.prepare import resolve
+from transfer.data.split import assign_splits
+from transfer.data.splitfile import (
     Side,
     match_sides,
     read_groups,
@@ -31,17 +24,24 @@ from transfer.images.splitfile import (
     read_sides,
     write_split,
 )
-from transfer.lock import check_output, locked, make_run_directory
-from transfer.progress import say, warn
-from transfer.quiet import import_tensorflow
+from transfer.errors import UsageError, out_of_memory
+from transfer.evaluation.folds import summarise_folds
+from transfer.evaluation.report import write_evaluation
+from transfer.features.engines import choose_engine
+from transfer.images.augment import parse_augment
+from transfer.images.folder import ImageFolder
+from transfer.networks.backbones import Backbone, get_backbone
+from transfer.networks.head import parse_head
+from transfer.networks.weights import Weights, locate, resolve_weights
 from transfer.recipe import FROM_SCRATCH, Recipe, is_uneven
-from transfer.run import Run, versions
-from transfer.sources.prepare import resolve
-from transfer.training.folds import check_folds
-from transfer.training.head import parse_head
-from transfer.training.state import State, clear_state, out_of_disk
-from transfer.units import parse_seconds
-from transfer.weights import Weights, locate, resolve_weights
+from transfer.runs.run import Run, versions
+from transfer.system.cachedir import cache_limit
+from transfer.system.digests import sha256_of
+from transfer.system.lock import check_output, locked, make_run_directory
+from transfer.system.progress import say, warn
+from transfer.system.quiet import import_tensorflow
+from transfer.system.units import parse_seconds
+from transfer.training.keep.state import State, clear_state, out_of_disk
 
 
 def finetune(
@@ -206,7 +206,7 @@ def check_recipe(recipe: Recipe) -> Backbone:
         choose_engine(recipe.engine, recipe.precision)
     if recipe.unfreeze not in ("auto", "none", "all") and not recipe.unfreeze.isdecimal():
         import_tensorflow()
-        from transfer.training.classifier import layers_to_unfreeze
+        from transfer.networks.classifier import layers_to_unfreeze
 
         layers_to_unfreeze(backbone.build(recipe.image_size), recipe.unfreeze)
     origin = locate(backbone, recipe.weights).origin

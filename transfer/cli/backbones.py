@@ -21,8 +21,8 @@ def backbones(pattern: str, image_size: int | None, as_json: bool) -> None:
     """List the networks whose names fit PATTERN, such as 'resnet*'. The name of one network
     shows its blocks from the top down: those that "finetune --unfreeze N" trains.
     """
-    from transfer.backbones import get_backbone, list_backbones
-    from transfer.weights import list_weights
+    from transfer.networks.backbones import get_backbone, list_backbones
+    from transfer.networks.weights import list_weights
 
     if not set("*?[") & set(pattern):
         click.echo(_show(get_backbone(pattern), image_size, as_json))
@@ -78,10 +78,10 @@ def _record(backbone: Any, weights: Any) -> dict[str, Any]:
 
 def _show(backbone: Any, image_size: int | None, as_json: bool) -> str:
     from transfer.cli.tables import table
-    from transfer.quiet import import_tensorflow
+    from transfer.system.quiet import import_tensorflow
 
     import_tensorflow()
-    from transfer.blocks import affordable, find_blocks
+    from transfer.networks.blocks import affordable, find_blocks
 
     blocks = find_blocks(backbone.build(image_size))
     if as_json:

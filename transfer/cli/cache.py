@@ -25,7 +25,7 @@ def cache(action: str, as_json: bool) -> None:
     them: clear leaves them alone, and each is a folder that can be removed by hand.
     """
     from transfer.errors import UsageError, did_you_mean
-    from transfer.features.shards import clear, features_dir
+    from transfer.features.store import clear, features_dir
 
     if action not in ("list", "clear"):
         near = did_you_mean(action, ["list", "clear"])
@@ -44,8 +44,8 @@ def cache(action: str, as_json: bool) -> None:
 def _look() -> dict[str, Any]:
     """Return all that is kept as what JSON takes, what was used last first."""
     from transfer.api.data import prepared
-    from transfer.cachedir import cache_limit
-    from transfer.features.shards import features_dir, stored_spaces
+    from transfer.features.store import features_dir, stored_spaces
+    from transfer.system.cachedir import cache_limit
 
     stored = stored_spaces()[::-1]
     networks = [each for each in stored if each.about.get("what") == "converted network"]

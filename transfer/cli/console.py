@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transfer import progress
+from transfer.system import progress
 
 
 @contextmanager

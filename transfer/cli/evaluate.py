@@ -36,7 +36,7 @@ def evaluate(
     """
     from transfer import api
     from transfer.cli.tables import describe
-    from transfer.run import Run
+    from transfer.runs.run import Run
 
     if data is not None:
         refuse_swapped("evaluate", run, [data])

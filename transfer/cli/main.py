@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from transfer import __version__, signals
+from transfer import __version__
 from transfer.errors import (
     ELSEWHERE,
     TransferError,
@@ -20,6 +20,7 @@ from transfer.errors import (
     nearest,
     out_of_memory,
 )
+from transfer.system import signals
 
 COMMANDS = (
     "check",

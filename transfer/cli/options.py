@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from transfer.errors import UsageError
-from transfer.files import is_file
 from transfer.recipe import CHOICES, FROM_SCRATCH, Recipe
+from transfer.system.files import is_file
 
 F = TypeVar("F", bound=Callable[..., Any])
 

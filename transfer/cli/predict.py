@@ -15,7 +15,7 @@ from transfer.cli.console import watched
 from transfer.cli.options import prior_option, refuse_swapped
 from transfer.cli.tables import PREDICTION_WRITERS
 from transfer.errors import DataError, UsageError
-from transfer.progress import warn
+from transfer.system.progress import warn
 
 
 @click.command(short_help="Say what is on pictures.")
@@ -80,7 +80,7 @@ def predict(
 @contextmanager
 def _opened(output: str | None) -> Iterator[IO[str]]:
     """Give what predictions are written to; an earlier file stays where an error ends the block."""
-    from transfer.files import atomic
+    from transfer.system.files import atomic
 
     if output is None:
         yield sys.stdout

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.serving.predict import Prediction
+    from transfer.serving.predictor import Prediction
 
 _NAMES = {"macro_f1": "macro-F1", "log_loss": "log loss", "ece": "calibration error"}
 
@@ -101,7 +101,7 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> N
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     """Write path, label, confidence and the probability of every class as CSV."""
-    from transfer.files import guard
+    from transfer.system.files import guard
 
     writer = csv.writer(file, lineterminator="\n")
     for number, each in enumerate(predictions):

@@ -21,9 +21,9 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
     package, then in the cache of Keras. Without the internet, put a file into the first or the last
     under the name that --all shows, or give its path to "transfer finetune --weights".
     """
-    from transfer.backbones import list_backbones
     from transfer.cli.tables import table
-    from transfer.weights import keras_cache, list_weights
+    from transfer.networks.backbones import list_backbones
+    from transfer.networks.weights import keras_cache, list_weights
 
     if not list_backbones(pattern):
         hint = did_you_mean(pattern.lower(), [backbone.name for backbone in list_backbones()])

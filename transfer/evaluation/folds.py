@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from transfer.evaluation.metrics import count_confusions, wilson_interval
-from transfer.files import read_csv
-from transfer.run import Run
+from transfer.runs.run import Run
+from transfer.system.files import read_csv
 
 
 def summarise_folds(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transfer.evaluation.plots import FONT, readable
-from transfer.files import atomic
+from transfer.system.files import atomic
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transfer.errors import DataError, TransferError
-from transfer.run import Predictions
+from transfer.runs.run import Predictions
 
 ECE_BINS = 15
 TOP_K = 5

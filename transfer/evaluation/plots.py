@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transfer.errors import UsageError
-from transfer.files import atomic
+from transfer.system.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ def plot_rates(curve: Mapping[str, Any], path: Path) -> None:
     """Draw the loss over the learning rate, on logarithmic axes.
 
     Args:
-        curve: The fields of a `transfer.training.lr_find.RateCurve`.
+        curve: The fields of a `transfer.experiments.lr_find.RateCurve`.
         path: The PNG file to write.
     """
     from matplotlib.ticker import LogFormatter

@@ -10,8 +10,8 @@ from typing import Any
 
 from transfer.errors import DataError, RunError
 from transfer.evaluation.metrics import compute_metrics
-from transfer.files import read_csv, write_csv, write_json, write_text
-from transfer.run import Predictions, Run
+from transfer.runs.run import Predictions, Run
+from transfer.system.files import read_csv, write_csv, write_json, write_text
 
 NEEDED = (
     "split",

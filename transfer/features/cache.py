@@ -1,7 +1,7 @@
 """Features on disk: what a frozen network makes of an image is computed once, not once per run.
 
 Rows are found by the image's bytes: a photo that was changed is computed anew, one that was moved
-or stands in another folder is not. How they lie on the disk is told in `transfer.features.shards`.
+or stands in another folder is not. How they lie on the disk is told in `transfer.features.store`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from transfer.cachedir import cache_limit
-from transfer.digest import sha256_or_none
 from transfer.features.converted import place_for
-from transfer.features.shards import CHUNK, Rows, Space, features_dir, make_room
+from transfer.features.store import CHUNK, Rows, Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.folder import ImageFolder
-from transfer.progress import warn
 from transfer.recipe import Recipe
+from transfer.system.cachedir import cache_limit
+from transfer.system.digests import sha256_or_none
+from transfer.system.progress import warn
 
 FORMAT = 1  # raise it when the files of a space get another form or meaning
 KEY_BYTES = 70  # of each row in the file of keys

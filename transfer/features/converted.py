@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.cachedir import cache_limit
-from transfer.features.shards import Space, features_dir, make_room
-from transfer.files import atomic
-from transfer.progress import warn
+from transfer.features.store import Space, features_dir, make_room
+from transfer.system.cachedir import cache_limit
+from transfer.system.files import atomic
+from transfer.system.progress import warn
 
 if TYPE_CHECKING:
     import keras

@@ -22,8 +22,8 @@ from transfer.features.engines import (
 )
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
-from transfer.progress import Advance, bar
 from transfer.recipe import Recipe
+from transfer.system.progress import Advance, bar
 
 SHARD = 2048  # images after which what was computed is written to the cache
 LARGEST = float(np.finfo(np.float16).max)

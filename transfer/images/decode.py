@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from transfer.errors import UsageError
-from transfer.images.files import check_size, open_image, orientation
+from transfer.images.open import check_size, open_image, orientation
 from transfer.recipe import RESIZES
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from transfer.errors import DataError
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8, Scanner
-from transfer.progress import say, warn
+from transfer.system.progress import say, warn
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}

@@ -10,7 +10,7 @@ from transfer.errors import DataError
 from transfer.images.augment import build_augment
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
-from transfer.progress import warn
+from transfer.system.progress import warn
 
 
 @dataclass(frozen=True)

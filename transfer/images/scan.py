@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transfer.errors import DataError
-from transfer.files import is_file
-from transfer.progress import say, warn
+from transfer.system.files import is_file
+from transfer.system.progress import say, warn
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"])
 UNSUPPORTED_SUFFIXES = frozenset(

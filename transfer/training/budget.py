@@ -15,11 +15,11 @@ from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import naming_bad_files
-from transfer.progress import hushed, say
 from transfer.recipe import Recipe
-from transfer.training.batches import Batches, Tuning
-from transfer.training.frozen import MOST_VIEWS
-from transfer.training.schedules import MOST_EPOCHS
+from transfer.system.progress import hushed, say
+from transfer.training.feature_plan import MOST_VIEWS
+from transfer.training.optim.schedules import MOST_EPOCHS
+from transfer.training.tuning.batches import Batches, Tuning
 
 SAMPLE = 64  # images of each side by which speeds are measured
 MEASURED = 3.0  # seconds of training on them, or twice all of them if that takes longer
@@ -118,7 +118,7 @@ def measure_costs(
         image, features = _feature_seconds(network, cache, place, few)
         step = _training_seconds(tuning, few, features, recipe) if tuning.chosen else 0.0
         del features
-    choosing = 5 * step * FORWARD * val  # see `transfer.training.choice`
+    choosing = 5 * step * FORWARD * val  # see `transfer.training.keep.selection`
     costs = _costs(image, step, (train, val), image * judged + choosing)
     cached = _cached(network, cache, _some(few[0], PROBED, recipe.seed))
     return replace(costs, photos=0.0 if cached else costs.photos, cached=max(0, cached - 1))

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import keras
 
-from transfer.progress import say, warn
-from transfer.training.batches import Tuning
+from transfer.experiments.cross_validation import Material, judge_folds
+from transfer.networks.classifier import layers_to_unfreeze
+from transfer.system.progress import say, warn
 from transfer.training.budget import measure_costs, tell_plan
-from transfer.training.checkpoint import save_model
-from transfer.training.classifier import layers_to_unfreeze
-from transfer.training.cross_validation import Material, judge_folds
-from transfer.training.finetune import fine_tune
-from transfer.training.history import finite
-from transfer.training.job import Job
+from transfer.training.keep.checkpoint import save_model
+from transfer.training.setup import Job
+from transfer.training.tuning.batches import Tuning
+from transfer.training.tuning.fit import fine_tune
+from transfer.training.tuning.history import finite
 
 
 def train_from_scratch(job: Job, extractor: keras.Model) -> None:

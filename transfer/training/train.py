@@ -12,27 +12,24 @@ from typing import Any
 import keras
 import numpy as np
 
+from transfer.evaluation.label_errors import write_suspects
+from transfer.experiments.cross_validation import Material, judge_folds
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.folder import ImageFolder
-from transfer.progress import say
-from transfer.recipe import Recipe
-from transfer.run import Predictions, Run
-from transfer.training.balance import resolve_monitor, weigh_classes
-from transfer.training.batches import Tuning
-from transfer.training.budget import measure_costs, tell_plan
-from transfer.training.checkpoint import save_model
-from transfer.training.choice import keep_the_best
-from transfer.training.classifier import (
+from transfer.networks.classifier import (
     build_classifier,
     build_extractor,
     is_from_scratch,
     layers_to_unfreeze,
 )
-from transfer.training.cross_validation import Material, judge_folds
-from transfer.training.finetune import fine_tune
-from transfer.training.from_scratch import train_from_scratch
-from transfer.training.frozen import (
+from transfer.networks.weights import Weights
+from transfer.recipe import Recipe
+from transfer.runs.run import Predictions, Run
+from transfer.system.progress import say
+from transfer.training.balance import resolve_monitor, weigh_classes
+from transfer.training.budget import measure_costs, tell_plan
+from transfer.training.feature_plan import (
     choose_cut,
     compute_features,
     frozen_network,
@@ -40,15 +37,18 @@ from transfer.training.frozen import (
     tell_features,
     views_of,
 )
-from transfer.training.history import History, finite
-from transfer.training.job import Job
-from transfer.training.mixed_precision import resolve_mixed_precision
-from transfer.training.probe import fit_head
-from transfer.training.schedules import settle
+from transfer.training.from_scratch import train_from_scratch
+from transfer.training.head.fitting import fit_head
+from transfer.training.keep.checkpoint import save_model
+from transfer.training.keep.selection import keep_the_best
+from transfer.training.keep.state import State
+from transfer.training.optim.precision import resolve_mixed_precision
+from transfer.training.optim.schedules import settle
 from transfer.training.seeds import sow
-from transfer.training.state import State
-from transfer.training.suspects import write_suspects
-from transfer.weights import Weights
+from transfer.training.setup import Job
+from transfer.training.tuning.batches import Tuning
+from transfer.training.tuning.fit import fine_tune
+from transfer.training.tuning.history import History, finite
 
 
 def train(
@@ -64,7 +64,7 @@ def train(
 ) -> Predictions | None:
     """Train a classifier and leave the best of its two phases in the run's model.keras.
 
-    The arguments are those of `transfer.training.job.Job`.
+    The arguments are those of `transfer.training.setup.Job`.
 
     Returns:
         Predictions for the split that the run is evaluated on, where the features tell them as

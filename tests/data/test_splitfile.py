@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from transfer.data.audit.clean import audit
+from transfer.data.split import assign_splits
+from transfer.data.splitfile import (
+    match_sides,
+    read_groups,
+    read_leaks,
+    read_sides,
+    read_split,
+    read_trained,
+    write_split,
+)
+from transfer.errors import DataError, RunError
+from transfer.images.folder import ImageFolder
+
+ZERO = 64 * "0"
+
+
+def split_of(folder: ImageFolder) -> dict[str, str]:
+    return dict(zip(folder.paths, folder.splits, strict=True))
+
+
+@pytest.fixture
+def earlier(tree, tmp_path) -> tuple[ImageFolder, dict[str, str], Path]:
+    """Return images with their splits, their digests, and the split.csv of that."""
+    folder = ImageFolder.index(tree({"a": 8, "b": 9}))
+    digests = dict(audit(folder).sha256)
+    folder = assign_splits(folder, digests, digests, val=0.3, seed=0)
+    write_split(folder, tmp_path / "split.csv", digests, {}, digests)
+    return folder, digests, tmp_path / "split.csv"
+
+
+def replayed(root: Path, file: Path, seed: int = 1) -> dict[str, str]:
+    """Return digest -> split of the images in `root`, divided as `file` says."""
+    folder = ImageFolder.index(root)
+    digests = audit(folder).sha256
+    known = match_sides(read_sides(file), folder, digests)
+    folder = assign_splits(folder, digests, digests, val=0.3, seed=seed, known=known)
+    return {digests[path]: split for path, split in split_of(folder).items()}
+
+
+@pytest.mark.case("D19")
+def test_split_file_gives_the_split_back(tmp_path):
+    classes = ("=1+1", "a\nb", "é 'q' \"")
+    paths = tuple(f"{name}/{i}.jpg" for name in classes for i in range(3))
+    splits = ("train", "val", "train") * 3
+    folder = ImageFolder(tmp_path, classes, paths, (0, 0, 0, 1, 1, 1, 2, 2, 2), splits)
+    digests = {path: hashlib.sha256(path.encode()).hexdigest() for path in paths}
+    groups = digests | dict.fromkeys(paths[2:5], "patient 7")
+    write_split(folder, tmp_path / "split.csv", digests, {paths[1]: paths[0]}, groups)
+    back = read_split(tmp_path / "split.csv", tmp_path, classes)
+    assert back == folder
+    assert read_leaks(tmp_path) == {paths[1]}
+    assert read_groups(tmp_path) == groups
+    assert read_trained(tmp_path) == {digests[p] for p in paths if split_of(folder)[p] == "train"}
+    assert match_sides(read_sides(tmp_path / "split.csv"), folder, digests) == split_of(folder)
+    for name in ("split.csv", "none.csv"):
+        with pytest.raises(RunError, match="cannot be read as a split"):
+            read_split(tmp_path / name, tmp_path, ["x"])
+
+
+def test_a_split_file_needs_no_more_than_path_label_and_split(tmp_path):
+    (tmp_path / "split.csv").write_text("path,label,split\nx/1.jpg,x,train\nx/2.jpg,x,val\n")
+    back = read_split(tmp_path / "split.csv", tmp_path, ["x"])
+    assert back.splits == ("train", "val")
+    assert read_leaks(tmp_path) == read_trained(tmp_path) == set()
+    digests = dict.fromkeys(back.paths, ZERO)
+    known = match_sides(read_sides(tmp_path / "split.csv"), back, digests)
+    assert known == split_of(back)
+    assert read_trained(tmp_path / "elsewhere") == set()
+
+
+def test_the_same_again_by_another_seed(earlier, said):
+    folder, digests, file = earlier
+    assert replayed(folder.root, file) == {digests[p]: s for p, s in split_of(folder).items()}
+    assert said() == ""
+
+
+def test_moved_and_renamed_images_are_known_by_their_bytes(earlier, said, tmp_path):
+    folder, digests, file = earlier
+    root = tmp_path / "new"
+    for label in ("a", "b"):
+        (root / label / "deep").mkdir(parents=True)
+        for i, image in enumerate(sorted((folder.root / label).iterdir(), reverse=True)):
+            shutil.copy(image, root / label / "deep" / f"{i}.jpg")  # each by another's name
+    assert replayed(root, file) == {digests[p]: s for p, s in split_of(folder).items()}
+    assert "17 image(s) were moved or renamed" in said()
+
+
+def test_changed_missing_and_new_images(earlier, said, picture):
+    folder, _, file = earlier
+    held, *_ = folder.select("val").paths
+    gone = folder.select("train").paths[0]
+    (folder.root / gone).unlink()
+    picture(seed=77).save(folder.root / held)
+    for i in range(30):
+        picture(seed=1000 + i).save(folder.root / f"a/new{i}.jpg")
+    known = match_sides(read_sides(file), *(again := indexed(folder.root)))
+    assert known == {path: side for path, side in split_of(folder).items() if path != gone}
+    assert "1 of the 17 images of the split file are not there" in said()
+    assert "30 image(s) are new to the split file" in said()
+    found = split_of(assign_splits(*again, again[1], val=0.3, seed=1, known=known))
+    assert {side for path, side in found.items() if "new" in path} == {"train", "val"}
+
+
+def indexed(root: Path) -> tuple[ImageFolder, dict[str, str]]:
+    folder = ImageFolder.index(root)
+    return folder, dict(audit(folder).sha256)
+
+
+@pytest.mark.parametrize("other", ["val", "test"])
+def test_copies_that_were_left_out_stay_out(tree, tmp_path, other):
+    root = tree({"train/a": 4, "train/b": 4, f"{other}/a": 2, f"{other}/b": 2})
+    shutil.copy(root / f"{other}/a/0.jpg", root / "train/a/copy.jpg")
+    folder, digests = indexed(root)
+    folder = assign_splits(folder, digests, digests, val=0.3, seed=0)
+    write_split(folder, tmp_path / "split.csv", digests, {}, digests)
+    folder, digests = indexed(root)
+    known = match_sides(read_sides(tmp_path / "split.csv"), folder, digests)
+    again = assign_splits(folder, digests, digests, val=0.3, seed=1, known=known)
+    assert split_of(again) == known == split_of(read_split(tmp_path / "split.csv", root, "ab"))
+    assert "train/a/copy.jpg" not in known
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("path,split\na/1.jpg,vall\n", "Line 2 of .* unknown split 'vall'. Did you mean 'val'"),
+        ("path,split\n\na/1.jpg,\n", "Line 3 of .* unknown split ''. Expected train, val or test"),
+        ("path,split,sha256\na,val,xyz\n", "Line 2 of .* no SHA-256 in lower-case hex: 'xyz'"),
+        (
+            "path,split\na,val\nb,val\na,train\n",
+            "Line 4 .* puts 'a' into train, and line 2 into val",
+        ),
+        (f"path,split,sha256\na,val,{ZERO}\nb,test,{ZERO}\n", "Line 3 .*into test, and line 2"),
+        ("path,split\n", "holds no row"),
+        ("path,label\n", "no column 'split'"),
+    ],
+)
+def test_a_broken_file_is_named_with_line_and_value(tmp_path, text, words):
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(DataError, match=words) as raised:
+        read_sides(tmp_path / "s.csv")
+    assert "s.csv" in str(raised.value)
+
+
+def test_a_file_of_other_images(earlier, tmp_path):
+    folder, digests, _ = earlier
+    (tmp_path / "s.csv").write_text("path,split\nz/1.jpg,val\n")
+    with pytest.raises(DataError, match=r"knows none of the 17 images in .*It names 'z/1\.jpg'"):
+        match_sides(read_sides(tmp_path / "s.csv"), folder, digests)
+
+
+def test_swapped_names_go_by_bytes(earlier):
+    folder, digests, file = earlier
+    held, kept = (folder.select(split).paths[0] for split in ("val", "train"))
+    swapped = digests | {held: digests[kept], kept: digests[held]}
+    known = match_sides(read_sides(file), folder, swapped)
+    assert (known[held], known[kept]) == ("train", "val")
+    fewer = dataclasses.replace(folder, root=Path("/elsewhere"))
+    assert match_sides(read_sides(file), fewer, digests) == split_of(folder)

@@ -1,0 +1,1 @@
+"""A source of images becomes a split, audited folder."""

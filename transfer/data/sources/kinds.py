@@ -1,0 +1,269 @@
+"""What data may be: each kind of source, and how its images get into an empty folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from transfer.data.sources import archives, builders, keras_sets, samples, tables
+from transfer.data.sources.members import Limits
+from transfer.errors import DataError, TransferError, UsageError, did_you_mean
+from transfer.images.open import guess_kind
+from transfer.networks.download import download
+from transfer.system.cachedir import cache_dir
+from transfer.system.digests import RACY, is_sha256, sha256_of
+from transfer.system.files import write_text
+from transfer.system.progress import say
+
+KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a source may need beside its name.
+
+    Attributes:
+        sha256: Of the archive at an address, as 64 hex digits.
+        manual_dir: Where files for a builder lie that had to be fetched by hand.
+        follow_links: Take images from outside the folder or the table's folder.
+        limits: What an archive may come to.
+    """
+
+    sha256: str | None = None
+    manual_dir: Path | None = None
+    follow_links: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What data means.
+
+    Attributes:
+        text: As the user wrote it.
+        name: Short, for run directories.
+        folder: Where the images lie already; None for what has to be prepared.
+        about: All that the prepared folder depends on; JSON.
+        fill: Writes the images to an empty folder.
+    """
+
+    text: str
+    name: str
+    folder: Path | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    fill: Callable[[Path], None] = lambda target: None
+
+
+def find(data: str | os.PathLike[str], options: Options) -> Source:
+    """Return the Source that `data` means; nothing is written.
+
+    Raises:
+        UsageError: There is no source of that name, or a sha256 beside one that is no archive.
+        DataError: There is something else of that name.
+    """
+    source = _find(data, options)
+    if options.sha256 is not None and "archive" not in source.about:
+        raise UsageError(f"Expected an archive beside --sha256. Received: {source.text!r}")
+    return source
+
+
+def _find(data: str | os.PathLike[str], options: Options) -> Source:
+    text = os.fspath(data)
+    kind, colon, rest = text.partition(":")
+    if text.startswith(("http://", "https://")):
+        return _at_address(text, options)
+    if colon and kind in _KINDS and not Path(text).exists():
+        return _KINDS[kind](text, rest)
+    if re.match(r"[A-Za-z][\w+.-]+:", text) and not Path(text).exists():
+        near = did_you_mean(kind, [*_KINDS, "http", "https"])
+        raise UsageError(f"Unknown kind of data {text!r}.{near} Expected {KNOWN}")
+    if not text:
+        raise DataError(f"Expected {KNOWN} Received an empty path.")
+    path = Path(text).expanduser()
+    if path.is_dir() and builders.builder_script(path.absolute()):
+        return _from_builder(text, path.absolute(), options)
+    if not path.is_file():
+        return Source(text, path.name or path.absolute().name or "images", folder=path)
+    if archives.is_archive(path):
+        return _from_archive(text, path, options)
+    if tables.is_table(path):
+        return _from_table(text, path.absolute(), options)
+    ends = ", ".join((*archives.SUFFIXES, *tables.SUFFIXES))
+    raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}")
+
+
+def _sample(text: str, name: str) -> Source:
+    samples.check_name(name)
+    return Source(
+        text, name, about={"sample": name}, fill=lambda at: samples.write_sample(name, at)
+    )
+
+
+def _keras(text: str, name: str) -> Source:
+    keras_sets.check_name(name)
+    return Source(
+        text, name, about={"keras": name}, fill=lambda at: keras_sets.write_keras_set(name, at)
+    )
+
+
+def _tfds(text: str, rest: str) -> Source:
+    from importlib.metadata import version
+
+    match = re.fullmatch(r"(\w+)(?:[:/]([\w.-]+))?", rest)
+    if match is None:
+        raise UsageError(f"Expected tfds:NAME or tfds:NAME:CONFIG. Received: {text!r}")
+    name, config = match.groups()
+    return Source(
+        text,
+        "-".join(filter(None, (name, config))),
+        about={"tfds": name, "config": config, "catalog": version("tensorflow-datasets")},
+        fill=lambda at: builders.write_catalog(name, config, at),
+    )
+
+
+_KINDS: dict[str, Callable[[str, str], Source]] = {
+    "sample": _sample,
+    "keras": _keras,
+    "tfds": _tfds,
+}
+
+
+def _from_builder(text: str, folder: Path, options: Options) -> Source:
+    manual = (options.manual_dir or builders.manual_folder()).expanduser().absolute()
+    code = {file.name: file.read_bytes() for file in sorted(folder.glob("*.py")) if file.is_file()}
+    files = [file for file in folder.iterdir() if file.name not in code]  # labels, for example
+    if any(b"MANUAL_DOWNLOAD" in each for each in code.values()):
+        files += manual.rglob("*")
+    stamps = [_stamp(file) for file in sorted(files) if file.is_file()]
+    digests = {name: hashlib.sha256(each).hexdigest() for name, each in code.items()}
+    return Source(
+        text,
+        folder.name,
+        about={"builder": digests, "files": stamps},
+        fill=lambda at: builders.write_builder(folder, manual, at),
+    )
+
+
+def _from_table(text: str, table: Path, options: Options) -> Source:
+    rows = tables.read_table(table, options.follow_links)
+    images = [[row.label, row.split, *_stamp(row.file)] for row in rows]
+    digest = hashlib.sha256(json.dumps(images).encode()).hexdigest()
+    return Source(
+        text, table.stem, about={"table": digest}, fill=lambda at: tables.copy_table(rows, at)
+    )
+
+
+def _from_archive(text: str, path: Path, options: Options) -> Source:
+    unpacker = archives.UNPACKERS.get(path.suffix.lower())
+    if unpacker:
+        raise DataError(
+            f"{path.suffix} archives cannot be read here. Unpack it with"
+            f" {unpacker} {path.name!r} and name the folder, or pack it anew as .zip or .tar.gz."
+        )
+    found = _digest(path, remembered=options.sha256 is None)
+    if options.sha256 not in (None, found):
+        raise DataError(f"The sha256 of {text!r} is {found} instead of {options.sha256}.")
+    return Source(
+        text,
+        archives.stem(path.name),
+        about={"archive": found},
+        fill=lambda at: _unpack(path, at, options.limits),
+    )
+
+
+def _at_address(text: str, options: Options) -> Source:
+    url, fragment = urldefrag(text)
+    name = Path(unquote(urlsplit(url).path)).name
+    named = fragment.removeprefix("sha256=").lower()
+    digest = options.sha256 or named
+    if named not in ("", digest):
+        raise UsageError(f"--sha256 {digest} is not that of the address: {text}")
+    if not is_sha256(digest):
+        raise UsageError(
+            f"A download is used only where its content is known. Add its sha256 (64 hex digits) to"
+            f" the address: {url}#sha256=..., or give --sha256 to transfer prepare."
+        )
+    if not name.lower().endswith(archives.SUFFIXES):
+        raise UsageError(
+            f"Expected the address of an archive ({', '.join(archives.SUFFIXES)}). Received: {url}"
+        )
+    return Source(
+        url,
+        archives.stem(name),
+        about={"archive": digest},
+        fill=lambda at: _download_and_unpack(url, digest, at / f".{name}", at, options.limits),
+    )
+
+
+def _download_and_unpack(url: str, digest: str, file: Path, target: Path, limits: Limits) -> None:
+    from http.client import HTTPException
+
+    without = f"Fetch it by other means and name the file in place of {url}"
+    say(f"Downloading {url}")
+    try:
+        download(url, file, file.name)
+        found = sha256_of(file)
+        with file.open("rb") as stream:
+            kind = guess_kind(stream.read(256))
+    except (OSError, HTTPException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise TransferError(f"Cannot download {url}: {reason}. {without}") from error
+    if found != digest:
+        page = " (it is a web page)" if kind == "HTML" else ""
+        raise TransferError(
+            f"What came from {url} is not what was expected{page}: its sha256 is {found} instead"
+            f" of {digest}. Nothing of it was kept. {without}"
+        )
+    try:
+        _unpack(file, target, limits)
+    except DataError as error:
+        raise DataError(str(error).replace(repr(str(file)), url)) from error
+    file.unlink()
+
+
+def _unpack(archive: Path, target: Path, limits: Limits) -> None:
+    inner = target / ".unpacked"
+    inner.mkdir()
+    skipped = archives.extract(archive, inner, limits)
+    if not any(inner.iterdir()):
+        raise DataError(f"The archive {str(archive)!r} holds no image.")
+    archives.unwrap(inner, target)
+    for reason, number in skipped.items():
+        say(f"Left out {number} file(s) of {archive.name}: {reason}.")
+
+
+def _digest(path: Path, remembered: bool) -> str:
+    """Return the sha256 of a file, which may be remembered for as long as the file is the same.
+
+    A file that has just been written is not: it may change within the grain of the clock.
+    """
+    file = path.resolve()
+    state = file.stat()
+    stamp = [*_stamp(file), state.st_ctime_ns, state.st_ino]
+    note = cache_dir() / "digests" / hashlib.sha256(repr(stamp).encode()).hexdigest()
+    if remembered:
+        with suppress(OSError):
+            return note.read_text("utf-8")
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+    if time.time() - max(state.st_mtime, state.st_ctime) > RACY:
+        with suppress(OSError):  # it is computed again the next time
+            note.parent.mkdir(parents=True, exist_ok=True)
+            write_text(note, found)
+    return found
+
+
+def _stamp(path: Path) -> list[str | int]:
+    status = path.stat()
+    return [str(path), status.st_size, status.st_mtime_ns]

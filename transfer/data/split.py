@@ -1,0 +1,240 @@
+"""Decides which images are held out: by hash, so that earlier decisions stand, and by group."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+from transfer.data.leaks import drop_shared
+from transfer.errors import DataError
+from transfer.images.folder import SPLITS, ImageFolder
+from transfer.system.progress import warn
+
+
+def assign_splits(
+    folder: ImageFolder,
+    sha256: Mapping[str, str],
+    groups: Mapping[str, str],
+    *,
+    val: float,
+    test: float = 0.0,
+    seed: int,
+    known: Mapping[str, str] | None = None,
+    dedupe: bool = False,
+) -> ImageFolder:
+    """Give every image a split: its folder's, a known one, or one by the rule below.
+
+    The rule. The seed and the key of a group are hashed to a number u in 0..1, and the group is
+    ``val`` where u < `val`, ``test`` where u >= 1 - `test`, and else ``train``. So a decision
+    rests on nothing but the seed and the group, and not on places, the order of listing or other
+    images: files that are added later leave the others where they are, and a `test` side leaves
+    ``val`` as it is. Two bounds are kept in each class, and bend the rule in small ones:
+
+    - Of each class at least one image is on each side: a side without any is given the group
+      whose u is nearest to it.
+    - No held-out side gets more than twice its share of a class, where groups allow it.
+
+    The limits. A share is met on average: of n images ``val`` holds n · val ± √(n · val(1 - val)).
+    An earlier file changes sides only where its class is so small that a bound applies (with a
+    share of 0.2 one class of 10 images in seven, one of 30 in two hundred), where its group's key
+    changes, or where an image joins two groups. No rule that sees the images of today alone can do
+    without: of three images each pair would have to stand on two sides. Known splits can.
+
+    Args:
+        folder: The images; splits that their folders give are kept.
+        sha256: Digest of each image's file, by its path. Copies of val or test images are left
+            out of train, and copies of test images out of val.
+        groups: Key of each image's group, by its path; groups are never divided by the rule.
+        val: Share held out for validation where no val/ stands, between 0 and 1.
+        test: Share held out for the test where no test/ stands; 0 for none.
+        seed: Another seed gives another choice.
+        known: Splits that are already decided, by path; they win over folders. The other images
+            of their groups go with them, and what is left goes by the rule.
+        dedupe: Leave images out of train (and val) whose group stands on a later side as well.
+
+    Returns:
+        The folder with every split decided.
+
+    Raises:
+        DataError: There are no training images, a class has too few groups to hold one out, or
+            `known` holds out none.
+    """
+    known = known or {}
+    shares = _shares(folder, known, val, test)
+    splits = [
+        known.get(path) or ("" if shares and split in ("", "train") else split)
+        for path, split in zip(folder.paths, folder.splits, strict=True)
+    ]
+    given = set(folder.splits)
+    folder = drop_shared(folder.with_splits(splits), sha256, "the same bytes")
+    folder = _follow(folder, groups, known, given)
+    if dedupe:
+        folder = drop_shared(folder, groups, "near duplicates")
+    if not {"", "train"} & set(folder.splits):
+        found = ", ".join(f"{split}/" for split in SPLITS if split in folder.splits)
+        raise DataError(
+            f"No images to train on in {str(folder.root)!r}: expected a train/ folder with images."
+            f" Received: {found or 'none'} alone."
+        )
+    if shares:
+        fixed = {groups[p] for p, s in zip(folder.paths, folder.splits, strict=True) if s}
+        folder = _hold_out(folder, groups, shares, seed)
+        _check_undivided(folder, groups, fixed)
+    _check_undivided(folder, sha256, set())
+    return folder
+
+
+def _shares(
+    folder: ImageFolder, known: Mapping[str, str], val: float, test: float
+) -> dict[str, float]:
+    """Return the sides to hold out images for, with the share of each."""
+    if test and "test" in folder.splits:
+        warn(f"--test {test} is not used: the data have a test/ folder.")
+    shares = {"val": val, "test": test}
+    shares = {side: each for side, each in shares.items() if each and side not in folder.splits}
+    if known and "val" in shares.keys() - set(known.values()):
+        raise DataError(
+            "The split file holds none of these images out. Expected rows of train and of val."
+        )
+    if known and "test" in shares.keys() - set(known.values()):
+        warn(f"--test {test} is not used: the split file has no test images.")
+        del shares["test"]
+    return shares
+
+
+def _follow(
+    folder: ImageFolder, groups: Mapping[str, str], known: Mapping[str, str], given: set[str]
+) -> ImageFolder:
+    """Return the folder with the undecided images on the known side of their group, if any.
+
+    Train comes first. To a side that folders give nothing is added: what lies in train/ is not
+    made a test.
+    """
+    sides: dict[str, str] = {}
+    for path, side in sorted(known.items(), key=lambda item: -SPLITS.index(item[1])):
+        if side == "train" or side not in given:
+            sides[groups[path]] = side
+    rows = zip(folder.paths, folder.splits, strict=True)
+    return folder.with_splits([split or sides.get(groups[path], "") for path, split in rows])
+
+
+def _hold_out(
+    folder: ImageFolder, groups: Mapping[str, str], shares: Mapping[str, float], seed: int
+) -> ImageFolder:
+    """Return the folder with the undecided images divided among train and the sides of `shares`."""
+    every = {"val": 0.0, "train": 1.0 - sum(shares.values()), "test": 0.0, **shares}
+    widths = {side: width for side, width in every.items() if width}
+    names = list(widths)
+    sizes: dict[int, Counter[str]] = defaultdict(Counter)
+    decided: dict[int, Counter[int]] = defaultdict(Counter)
+    for path, label, split in zip(folder.paths, folder.labels, folder.splits, strict=True):
+        if not split:
+            sizes[label][groups[path]] += 1
+        elif split in names:
+            decided[label][names.index(split)] += 1
+    sides = _divide(sizes, decided, list(widths.values()), str(seed))
+    for label in sorted(sizes.keys() | decided.keys()):
+        found = {sides[group] for group in sizes[label]} | set(decided[label])
+        lacking = [side for number, side in enumerate(names) if number not in found]
+        if lacking:
+            raise _cannot_divide(folder.classes[label], len(sizes[label]), names, lacking)
+    rows = zip(folder.paths, folder.splits, strict=True)
+    return folder.with_splits([split or names[sides[groups[path]]] for path, split in rows])
+
+
+def _divide(
+    sizes: Mapping[int, Counter[str]],
+    decided: Mapping[int, Counter[int]],
+    widths: Sequence[float],
+    salt: str,
+) -> dict[str, int]:
+    """Return the side, a number, of each group.
+
+    Args:
+        sizes: Label to group to number of images, of what is to be divided.
+        decided: Label to side to number of images that stand there already.
+        widths: Share of each side; they sum to 1.
+        salt: What is hashed with the groups.
+    """
+    sides: dict[str, int] = {}
+    # A group of two classes is decided by the one with fewer groups, which has less choice.
+    for label in sorted(sizes, key=lambda label: (len(sizes[label]), label)):
+        counts = Counter(decided.get(label, {}))
+        for group in sizes[label].keys() & sides.keys():
+            counts[sides[group]] += sizes[label][group]
+        ranks = {group: _rank(salt, group) for group in sizes[label].keys() - sides.keys()}
+        _place(sizes[label], ranks, counts, widths, sides)
+    return sides
+
+
+def _place(
+    sizes: Counter[str],
+    ranks: Mapping[str, float],
+    counts: Counter[int],
+    widths: Sequence[float],
+    sides: dict[str, int],
+) -> None:
+    """Add the sides of one class's groups to `sides`; `counts` are its images on each so far."""
+    numbers = range(len(widths))
+    edges = [0.0, *accumulate(widths)]
+    total = counts.total() + sum(sizes[group] for group in ranks)
+    room = [2 * width * total for width in widths]
+    for group in sorted(ranks, key=ranks.__getitem__):
+        side = min(bisect_right(edges, ranks[group]), len(widths)) - 1
+        if counts[side] + sizes[group] > room[side]:
+            side = max(numbers, key=lambda side: widths[side] * total - counts[side])
+        sides[group] = side
+        counts[side] += sizes[group]
+    for side in numbers:
+        movable = [group for group in ranks if counts[sides[group]] > sizes[group]]
+        if movable and not counts[side]:
+            group = min(
+                movable,
+                key=lambda group: (
+                    max(0.0, sizes[group] - room[side]),
+                    max(edges[side] - ranks[group], ranks[group] - edges[side + 1]),
+                ),
+            )
+            counts[sides[group]] -= sizes[group]
+            counts[side] = sizes[group]
+            sides[group] = side
+
+
+def _rank(salt: str, group: str) -> float:
+    digest = hashlib.sha256(f"{salt}:{group}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def _cannot_divide(
+    name: str, groups: int, sides: Sequence[str], lacking: Sequence[str]
+) -> DataError:
+    held = " and ".join(side for side in sides if side != "train")
+    if groups == 0:
+        return DataError(
+            f"The split file leaves class {name!r} without an image for {' and '.join(lacking)}."
+            " Add rows or images, or leave out --split."
+        )
+    if groups < len(sides):
+        return DataError(
+            f"Class {name!r} has {groups} different image(s) to divide (near duplicates, and those"
+            f" of one --group-by group, count as one); need at least {len(sides)} to hold one out"
+            f" for {held}. Add images, or give {held} folders beside train/."
+        )
+    return DataError(
+        f"Class {name!r} shares its images with other classes, so that none is left for"
+        f" {' and '.join(lacking)}. Remove the copies, try another --seed, or give {held} folders"
+        " beside train/."
+    )
+
+
+def _check_undivided(folder: ImageFolder, keys: Mapping[str, str], without: set[str]) -> None:
+    """Assert that no key but those of `without` stands on two sides."""
+    sides: dict[str, set[str]] = defaultdict(set)
+    for path, split in zip(folder.paths, folder.splits, strict=True):
+        sides[keys[path]].add(split)
+    divided = [key for key, each in sides.items() if len(each) > 1 and key not in without]
+    if divided:
+        raise AssertionError(f"{len(divided)} group(s) of images stand on two sides of the split")

@@ -1,0 +1,191 @@
+"""split.csv: which image stands on which side, written by each run and read again by the next."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfer.errors import DataError, RunError, did_you_mean
+from transfer.images.folder import SPLITS, ImageFolder
+from transfer.system.csv import read_rows
+from transfer.system.digests import is_sha256
+from transfer.system.files import read_csv, write_csv
+from transfer.system.progress import say, warn
+
+
+@dataclass(frozen=True)
+class Side:
+    """One row of a split file: an image by its path and digest ("" for not known)."""
+
+    path: str
+    sha256: str
+    split: str
+
+
+def write_split(
+    folder: ImageFolder,
+    path: str | os.PathLike[str],
+    sha256: Mapping[str, str],
+    leaks: Mapping[str, str],
+    groups: Mapping[str, str],
+) -> None:
+    """Write split.csv, atomically: path,label,split,sha256,leak,group.
+
+    Args:
+        folder: The images with their splits; label is the class name.
+        path: The file.
+        sha256: Digest of each image's file, by its path.
+        leaks: What `transfer.data.leaks.find_leaks` returned.
+        groups: What `transfer.data.groups.group_images` returned.
+    """
+    rows = zip(folder.paths, folder.labels, folder.splits, strict=True)
+    write_csv(
+        Path(path),
+        ["path", "label", "split", "sha256", "leak", "group"],
+        (
+            [name, folder.classes[label], split, sha256[name], leaks.get(name, ""), groups[name]]
+            for name, label, split in rows
+        ),
+    )
+
+
+def read_split(
+    path: str | os.PathLike[str], root: str | os.PathLike[str], classes: Sequence[str]
+) -> ImageFolder:
+    """Read the images of a run from its split.csv.
+
+    Args:
+        path: The file.
+        root: Folder that its paths are relative to.
+        classes: Class names in the order of the model's outputs.
+
+    Raises:
+        RunError: The file is missing or damaged, or names other classes.
+    """
+    index = {name: label for label, name in enumerate(classes)}
+    rows = _rows_of(path)
+    try:
+        labels = tuple(index[row["label"]] for row in rows)
+        splits = tuple(row["split"] for row in rows)
+        paths = tuple(row["path"] for row in rows)
+    except KeyError as error:
+        raise _damaged(path, error) from error
+    return ImageFolder(Path(root).absolute(), tuple(classes), paths, labels, splits)
+
+
+def read_leaks(run: Path) -> set[str]:
+    """Return the paths of the images that the split.csv of a run marks as leaks."""
+    return {row["path"] for row in _rows_of(run / "split.csv") if row.get("leak")}
+
+
+def read_groups(run: Path) -> dict[str, str]:
+    """Return the key of each image's group, by its path."""
+    return {row["path"]: row["group"] for row in _rows_of(run / "split.csv")}
+
+
+def read_trained(run: Path) -> set[str]:
+    """Return the digests of the images that a run was trained on, as far as they are known."""
+    path = run / "split.csv"
+    rows = _rows_of(path) if path.is_file() else []
+    return {row["sha256"] for row in rows if row.get("split") == "train" and row.get("sha256")}
+
+
+def _rows_of(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    try:
+        return read_csv(Path(path))
+    except (ValueError, OSError, csv.Error) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str | os.PathLike[str], error: Exception) -> RunError:
+    return RunError(f"{os.fspath(path)!r} cannot be read as a split of these classes: {error!r}")
+
+
+def read_sides(path: str | os.PathLike[str]) -> list[Side]:
+    """Read a split file that the user names, for `match_sides`.
+
+    Args:
+        path: A CSV file with the columns path and split, and sha256 where it is known; or a run.
+
+    Raises:
+        DataError: It cannot be read, holds no row, or a value makes no sense; the line is named.
+    """
+    file = Path(path).expanduser()
+    file = file / "split.csv" if file.is_dir() else file
+    sides: list[Side] = []
+    lines: dict[str, tuple[int, str]] = {}
+    for line, row in read_rows(file, ("path", "split")):
+        side = Side(row["path"], row.get("sha256", ""), row["split"])
+        where = f"Line {line} of {str(file)!r}"
+        if side.split not in SPLITS:
+            raise DataError(
+                f"{where} has an unknown split {side.split!r}.{did_you_mean(side.split, SPLITS)}"
+                " Expected train, val or test."
+            )
+        if side.sha256 and not is_sha256(side.sha256):
+            raise DataError(f"{where} has no SHA-256 in lower-case hex: {side.sha256!r}.")
+        for word in filter(None, (side.path, side.sha256)):
+            first, split = lines.setdefault(word, (line, side.split))
+            if split != side.split:
+                raise DataError(
+                    f"{where} puts {word!r} into {side.split}, and line {first} into {split}."
+                )
+        sides.append(side)
+    if not sides:
+        raise DataError(f"{str(file)!r} holds no row. Expected the columns path and split.")
+    return sides
+
+
+def match_sides(
+    sides: Sequence[Side], folder: ImageFolder, sha256: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the split of each image that a split file knows, by the image's path.
+
+    An image is known by its bytes, wherever it was moved and whatever it is called now; one with
+    other bytes by its path. What is missing or moved is counted and said.
+
+    Args:
+        sides: What `read_sides` returned.
+        folder: The images.
+        sha256: Digest of each image's file, by its path.
+
+    Raises:
+        DataError: The file knows none of the images.
+    """
+    known = {
+        side.path: side.split
+        for side in sides
+        if side.sha256 and sha256.get(side.path) == side.sha256
+    }
+    rest = [side for side in sides if side.path not in known]
+    digests = {side.sha256: side.split for side in rest if side.sha256}
+    moved = {
+        path: digests[sha256[path]]
+        for path in folder.paths
+        if path not in known and sha256[path] in digests
+    }
+    places = {side.path: side.split for side in rest}
+    changed = {
+        path: places[path]
+        for path in folder.paths
+        if path not in known and path not in moved and path in places
+    }
+    if moved:
+        say(f"{len(moved):,} image(s) were moved or renamed and are known by their bytes.")
+    found = {sha256[path] for path in moved}
+    missing = sum(side.sha256 not in found and side.path not in changed for side in rest)
+    if missing:
+        warn(f"{missing:,} of the {len(sides):,} images of the split file are not there.")
+    known |= moved | changed
+    if not known:
+        raise DataError(
+            f"The split file knows none of the {len(folder):,} images in {str(folder.root)!r}."
+            f" It names {sides[0].path!r} and the like."
+        )
+    new = len(folder) - len(known)
+    if new:
+        say(f"{new:,} image(s) are new to the split file and get a side of their own.")
+    return known

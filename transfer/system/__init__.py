@@ -1,0 +1,1 @@
+"""Files, caches, locks, progress and signals: what every room stands on."""

@@ -1,0 +1,1 @@
+"""The head is fitted to feature vectors."""

@@ -1,0 +1,180 @@
+"""Callbacks that neither a kill nor a NaN can spoil: the best model, patience, what to resume."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.system.files import atomic
+from transfer.training.keep.state import State, roomy, save_state
+from transfer.training.tuning.history import History
+
+
+class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
+    """Keep the best model of a training at `filepath`.
+
+    Keras' ModelCheckpoint opens the old file for writing before the new one is complete, takes a
+    NaN of the first epoch for the best value ever, and saves every epoch when the monitored name
+    does not exist. Here the new file is put in place only when it is whole; an epoch with a figure
+    that is not finite is never the best; a name that does not exist is refused at the first step;
+    and of two epochs with the same value the one with the lower val_loss is kept.
+
+    Args:
+        filepath: A ``.keras`` file, or ``.weights.h5`` to save the weights alone.
+        monitor: Name in the epoch's logs, for example ``"val_accuracy"``.
+        mode: ``"max"`` or ``"min"``.
+        initial_value_threshold: The value to beat, of a model that `filepath` holds already.
+        whole: What is saved in place of the model that is trained, where that is a part of it.
+    """
+
+    def __init__(
+        self,
+        filepath: Path,
+        monitor: str,
+        mode: str,
+        initial_value_threshold: float | None = None,
+        whole: keras.Model | None = None,
+    ) -> None:
+        super().__init__(
+            filepath,
+            monitor=monitor,
+            mode=mode,
+            save_best_only=True,
+            save_weights_only=filepath.name.endswith(".weights.h5"),
+            initial_value_threshold=initial_value_threshold,
+        )
+        self.whole = whole
+        self.best_epoch: int | None = None
+        self.best_logs: dict[str, float] = {}
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 0 and self.monitor.removeprefix("val_") not in (logs or {}):
+            known = [prefix + name for prefix in ("", "val_") for name in logs or {}]
+            raise UsageError(
+                f"Unknown monitor {self.monitor!r}.{did_you_mean(self.monitor, known)}"
+                f" This model has: {', '.join(known)}."
+            )
+
+    def _should_save_model(self, epoch: int, batch: Any, logs: Any, filepath: str) -> bool:
+        value = (logs or {}).get(self.monitor)
+        if value is None or not all(map(math.isfinite, logs.values())):
+            return False
+        if value == self.best and self.best_logs:  # as good: the surer one wins
+            return bool(logs.get("val_loss", 0.0) < self.best_logs.get("val_loss", 0.0))
+        return bool(super()._should_save_model(epoch, batch, logs, filepath))
+
+    def _save_model(self, epoch: int, batch: Any, logs: Any) -> None:
+        if not self._should_save_model(epoch, batch, logs, self.filepath):
+            return
+        self.best_epoch, self.best_logs = epoch, dict(logs)
+        model = self.model if self.whole is None else self.whole
+        save_model(model, Path(self.filepath), weights_only=self.save_weights_only)
+
+
+class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """EarlyStopping to which a NaN is the worst of all values and not, as the first, the best."""
+
+    def get_monitor_value(self, logs: Any) -> Any:
+        value = super().get_monitor_value(logs)
+        if value is None or math.isfinite(value):
+            return value
+        return math.inf if self.mode == "min" else -math.inf
+
+
+class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Save the state of a fit before its first epoch and after each, and take a saved one up.
+
+    It goes behind the callbacks whose values it saves. A fit that takes a state up goes on as if
+    it had never been stopped, given the same batches and ``initial_epoch=saved.epoch``. Afterwards
+    `start` holds the values of `variables_that_train` before the first epoch.
+
+    Args:
+        directory: The run's.
+        best: Knows the best value.
+        patience: Knows how long there was no better one.
+        history: The epochs so far.
+        about: JSON that is saved with it, to be compared by whoever resumes.
+        saved: From where to go on; None at the start.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        best: BestCheckpoint,
+        patience: Patience,
+        history: History,
+        about: dict[str, Any],
+        saved: State | None,
+    ) -> None:
+        super().__init__()
+        self.directory, self.about, self.saved = directory, about, saved
+        self.best, self.patience, self.history = best, patience, history
+        self.start: list[np.ndarray] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.model.optimizer.build(self.model.trainable_variables)
+        if self.saved is None:
+            self.start = [np.array(variable) for variable in variables_that_train(self.model)]
+            self._save(0)
+        else:
+            self._restore(self.saved)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if math.isfinite((logs or {}).get("loss", 0.0)):
+            self._save(epoch + 1)
+
+    def _variables(self) -> list[keras.Variable]:
+        # with the states of Dropout's random numbers, which model.weights leaves out
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _save(self, epoch: int) -> None:
+        progress = {
+            "stopped": self.model.stop_training,
+            "best": {key: getattr(self.best, key) for key in ("best", "best_epoch", "best_logs")},
+            "patience": {key: getattr(self.patience, key) for key in ("best", "wait")},
+            "history": self.history.rows,
+        }
+        arrays = [np.asarray(variable) for variable in self._variables()]
+        save_state(self.directory, epoch, self.about | progress, [*arrays, *self.start])
+
+    def _restore(self, saved: State) -> None:
+        variables, arrays = self._variables(), saved.arrays()
+        expected = [tuple(v.shape) for v in [*variables, *variables_that_train(self.model)]]
+        if expected != [array.shape for array in arrays]:
+            raise RunError(
+                f"{saved.file} holds the state of another model. Train anew with: transfer"
+                f" finetune DATA --recipe {self.directory / 'recipe.json'}"
+            )
+        self.start = arrays[len(variables) :]
+        for variable, array in zip(variables, arrays[: len(variables)], strict=True):
+            variable.assign(array)
+        for callback, name in ((self.best, "best"), (self.patience, "patience")):
+            for key, value in saved.progress[name].items():
+                setattr(callback, key, value)
+
+
+def variables_that_train(model: keras.Model) -> list[keras.Variable]:
+    """Return all that a fit changes in a model: the weights of its layers that are not frozen.
+
+    With the moving statistics of BatchNormalization, which ``trainable_variables`` leaves out.
+    """
+    layers = [each for each in model._flatten_layers() if not isinstance(each, keras.Model)]
+    return [weight for layer in layers if layer.trainable for weight in layer.weights]
+
+
+def save_model(model: keras.Model, path: Path, weights_only: bool = False) -> None:
+    """Write `model` to `path` (``.keras``, or ``.weights.h5``), whole or not at all.
+
+    Raises:
+        TransferError: The disk is full.
+    """
+    with roomy(path, 4 * model.count_params()), atomic(path) as temporary:
+        if weights_only:
+            model.save_weights(temporary, overwrite=True)
+        else:
+            model.save(temporary, overwrite=True)

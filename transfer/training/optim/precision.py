@@ -1,0 +1,83 @@
+"""Training steps that compute in half precision, of a model that is float32 in all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from transfer.system.progress import say
+
+TENSOR_CORES = (7, 0)  # compute capability from which on NVIDIA's GPUs have them
+
+
+def resolve_mixed_precision(wanted: str) -> str:
+    """Return ``"on"`` or ``"off"`` for the Recipe's ``mixed_precision``.
+
+    ``auto`` is "on" where the GPU that TensorFlow trains on, its first, gains from it.
+    """
+    if wanted != "auto":
+        return wanted
+    gpus = tf.config.list_physical_devices("GPU")[:1]
+    details = map(tf.config.experimental.get_device_details, gpus)
+    return "on" if any(map(gains_from_half, details)) else "off"
+
+
+def gains_from_half(details: Mapping[str, Any]) -> bool:
+    """Say whether a GPU has tensor cores, from what TensorFlow knows of it."""
+    return bool(details.get("compute_capability", (0, 0)) >= TENSOR_CORES)
+
+
+def mix_precision(
+    model: keras.Model, base: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> tuple[keras.Model, keras.optimizers.Optimizer]:
+    """Return a model that trains in mixed precision, and its optimizer.
+
+    P. Micikevicius et al., "Mixed Precision Training", 2018: in a training step the layers of the
+    backbone compute in float16. Pooling, head and loss, the variables and their updates stay
+    float32; the loss is scaled so that small gradients do not vanish, and a step whose gradients
+    overflow is left out. Validation, prediction and saving are in float32 as ever.
+
+    Args:
+        model: A functional model, not compiled.
+        base: The backbone, some or all of whose layers are in `model`.
+        optimizer: What moves the variables.
+
+    Returns:
+        A model that shares its layers with `model`, and an optimizer that scales its loss.
+    """
+    say("Training in mixed precision: float16 with float32.")
+    model.jit_compile = False  # it predicts without ever being compiled: XLA is slow on a CPU
+    mixed = MixedPrecision(model.inputs, model.outputs)
+    mixed.in_half = partial(_in_half, base)
+    return mixed, keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+class MixedPrecision(keras.Model):  # type: ignore[misc]
+    """A functional model whose `train_step` is traced while the backbone's policy is another.
+
+    The policy of a layer counts when the layer is called, and the layers are called once per graph:
+    that of the training step has the casts in it, and no other graph or file ever sees them.
+    """
+
+    in_half: Callable[[], AbstractContextManager[None]]
+
+    def train_step(self, data: Any) -> Any:
+        with self.in_half():
+            return super().train_step(data)
+
+
+@contextmanager
+def _in_half(base: keras.Model) -> Iterator[None]:
+    layers = [each for each in base._flatten_layers() if each.dtype_policy.name == "float32"]
+    try:
+        for layer in layers:
+            layer.dtype_policy = "mixed_float16"
+        yield
+    finally:
+        for layer in layers:
+            layer.dtype_policy = "float32"
