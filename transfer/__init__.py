@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     )
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
+    from transfer.api.run import Run
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.experiments.lr_find import RateCurve
     from transfer.images.decode import decode
     from transfer.images.folder import ImageFolder
     from transfer.networks.backbones import get_backbone, list_backbones, register_backbone
     from transfer.recipe import Recipe
-    from transfer.runs.run import Run
     from transfer.serving.predictor import Prediction
 
 _HOMES = {
@@ -46,7 +46,7 @@ _HOMES = {
     "Prediction": "transfer.serving.predictor",
     "RateCurve": "transfer.experiments.lr_find",
     "Recipe": "transfer.recipe",
-    "Run": "transfer.runs.run",
+    "Run": "transfer.api.run",
     "RunError": "transfer.errors",
     "TransferError": "transfer.errors",
     "UsageError": "transfer.errors",

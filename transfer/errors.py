@@ -68,9 +68,24 @@ class TransferError(Exception):
 
 
 class UsageError(TransferError):
-    """An option or argument has a value that makes no sense."""
+    """An option or argument has a value that makes no sense.
+
+    Args:
+        message: Its ``{knob}`` stands for the name of the argument: ``image_size`` for those who
+            call the library, ``--image-size`` on the command line.
+        knob: The argument, as the library names it.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, knob: str = "") -> None:
+        super().__init__(message.replace("{knob}", knob))
+        self.template, self.knob = message, knob
+
+    @property
+    def as_option(self) -> str:
+        """The message as the command line shows it."""
+        return self.template.replace("{knob}", "--" + self.knob.replace("_", "-"))
 
 
 class DataError(TransferError):

@@ -11,7 +11,8 @@ from PIL import Image
 
 from transfer.evaluation.report import write_evaluation
 from transfer.recipe import Recipe
-from transfer.runs.run import Predictions, Run
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run
 from transfer.system.lock import make_run_directory
 
 HISTORY = """phase,epoch,loss,accuracy,val_loss,val_accuracy

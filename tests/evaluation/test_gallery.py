@@ -16,7 +16,7 @@ from transfer.evaluation.gallery import (
     worst_mistakes,
 )
 from transfer.evaluation.metrics import compute_metrics
-from transfer.runs.run import Predictions
+from transfer.runs.predictions import Predictions
 
 
 def decode(uri: str | None) -> Image.Image:

@@ -14,7 +14,7 @@ from transfer.evaluation.metrics import (
     top_k_accuracy,
     wilson_interval,
 )
-from transfer.runs.run import Predictions
+from transfer.runs.predictions import Predictions
 
 
 def two_sure_one_wrong() -> Predictions:

@@ -14,7 +14,7 @@ import pytest
 from transfer.errors import DataError, RunError
 from transfer.evaluation.report import write_evaluation, write_report
 from transfer.evaluation.sections import percent
-from transfer.runs.run import Predictions
+from transfer.runs.predictions import Predictions
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from transfer.training.feature_plan import fingerprint, open_cache
 
 import transfer
 from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
 from transfer.features import extract as extracting
-from transfer.features import shards
+from transfer.features import store as shards
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.store import Space, clear, features_dir, stored_spaces
@@ -32,7 +33,6 @@ from transfer.networks.classifier import build_extractor
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.runs.run import Run
-from transfer.training.feature_plan import fingerprint, open_cache
 
 RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2", engine="keras")
 ABOUT = {"backbone": "toy", "weights": "0" * 64}
@@ -362,7 +362,7 @@ def test_two_processes_at_once() -> None:
 KILLED = """
 import os, signal, sys
 import numpy as np
-from transfer.features import shards
+from transfer.features import store as shards
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

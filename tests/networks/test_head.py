@@ -13,8 +13,8 @@ from transfer.networks.head import (
     pool,
     takes_scaled_features,
 )
+from transfer.statistics.scaling import unit
 from transfer.training.head.logistic import softmax
-from transfer.training.head.scaling import unit
 
 
 def test_specs() -> None:

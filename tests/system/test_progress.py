@@ -38,9 +38,9 @@ def test_what_a_notebook_sees(setup: str, expected: str) -> None:
     assert done.stdout == ""
 
 
-def test_hushed_lines_are_not_said() -> None:
-    code = "from transfer.system.progress import hushed, say, warn\n"
-    code += "with hushed():\n    say('one')\n    warn('two')\nsay('three')"
+def test_silenced_lines_are_not_said() -> None:
+    code = "from transfer.system.progress import silenced, say, warn\n"
+    code += "with silenced():\n    say('one')\n    warn('two')\nsay('three')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "three\n"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer.api.training import divide
+from transfer.api.images import split_images
 from transfer.data.audit.clean import Audit, audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import Fix, fixes
@@ -18,7 +18,7 @@ from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
 from transfer.system.files import write_csv
-from transfer.system.progress import hushed
+from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
 
@@ -96,7 +96,7 @@ def check(
         near = did_you_mean(check, CHECKS)
         raise UsageError(f"Unknown check {check!r}.{near} Expected quick or full.")
     root, _ = resolve(data, follow_links=follow_links)
-    with hushed():
+    with silenced():
         folder = ImageFolder.index(
             root, allow_empty=True, allow_single=True, follow_links=follow_links
         )
@@ -119,8 +119,9 @@ def check(
 def _undivided(folder: ImageFolder, found: Audit) -> Iterator[Finding]:
     """Yield what keeps `finetune` from dividing the usable images, where something does."""
     try:
-        with hushed():
-            divide(folder.keep([path in found.sha256 for path in folder.paths]), found, Recipe())
+        with silenced():
+            usable = folder.keep([path in found.sha256 for path in folder.paths])
+            split_images(usable, found, Recipe())
     except DataError as error:
         title = "the images cannot be divided for training"
         yield Finding("undivided", "error", title, str(error), ())

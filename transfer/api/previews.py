@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transfer.api.training import make_recipe
+from transfer.api.recipes import make_recipe, refuse_knobs
 from transfer.data.sources.prepare import resolve
 from transfer.errors import UsageError
 from transfer.evaluation.grid import Row, draw_grid
@@ -24,6 +24,7 @@ from transfer.system.quiet import import_tensorflow
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class
 VIEWS = 3
+KNOBS = ("augment", "resize", "image_size", "backbone", "seed", "allow_empty", "follow_links")
 
 
 def preview(
@@ -60,6 +61,7 @@ def preview(
     path = check_png(output)
     if not 1 <= count <= MOST_IMAGES:
         raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
+    refuse_knobs(knobs, KNOBS, f"preview takes {', '.join(KNOBS)}")
     recipe = make_recipe(None, knobs)
     size = get_backbone(recipe.backbone).side(recipe.image_size)
     if parse_augment(recipe.augment).keys() - {"fill"}:

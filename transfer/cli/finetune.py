@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import click
@@ -71,7 +71,7 @@ def finetune(
         else:
             start = None if recipe is None else Recipe.load(recipe)
             run = api.finetune(data, recipe=start, output=output, split=split, **knobs)
-    click.echo(json.dumps(_result(run.path, run.info, run.metrics)) if as_json else summary(run))
+    click.echo(json.dumps(_result(run)) if as_json else summary(run))
 
 
 def _refuse_beside_resume(**options: str | None) -> None:
@@ -80,7 +80,9 @@ def _refuse_beside_resume(**options: str | None) -> None:
             raise click.UsageError(f"--{name} makes no sense beside --resume: leave one out.")
 
 
-def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
+def _result(run: Any) -> dict[str, Any]:
+    path, metrics, info = run.path, run.metrics, dataclasses.asdict(run.info)
+    label_errors = info["label_errors"] or {}
     return {
         "run": str(path),
         "split": metrics["split"],
@@ -89,11 +91,11 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
         "accuracy_ci95": metrics["accuracy_ci95"],
         "macro_f1": metrics["macro_f1"],
         "leaked": metrics.get("leaked"),
-        "folds": info.get("folds"),
+        "folds": info["folds"],
         "phase_kept": info["phase_kept"],
-        "choice": info.get("choice"),
+        "choice": info["choice"],
         "phases": info["phases"],
-        "suspects": info.get("suspects", {}).get("likely"),
+        "label_errors": label_errors.get("likely"),
         "seconds": info["seconds"]["total"],
         "report": str(path / "report.html"),
     }
@@ -102,18 +104,21 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
 def summary(run: Any) -> str:
     """Return what is printed at the end: accuracy, the most confused pairs, where the report is."""
     from transfer.cli.tables import describe, describe_folds
+    from transfer.system.files import shown
 
-    likely, folds = run.info.get("suspects", {}).get("likely"), run.info.get("folds")
+    info = run.info
+    likely = info.label_errors.likely if info.label_errors else 0
+    folds = dataclasses.asdict(info.folds) if info.folds else None
     return "\n".join(
         [
             describe(run.metrics, run.uneven),
             *([describe_folds(folds)] if folds else []),
             *(
-                [f"Labels: about {likely:,} look wrong: {run.path / 'suspects.csv'}"]
+                [f"Labels: about {likely:,} look wrong: {shown(run.path / 'label_errors.csv')}"]
                 if likely
                 else []
             ),
-            f"Model:  {run.path / 'model.keras'}",
-            f"Report: {run.path / 'report.html'}",
+            f"Model:  {shown(run.path / 'model.keras')}",
+            f"Report: {shown(run.path / 'report.html')}",
         ]
     )

@@ -126,7 +126,7 @@ def _explain(error: BaseException) -> int:
         case SystemExit():
             return int(error.code or 0)
         case UsageError():
-            return _say(f"Error: {_with_options(str(error))}", error.exit_code)
+            return _say(f"Error: {error.as_option}", error.exit_code)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
         case OSError() if error.filename is not None or error.errno is not None:
@@ -169,15 +169,6 @@ def _advice(word: str) -> str:
     """Return a sentence on what does here what other tools have a name for."""
     found = ELSEWHERE.get(word, "")
     return f" {found}" if " " in found else ""
-
-
-def _with_options(message: str) -> str:
-    """Return a message on fields of the Recipe as one on the options that stand for them."""
-    from transfer.cli.options import HELP
-
-    plain = r"(?<=^Expected )({})(?= (?:above|as|between|from|of) )".format("|".join(HELP))
-    long = r"(?<![\w/.'\"-])({})(?![\w/.'\"=-])".format("|".join(n for n in HELP if "_" in n))
-    return re.sub(f"{plain}|{long}", lambda found: f"--{found[0].replace('_', '-')}", message)
 
 
 def _say(message: str, code: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from transfer.errors import UsageError
-from transfer.recipe import CHOICES, FROM_SCRATCH, Recipe
+from transfer.recipe import CHOICES, Recipe
 from transfer.system.files import is_file
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,7 +82,7 @@ def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:
     for field in reversed([each for each in dataclasses.fields(Recipe) if each.name in names]):
         name = "--" + field.name.replace("_", "-")
         plain = field.default is None or field.default is False
-        default = "" if plain else f"  [default: {field.default}{_from_scratch(field)}]"
+        default = "" if plain else f"  [default: {field.default}]"
         text = HELP[field.name] + default
         if field.default is True:
             both = f"{name}/--no-{name.removeprefix('--')}"
@@ -116,11 +116,6 @@ def refuse_swapped(command: str, run: str, others: Collection[str]) -> None:
 
 def _is_run(path: str) -> bool:
     return is_file(Path(path, "recipe.json"))
-
-
-def _from_scratch(field: dataclasses.Field[Any]) -> str:
-    value = FROM_SCRATCH.get(field.name, field.default)
-    return "" if value == field.default else f"; {value} from scratch"
 
 
 def _metavar(name: str, kind: type) -> str:

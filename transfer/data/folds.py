@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from transfer.data.groups import number_groups
-from transfer.data.split import assign_splits
+from transfer.data.dataset import Dataset
+from transfer.data.split import SplitOptions, assign_splits
 from transfer.errors import DataError
-from transfer.images.folder import ImageFolder
 
 FOLDS = 5
 
 
-def divide(
-    folder: ImageFolder,
-    sha256: Mapping[str, str],
-    groups: Mapping[str, str],
-    *,
-    val: float,
-    seed: int,
-) -> list[ImageFolder]:
-    """Divide images for networks that are trained whole, once per fold of `make_folds`.
+def folds_from_scratch(dataset: Dataset, options: SplitOptions) -> list[Dataset]:
+    """Return the images once per fold of `make_folds`, for networks that are trained whole.
 
     Args:
-        folder: The images; their own splits are left out of account.
-        sha256: Path to hex digest of the file.
-        groups: Path to the key of its group; groups are never divided.
-        val: Share of the images outside a fold by which the best epoch is chosen.
-        seed: Another seed gives another choice.
+        dataset: The images; their own splits are ignored.
+        options: ``val`` is the share of the images outside a fold by which the best epoch is
+            chosen.
 
     Returns:
-        The folder once per fold: the fold's images are ``test``, the others ``train`` or ``val``.
+        In each, the fold's images are ``test``, the others ``train`` or ``val``.
 
     Raises:
         DataError: A class has fewer than three images that are not near duplicates.
     """
-    labels, keys = np.array(folder.labels), number_groups(groups, folder.paths)
+    folder = dataset.images
+    labels, keys = np.array(folder.labels), dataset.group_numbers()
     for label in np.unique(labels):
         if (count := len(np.unique(keys[labels == label]))) < 3:
             raise DataError(
                 f"Class {folder.classes[label]!r} has {count} different image(s) (near duplicates,"
                 " and those of one --group-by group, count as one); a network from scratch needs"
-                " at least 3: to train, to choose the epoch, to be judged on. Add images, or"
+                " at least 3: to train, to choose the epoch, and to be evaluated on. Add images, or"
                 " compare without it."
             )
-    divided = []
-    for _, held in make_folds(labels, keys, seed):
+    whole = replace(options, test=0.0, dedupe=False)
+    folds = []
+    for _, held in make_folds(labels, keys, options.seed):
         splits = np.where(np.isin(np.arange(len(labels)), held), "test", "").tolist()
         own = folder.with_splits(splits)
-        divided.append(assign_splits(own, sha256, groups, val=val, seed=seed))
-    return divided
+        divided = assign_splits(own, dataset.sha256, dataset.groups, whole)
+        folds.append(replace(dataset, images=divided, leaks={}))
+    return folds
 
 
 def make_folds(
@@ -100,25 +93,19 @@ def deal(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> np.nd
     return np.asarray(folds[own])
 
 
-def check_folds(folder: ImageFolder, groups: Mapping[str, str], count: int) -> None:
-    """Raise DataError where the images that are not test are too few for `count` folds.
-
-    Args:
-        folder: All images, each with its split.
-        groups: Path to the key of its group, for every image.
-        count: Number of folds.
-    """
-    known = folder.keep([split != "test" for split in folder.splits])
-    own, labels = number_groups(groups, known.paths), np.array(known.labels)
+def check_folds(dataset: Dataset, count: int) -> None:
+    """Raise DataError where the training and validation images are too few for `count` folds."""
+    known = dataset.keep([split != "test" for split in dataset.images.splits])
+    own, labels = known.group_numbers(), np.array(known.images.labels)
     for label in np.unique(labels):
         if len(set(own[labels == label])) < 2:
             raise DataError(
-                f"Class {folder.classes[label]!r} has fewer than 2 different images; need 2 to"
-                " cross-validate. Add some, or leave --folds out."
+                f"Class {known.images.classes[label]!r} has fewer than 2 different images; need 2"
+                " to cross-validate. Add some, or leave --folds out."
             )
-    needed, found = max(count, 4), len(set(own))  # 4: each fold's rest is divided once more
-    if found < needed:
+    needed, different = max(count, 4), len(set(own))  # 4: each fold's rest is divided once more
+    if different < needed:
         raise DataError(
             f"Expected at least {needed} different images (or groups) for {count} folds."
-            f" Received: {found}. Lower --folds, or leave it out."
+            f" Received: {different}. Lower --folds, or leave it out."
         )

@@ -6,24 +6,67 @@ import hashlib
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
-from transfer.data.leaks import drop_shared
+from transfer.data.audit.clean import Audit
+from transfer.data.dataset import Dataset
+from transfer.data.groups import group_images
+from transfer.data.leaks import drop_shared, find_leaks, tell_leaks
+from transfer.data.splitfile import Side, match_sides
 from transfer.errors import DataError
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.progress import warn
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How images are divided.
+
+    Attributes:
+        val: Share held out for validation where there is no val/, between 0 and 1.
+        test: Share held out for the test where there is no test/; 0 for none.
+        seed: Another seed gives another choice.
+        group_by: See `transfer.data.groups.group_images`.
+        dedupe: Remove images from train (and val) whose group is in a later split as well.
+    """
+
+    val: float = 0.2
+    test: float = 0.0
+    seed: int = 0
+    group_by: str = "none"
+    dedupe: bool = False
+
+
+def split_dataset(
+    folder: ImageFolder, audit: Audit, options: SplitOptions, sides: Sequence[Side] | None = None
+) -> Dataset:
+    """Return audited images with every split decided, and warn of leaks.
+
+    Args:
+        folder: The usable images.
+        audit: What was found in them.
+        options: How they are divided.
+        sides: Rows of a split file, whose images keep their split.
+
+    Raises:
+        DataError: They cannot be divided, see `assign_splits`.
+        UsageError: The grouping makes no sense.
+    """
+    groups = group_images(folder, audit.sha256, audit.groups, options.group_by)
+    known = None if sides is None else match_sides(sides, folder, audit.sha256)
+    folder = assign_splits(folder, audit.sha256, groups, options, known)
+    leaks = find_leaks(folder, groups)
+    tell_leaks(folder, leaks)
+    return Dataset(folder, audit.sha256, groups, leaks)
 
 
 def assign_splits(
     folder: ImageFolder,
     sha256: Mapping[str, str],
     groups: Mapping[str, str],
-    *,
-    val: float,
-    test: float = 0.0,
-    seed: int,
+    options: SplitOptions,
     known: Mapping[str, str] | None = None,
-    dedupe: bool = False,
 ) -> ImageFolder:
     """Give every image a split: its folder's, a known one, or one by the rule below.
 
@@ -48,12 +91,9 @@ def assign_splits(
         sha256: Digest of each image's file, by its path. Copies of val or test images are left
             out of train, and copies of test images out of val.
         groups: Key of each image's group, by its path; groups are never divided by the rule.
-        val: Share held out for validation where no val/ stands, between 0 and 1.
-        test: Share held out for the test where no test/ stands; 0 for none.
-        seed: Another seed gives another choice.
+        options: Shares, seed, and whether near duplicates are removed.
         known: Splits that are already decided, by path; they win over folders. The other images
-            of their groups go with them, and what is left goes by the rule.
-        dedupe: Leave images out of train (and val) whose group stands on a later side as well.
+            of their groups go with them, and the rest goes by the rule.
 
     Returns:
         The folder with every split decided.
@@ -63,7 +103,7 @@ def assign_splits(
             `known` holds out none.
     """
     known = known or {}
-    shares = _shares(folder, known, val, test)
+    shares = _shares(folder, known, options.val, options.test)
     splits = [
         known.get(path) or ("" if shares and split in ("", "train") else split)
         for path, split in zip(folder.paths, folder.splits, strict=True)
@@ -71,7 +111,7 @@ def assign_splits(
     given = set(folder.splits)
     folder = drop_shared(folder.with_splits(splits), sha256, "the same bytes")
     folder = _follow(folder, groups, known, given)
-    if dedupe:
+    if options.dedupe:
         folder = drop_shared(folder, groups, "near duplicates")
     if not {"", "train"} & set(folder.splits):
         found = ", ".join(f"{split}/" for split in SPLITS if split in folder.splits)
@@ -81,7 +121,7 @@ def assign_splits(
         )
     if shares:
         fixed = {groups[p] for p, s in zip(folder.paths, folder.splits, strict=True) if s}
-        folder = _hold_out(folder, groups, shares, seed)
+        folder = _hold_out(folder, groups, shares, options.seed)
         _check_undivided(folder, groups, fixed)
     _check_undivided(folder, sha256, set())
     return folder

@@ -67,7 +67,7 @@ def read_doubts(run: Run, likely: int, images: int, thumbnail: Thumbnailer) -> D
     """
     listed = _read(
         run,
-        "suspects.csv",
+        "label_errors.csv" if (run.path / "label_errors.csv").is_file() else "suspects.csv",
         lambda row: (row["path"], row["given"], row["suggested"], float(row["score"])),
     )
     far = _read(

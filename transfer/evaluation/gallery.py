@@ -16,7 +16,7 @@ from transfer.errors import DataError
 from transfer.evaluation.metrics import image_losses
 from transfer.images.decode import as_rgb
 from transfer.images.open import open_image
-from transfer.runs.run import Predictions
+from transfer.runs.predictions import Predictions
 
 SIDE = 128  # pixels
 MOST_BYTES = 1_500_000  # of all thumbnails of a page together, as base64

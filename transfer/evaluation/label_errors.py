@@ -7,19 +7,17 @@ how many there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from transfer.data.dataset import Dataset
 from transfer.data.folds import FOLDS, deal
-from transfer.data.groups import number_groups
-from transfer.features.extract import Features
-from transfer.images.folder import ImageFolder
-from transfer.runs.run import Run
+from transfer.runs.info import LabelErrors
+from transfer.statistics.metrics import losses, softmax
+from transfer.statistics.scaling import standardise, unit
 from transfer.system.files import write_csv
-from transfer.training.head.logistic import softmax
-from transfer.training.head.scaling import standardise, unit
 
 RIDGE = 0.3  # of the mean variance, added to each; .2 to 1 find about as many planted errors
 ABSENT = -1e4  # logit of a class that a fold lacks
@@ -178,11 +176,10 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     A discriminant on many dimensions is far too sure of itself (Guo et al. 2017,
     https://arxiv.org/abs/1706.04599).
     """
-    given = np.arange(len(labels)), labels
     best, lowest = logits, np.inf
     for temperature in np.geomspace(0.25, 64, 33):
         shares = softmax(logits / temperature)
-        loss = -np.log(np.maximum(shares[given], 1e-12)).mean()
+        loss = losses(shares, labels).mean()
         if loss < lowest:
             best, lowest = shares, loss
     return best
@@ -216,38 +213,34 @@ def outliers(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarr
     return scores
 
 
-def write_suspects(
-    run: Run,
-    sides: tuple[ImageFolder, ImageFolder],
-    features: tuple[Features, Features],
-    channels: int,
-    groups: Mapping[str, str],
-) -> None:
-    """Write suspects.csv and outliers.csv of the training and validation images into the run.
+def write_label_errors(
+    directory: Path, dataset: Dataset, vectors: np.ndarray, seed: int
+) -> LabelErrors | None:
+    """Write label_errors.csv and outliers.csv of the training and validation images.
 
     Nothing is written for fewer training images than two per class.
 
     Args:
-        run: The run; its run.json says how many suspects there are.
-        sides: Training and validation images.
-        features: Of both. Views of an image are averaged.
-        channels: Of the network's feature map; vectors that are longer are averaged to that.
-        groups: Path to the key of its group: copies and the like are judged together.
+        directory: The run's.
+        dataset: Training and validation images, with their groups: copies are judged together.
+        vectors: float32 array of shape (n, d), one row per image.
+        seed: Seed of the folds.
+
+    Returns:
+        How many labels look wrong; None where nothing is written.
     """
-    classes = sides[0].classes
-    if len(sides[0]) < 2 * len(classes):
-        return
-    vectors = np.concatenate([average(each, channels) for each in features])
-    labels = np.array([label for side in sides for label in side.labels])
-    paths = [path for side in sides for path in side.paths]
-    own = number_groups(groups, paths)
-    seed = run.recipe.seed
-    judged = judge_out_of_fold(vectors, labels, len(classes), groups=own, seed=seed)
-    judged += vote(vectors, labels, len(classes), groups=own, seed=seed)
+    images = dataset.images
+    classes = images.classes
+    if len(dataset.train) < 2 * len(classes):
+        return None
+    labels, paths = np.array(images.labels), images.paths
+    groups = dataset.group_numbers()
+    judged = judge_out_of_fold(vectors, labels, len(classes), groups=groups, seed=seed)
+    judged += vote(vectors, labels, len(classes), groups=groups, seed=seed)
     suspects = find_suspects(judged / 2, labels)
     distances = outliers(vectors, labels, seed)
     write_csv(
-        run.path / "suspects.csv",
+        directory / "label_errors.csv",
         ["path", "given", "suggested", "score"],
         [
             [
@@ -260,20 +253,14 @@ def write_suspects(
         ],
     )
     write_csv(
-        run.path / "outliers.csv",
+        directory / "outliers.csv",
         ["path", "label", "distance"],
         [
             [paths[i], classes[labels[i]], _number(distances[i])]
             for i in np.argsort(-distances, kind="stable")[:MOST_OUTLIERS]
         ],
     )
-    run.update_info(suspects={"likely": suspects.likely, "images": len(labels)})
-
-
-def average(features: Features, channels: int) -> np.ndarray:
-    """Return one vector per image, float32 (n, channels): the mean over views and positions."""
-    shape = (features.views, len(features), -1, channels)
-    return np.asarray(features.vectors.reshape(shape).mean(axis=(0, 2)), np.float32)
+    return LabelErrors(suspects.likely, len(labels))
 
 
 def _number(value: float) -> str:

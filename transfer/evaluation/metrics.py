@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transfer.errors import DataError, TransferError
-from transfer.runs.run import Predictions
+from transfer.runs.predictions import Predictions
 
 ECE_BINS = 15
 TOP_K = 5

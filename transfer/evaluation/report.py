@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from transfer.errors import DataError, RunError
 from transfer.evaluation.metrics import compute_metrics
-from transfer.runs.run import Predictions, Run
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run
 from transfer.system.files import read_csv, write_csv, write_json, write_text
 
 NEEDED = (
@@ -122,10 +124,7 @@ def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Mappin
 
 
 def _read_json(run: Run, directory: Path, name: str) -> Mapping[str, Any]:
-    value = run.read_json(str((directory / name).absolute()))
-    if not isinstance(value, dict):
-        raise RunError(f"Expected a JSON object in {directory / name}. Received: {value!r:.60}")
-    return value
+    return run.read_json(str((directory / name).absolute()))
 
 
 def _read_history(run: Run) -> list[dict[str, str]]:
@@ -143,7 +142,7 @@ def _context(
     from transfer.evaluation.curves import learning_curves
     from transfer.evaluation.doubts import read_doubts
 
-    info = _read_json(run, run.path, "run.json") if (run.path / "run.json").is_file() else {}
+    info = _info(run)
     own = directory.resolve() == run.path.resolve()
     here = directory / "evaluation.json"
     evaluation = _read_json(run, directory, "evaluation.json") if here.is_file() else {}
@@ -182,6 +181,15 @@ def _context(
     }
 
 
+def _info(run: Run) -> dict[str, Any]:
+    """Return run.json with its settings, as one mapping; empty where there is none."""
+    if not (run.path / "run.json").is_file():
+        return {}
+    info: dict[str, Any] = asdict(run.info)
+    settings: dict[str, Any] = info["settings"]
+    return settings | (info["features"] or {}) | info
+
+
 def _told_by(
     split: str, info: Mapping[str, Any], history: Sequence[Mapping[str, str]]
 ) -> str | None:
@@ -197,7 +205,7 @@ def _told_by(
 
 def _doubted(info: Mapping[str, Any]) -> tuple[int, int]:
     """Return how many labels are likely wrong, and of how many images; 0 for what is not known."""
-    about = info.get("suspects")
+    about = info.get("label_errors")
     found = [about.get(name) if isinstance(about, dict) else 0 for name in ("likely", "images")]
     likely, images = (number if isinstance(number, int) else 0 for number in found)
     return likely, images
@@ -205,7 +213,7 @@ def _doubted(info: Mapping[str, Any]) -> tuple[int, int]:
 
 def _folds(info: Mapping[str, Any]) -> Mapping[str, Any] | None:
     folds = info.get("folds")
-    return folds if isinstance(folds, dict) and "per_fold" in folds else None
+    return folds if isinstance(folds, dict) and folds["per_fold"] else None
 
 
 def _render(context: Mapping[str, Any]) -> str:

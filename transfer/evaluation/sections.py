@@ -136,7 +136,7 @@ def _best_epoch(epochs: Sequence[Mapping[str, str]], monitor: Any) -> int | None
 
 def tell_recipe(recipe: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe in words: behind what was left open stands what run.json says was used."""
-    known = {**info, **(info.get("plan") or {}), **(info.get("features") or {})}
+    known = info
     told = {}
     for name, value in recipe.items():
         used = known.get(name)

@@ -1,56 +1,45 @@
-"""The learning rate range test: a short training whose rate rises until the loss does too."""
+"""The learning rate range test: a short training whose rate rises until the loss rises too."""
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from transfer.data.groups import number_groups
+from transfer.data.dataset import Dataset
 from transfer.errors import UsageError
-from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import naming_bad_files
-from transfer.networks.classifier import build_extractor, is_from_scratch, layers_to_unfreeze
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.system.progress import bar
-from transfer.training.balance import weigh_classes
-from transfer.training.feature_plan import (
-    choose_cut,
-    compute_features,
-    frozen_network,
-    open_cache,
-    views_of,
-)
 from transfer.training.head.fitting import fit_head
-from transfer.training.optim.precision import resolve_mixed_precision
-from transfer.training.optim.schedules import settle
-from transfer.training.seeds import sow
-from transfer.training.tuning.batches import Batches, Tuning, with_targets
+from transfer.training.settle import settle
+from transfer.training.setup import Setup, Tunable, compute_features, prepare
+from transfer.training.tuning.batches import Batches, with_targets
 from transfer.training.tuning.fit import compile_for_tuning
 from transfer.training.tuning.history import History
 
 LOWEST, HIGHEST, STEPS = 1e-7, 1.0, 100
-QUIET = 25  # first steps, with rates that change nothing yet: what they show is noise
+QUIET = 25  # first steps, whose rates are too low to change anything: they show the noise
 KERNEL = np.array([1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1]) / 36.0
 
 
 @dataclass(frozen=True)
 class RateCurve:
-    """What each learning rate did.
+    """The loss at each learning rate.
 
     Attributes:
         rates: Learning rate of each step, rising.
         losses: Training loss of its batch, before the step.
         smoothed: The same, as a weighted geometric mean of 11 neighbours.
-        suggestion: Where the loss is low from the start, half the limit; else where the smoothed
-            loss falls fastest; None where there is no limit, or no fall by more than noise.
-        limit: From where on it stays above what it was at first; None where it does not.
+        suggestion: Where the loss is low from the start, half the limit; otherwise where the
+            smoothed loss falls fastest; None without a limit, or without a fall beyond the noise.
+        limit: Rate from which the smoothed loss stays above its initial value; None without.
     """
 
     rates: tuple[float, ...]
@@ -60,86 +49,55 @@ class RateCurve:
     limit: float | None
 
 
-def find_rate(
-    folder: ImageFolder,
-    recipe: Recipe,
-    weights: Weights,
-    sha256: Mapping[str, str],
-    groups: Mapping[str, str],
-) -> RateCurve:
-    """Raise the rate from 1e-7 to 1 over 100 steps of fine-tuning, and look at the loss.
+def find_rate(dataset: Dataset, recipe: Recipe, weights: Weights) -> RateCurve:
+    """Raise the rate from 1e-7 to 1 over 100 steps of fine-tuning, and record the loss.
 
     L. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3. All is as
-    in `transfer.training.train.train`, from the trained head on; nothing is kept but features.
+    in `transfer.training.train.train`, from the fitted head on; only features are kept.
 
     Args:
-        folder: All images, each with its split.
+        dataset: The images, each with its split.
         recipe: The knobs; rate, schedule and epochs do not matter.
-        weights: The backbone's weights, present as a file (or "none").
-        sha256: Path to hex digest of the file, for every image.
-        groups: Path to the key of its group, for every image.
+        weights: The backbone's.
 
     Raises:
         UsageError: Nothing is to be fine-tuned.
     """
-    sow(recipe)
-    sides = folder.select("train"), folder.select("val")
     steps = STEPS * recipe.accumulate
-    extractor = build_extractor(recipe, weights)
-    base = extractor.get_layer(recipe.backbone)
-    recipe = replace(
-        settle(recipe, len(sides[0]), base),
-        epochs=math.ceil(steps / math.ceil(len(sides[0]) / recipe.batch_size)),
-        monitor="val_loss",
-        mixed_precision=resolve_mixed_precision(recipe.mixed_precision),
-    )
+    settings, base = settle(recipe, dataset, weights)
+    if not settings.fine_tunes:
+        raise UsageError(
+            "Nothing is fine-tuned with {knob} none. Expected blocks to train.", knob="unfreeze"
+        )
+    batches = math.ceil(len(dataset.train) / settings.batch_size)
+    settings = replace(settings, epochs=math.ceil(steps / batches), monitor="val_loss")
     with tempfile.TemporaryDirectory() as scratch:
-        own = number_groups(groups, sides[0].paths)
-        model, batches = _fine_tuning(extractor, sides, recipe, weights, sha256, own, Path(scratch))
-        model = compile_for_tuning(model, base, recipe, steps)
+        setup = prepare(settings, dataset, weights, Path(scratch), base)
+        tunable = _fitted(setup)
+        model = compile_for_tuning(tunable, settings, steps)
         model.optimizer.learning_rate = rising(LOWEST, HIGHEST, steps)
-        batches = with_targets(batches, model.output_shape[-1], recipe)
+        with_soft = with_targets(tunable.batches, model.output_shape[-1], settings)
         with naming_bad_files():
-            rates, losses = _climb(model, batches, steps, recipe.accumulate)
+            rates, losses = _climb(model, with_soft, steps, settings.accumulate)
     return read_curve(rates, losses, guessing=math.log(model.output_shape[-1]))
 
 
-def _fine_tuning(
-    extractor: keras.Model,
-    sides: tuple[ImageFolder, ImageFolder],
-    recipe: Recipe,
-    weights: Weights,
-    sha256: Mapping[str, str],
-    groups: np.ndarray,
-    scratch: Path,
-) -> tuple[keras.Model, Batches]:
-    """Return the model as fine-tuning takes it up, and the batches that it gets."""
-    base = extractor.get_layer(recipe.backbone)
-    from_scratch = is_from_scratch(recipe, weights)
-    chosen = layers_to_unfreeze(base, recipe.unfreeze, from_scratch)
-    if not chosen:
-        raise UsageError("Nothing is fine-tuned with --unfreeze none. Expected blocks to train.")
-    counts = np.bincount(sides[0].labels, minlength=len(sides[0].classes)).tolist()
-    class_weights = weigh_classes(counts, recipe.balance)
-    cut = features = head = None
-    if not from_scratch:
-        cut, room = choose_cut(base, chosen, recipe, images=(len(sides[0]), len(sides[1])))
-        views = min(views_of(recipe, len(sides[0]), tuned=cut is not None), room)
-        network = frozen_network(extractor, base, cut, recipe)
-        cache = open_cache(network, base, cut, weights, sha256)
-        place = None if cut is None else scratch
-        features = compute_features(network, sides, cache, place, views)
-        history = History(scratch / "history.csv")
-        head, _ = fit_head(*features, class_weights, recipe, history, groups)
-    tuning = Tuning(extractor, base, chosen, cut, class_weights)
-    return tuning.start(head or tuning.new_head(recipe), sides, features, recipe)[1:]
+def _fitted(setup: Setup) -> Tunable:
+    """Return the model as it is when fine-tuning begins, and its batches."""
+    if not setup.settings.pretrained:
+        return setup.start(setup.new_head(), None)
+    setup, features = compute_features(setup)
+    history = History(setup.scratch / "history.csv")
+    groups = setup.dataset.train.group_numbers()
+    head, _ = fit_head(*features, setup.settings, history, groups)
+    return setup.start(head, features)
 
 
 def _climb(
     model: keras.Model, batches: Batches, steps: int, accumulate: int
 ) -> tuple[list[float], list[float]]:
-    """Train until the loss is that of two guesses; return the rate and the loss of each update."""
-    guessing = math.log(model.output_shape[-1])  # the loss of one who knows nothing
+    """Train until the loss is twice that of a guess; return rate and loss of each update."""
+    guessing = math.log(model.output_shape[-1])  # loss of a uniform guess
     rates: list[float] = []
     losses: list[float] = []
     waiting: list[float] = []  # losses of the batches since the last update
@@ -168,17 +126,17 @@ def rising(low: float, high: float, steps: int) -> keras.optimizers.schedules.Ex
 
 
 def read_curve(rates: Sequence[float], losses: Sequence[float], guessing: float) -> RateCurve:
-    """Return the curve, with what can be read from it.
+    """Return the curve with its suggestion and limit.
 
-    A solved head leaves little to fall: the loss is at its floor, and so the fall over, long before
-    the rate is too high. Where it starts below half of `guessing`, the end of what it bears tells
-    more: the best rate is within a factor of 2 of the largest one that does not diverge (Y. Bengio,
-    "Practical Recommendations for Gradient-Based Training of Deep Architectures", 2012).
+    With a solved head the loss starts near its floor, and its steepest fall comes long before the
+    rate is too high. Where it starts below half of `guessing`, the limit says more: the best rate
+    is within a factor of 2 of the largest one that does not diverge (Y. Bengio, "Practical
+    Recommendations for Gradient-Based Training of Deep Architectures", 2012).
 
     Args:
         rates: Learning rate of each step, rising.
         losses: Training loss of each step.
-        guessing: The loss of one who knows nothing: ln of the number of classes.
+        guessing: Loss of a uniform guess, ln(classes).
     """
     logs = np.log(np.maximum(np.asarray(losses, dtype=float), 1e-7))  # one bad batch is one of many
     smoothed, quiet = smooth(logs), logs[:QUIET]
@@ -198,13 +156,13 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], guessing: float)
 
 
 def smooth(losses: np.ndarray) -> np.ndarray:
-    """Return the mean of each value and its neighbours; unlike that of fastai it does not lag."""
+    """Return weighted means of neighbours, which unlike fastai's do not lag behind."""
     smoothed: np.ndarray = _around(losses, KERNEL) / _around(np.ones(len(losses)), KERNEL)
     return smoothed
 
 
 def _wobble(count: int) -> np.ndarray:
-    """Return the deviation of each smoothed value where that of a single one is 1."""
+    """Return the standard deviation of each smoothed value, given 1 for each single value."""
     ones = np.ones(count)
     wobble: np.ndarray = np.sqrt(_around(ones, KERNEL**2)) / _around(ones, KERNEL)
     return wobble

@@ -18,7 +18,7 @@ from transfer.features.converted import place_for
 from transfer.features.store import CHUNK, Rows, Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.folder import ImageFolder
-from transfer.recipe import Recipe
+from transfer.settings import Settings
 from transfer.system.cachedir import cache_limit
 from transfer.system.digests import sha256_or_none
 from transfer.system.progress import warn
@@ -47,13 +47,13 @@ class FeatureCache:
         self.in_use: set[Path] = set()
         self._closed = False
 
-    def view(self, folder: ImageFolder, number: int, recipe: Recipe) -> CachedView:
+    def view(self, folder: ImageFolder, number: int, settings: Settings) -> CachedView:
         """Return what is known of one view of a folder's images; 0 is the images themselves."""
         about: dict[str, Any] = {"view": number}
         keys = [self.sha256[path] for path in folder.paths]
         if number:
-            spec = {"version": AUGMENT_VERSION, **parse_augment(recipe.augment)}
-            about |= {"augment": spec, "seed": recipe.seed}
+            spec = {"version": AUGMENT_VERSION, **parse_augment(settings.augment)}
+            about |= {"augment": spec, "seed": settings.seed}
             # the seed of an image's augmentation depends on its path too
             pairs = zip(keys, folder.paths, strict=True)
             keys = [hashlib.sha256(f"{key}:{path}".encode()).hexdigest() for key, path in pairs]

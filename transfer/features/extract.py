@@ -1,4 +1,4 @@
-"""Images -> what the frozen part of a network makes of them, computed once."""
+"""Images -> features: what the frozen part of a network computes, once per image and view."""
 
 from __future__ import annotations
 
@@ -13,33 +13,31 @@ import numpy as np
 from transfer.errors import TransferError
 from transfer.features.cache import CachedView, FeatureCache
 from transfer.features.converted import convert
-from transfer.features.engines import (
-    BATCH_SIZE,
-    Engine,
-    choose_engine,
-    keras_engine,
-    openvino_engine,
-)
+from transfer.features.engines import BATCH_SIZE, Engine, keras_engine, openvino_engine
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
-from transfer.recipe import Recipe
+from transfer.settings import Settings
 from transfer.system.progress import Advance, bar
 
 SHARD = 2048  # images after which what was computed is written to the cache
 LARGEST = float(np.finfo(np.float16).max)
 
 
+class ActivationOverflow(TransferError):
+    """Activations are beyond the range of float16, in which they would be kept."""
+
+
 @dataclass(frozen=True)
 class Features:
-    """What the frozen part made of n images, each seen in `views` versions.
+    """Features of n images, each in `views` versions.
 
     Rows are ordered view by view: row ``view * n + i`` is image `i`; view 0 is the image itself.
 
     Attributes:
         vectors: float32 array of shape (views * n, d): the input of the head.
         labels: int64 array of shape (views * n,).
-        activations: float16 memory map of shape (views * n, h, w, c): what the frozen trunk
-            hands to the layers that are trained later. None where nobody asked for it.
+        activations: float16 memory map of shape (views * n, h, w, c): the input of the layers that
+            are trained later. None where they are not kept.
         views: Versions of each image, 1 or more.
         computed: Images of which at least one version was not in the cache.
     """
@@ -53,6 +51,15 @@ class Features:
     def __len__(self) -> int:
         return len(self.labels) // self.views
 
+    def per_image(self, channels: int) -> np.ndarray:
+        """Return one vector per image, float32 (n, channels): the mean over views and positions.
+
+        Args:
+            channels: Of the network's feature map; longer vectors are averaged to that.
+        """
+        shape = (self.views, len(self), -1, channels)
+        return np.asarray(self.vectors.reshape(shape).mean(axis=(0, 2)), np.float32)
+
 
 class FrozenNetwork:
     """A model and the engine that runs it, which is made when the first image needs it.
@@ -60,26 +67,23 @@ class FrozenNetwork:
     Args:
         model: From images (b, s, s, 3), RGB 0..255, to vectors (b, d), or to a list of an
             activation (b, ...) and vectors.
-        recipe: Says which engine is meant, and how images are resized and augmented.
-
-    Raises:
-        UsageError: The recipe asks for OpenVINO, which is not installed.
+        settings: Say which engine, and how images are resized and augmented.
     """
 
-    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
+    def __init__(self, model: keras.Model, settings: Settings) -> None:
         self.model = model
-        self.recipe = recipe
-        self.engine_name = choose_engine(recipe.engine, recipe.precision)
+        self.settings = settings
+        self.engine_name = settings.engine
         self._engine: Engine | None = None
 
     def engine(self, cache: FeatureCache | None) -> Engine:
-        """Return what runs the model; made on the first call."""
+        """Return the engine; it is made on the first call."""
         if self._engine is None:
             self._engine = self._make(self.model, cache)
         return self._engine
 
     def apply(self, head: keras.Model, vectors: np.ndarray) -> np.ndarray:
-        """Return what a head makes of vectors (n, d), run as it will be on top of this network."""
+        """Return a head's probabilities for vectors (n, d), on this network's engine."""
         engine = self._make(head)
         starts = range(0, len(vectors), BATCH_SIZE)
         return np.concatenate([engine(vectors[i : i + BATCH_SIZE])[0] for i in starts])
@@ -91,7 +95,7 @@ class FrozenNetwork:
             network = convert(lambda: model)
         else:
             network = convert(lambda: model, cache.converted(), cache.in_use)
-        return openvino_engine(network, self.recipe.precision)
+        return openvino_engine(network, self.settings.precision)
 
 
 def extract(
@@ -107,13 +111,14 @@ def extract(
     Args:
         network: The network, and how images come to it.
         folder: The images of one side of the split.
-        views: Augmented views of every image beside the image itself.
+        views: Augmented views of every image, in addition to the image itself.
         keep: File for the activations, where the network gives them out.
         cache: Where rows of earlier runs are found and new ones are kept, if anywhere.
 
     Raises:
         DataError: An image cannot be read.
-        TransferError: The disk has no room for the activations, or they are beyond float16.
+        ActivationOverflow: The activations are beyond float16.
+        TransferError: The disk has no room for them.
     """
     count = len(folder)
     shapes = [(count * (views + 1), *output.shape[1:]) for output in network.model.outputs]
@@ -127,7 +132,7 @@ def extract(
     with bar(title, len(vectors)) as advance:
         for view in range(views + 1):
             targets = [array[view * count : (view + 1) * count] for array in arrays]
-            stored = None if cache is None else cache.view(folder, view, network.recipe)
+            stored = None if cache is None else cache.view(folder, view, network.settings)
             missing = np.ones(count, bool) if stored is None else ~stored.restore(targets)
             advance(int(count - missing.sum()))
             if missing.any():
@@ -149,14 +154,14 @@ def _compute(
     advance: Advance,
 ) -> None:
     """Run the network over one view of the missing images and fill in their rows."""
-    recipe = network.recipe
+    settings = network.settings
     batches = image_dataset(
         folder.keep(missing.tolist()),
         size=network.model.input.shape[1],
-        resize=recipe.resize,
+        resize=settings.resize,
         batch_size=BATCH_SIZE,
-        augment=recipe.augment if view else "none",
-        seed=recipe.seed,
+        augment=settings.augment if view else "none",
+        seed=settings.seed,
         epoch=view,
         labels=False,
     )
@@ -166,9 +171,9 @@ def _compute(
             part = rows[done : done + len(outputs[-1])]
             for target, output in zip(targets, outputs[-len(targets) :], strict=True):
                 if target.dtype == np.float16 and np.abs(output).max() > LARGEST:
-                    raise TransferError(
-                        "What the frozen layers make of the images is too large for the half"
-                        " precision in which it is kept. Go without it: --trunk-cache 0"
+                    raise ActivationOverflow(
+                        "The frozen layers' activations are beyond the range of float16, in which"
+                        " they would be kept. Use --trunk-cache 0."
                     )
                 target[part] = output
             done += len(part)
@@ -187,6 +192,6 @@ def _memory_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         except OSError as error:
             raise TransferError(
                 f"Cannot keep {array.nbytes / 1e6:,.0f} MB of activations in {path.parent.parent}:"
-                f" {error.strerror}. Make room, or go without them: --trunk-cache 0"
+                f" {error.strerror}. Make room, or use --trunk-cache 0."
             ) from error
     return array

@@ -121,8 +121,8 @@ def _training(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Return training images and weight of each class, two float arrays of shape (classes,)."""
     info = run.info
     try:
-        counts = np.array([info["counts"]["train"][name] for name in run.classes], np.float64)
-        weights = np.array(info["class_weights"], np.float64)
+        counts = np.array([info.counts["train"][name] for name in run.classes], np.float64)
+        weights = np.array(info.settings.class_weights, np.float64)
         found = counts * weights
         if not (np.isfinite(found).all() and found.min() >= 0 and found.max() > 0):
             raise ValueError("no class has a weight and images")

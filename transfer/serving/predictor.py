@@ -26,7 +26,8 @@ from transfer.features.engines import (
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import walk_images
-from transfer.runs.run import Predictions, Run
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run
 from transfer.serving.postprocess import Prior
 from transfer.system.digests import sha256_of
 from transfer.system.progress import track
@@ -138,7 +139,8 @@ def _open(run: Run) -> tuple[Engine, int, int]:
 
         return load_classifier(run)
 
-    wanted = run.info.get("features", {}).get("engine")
+    features = run.info.features
+    wanted = "keras" if features is None else features.engine
     if wanted == "openvino" and has_openvino() and path.is_file():
         about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
         network = convert(load, place_for(about))

@@ -65,6 +65,14 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - that of Path raises
 
 
+def shown(path: Path) -> str:
+    """Return a path as it is shown: relative where it lies below the current folder."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically; what of a path is not UTF-8 as JSON would write it."""
     with atomic(path) as temporary:

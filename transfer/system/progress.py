@@ -39,8 +39,8 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Say nothing while the block runs: its caller tells the same in another form."""
+def silenced() -> Iterator[None]:
+    """Suppress all messages while the block runs; its caller reports in another form."""
     before, logger.disabled = logger.disabled, True
     try:
         yield

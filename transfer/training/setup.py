@@ -1,82 +1,218 @@
-"""One training: all that its steps need to know."""
+"""The one set-up of a training: its settings, its images, its network, its features."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import keras
 
-from transfer.data.groups import number_groups
+from transfer.data.dataset import Dataset
+from transfer.features.cache import FeatureCache
+from transfer.features.extract import ActivationOverflow, Features, FrozenNetwork, extract
+from transfer.images.decode import DECODE_VERSION
 from transfer.images.folder import ImageFolder
+from transfer.networks.classifier import Classifier, layers_to_unfreeze
 from transfer.networks.weights import Weights
-from transfer.recipe import Recipe
-from transfer.runs.run import Run
-from transfer.system.units import parse_seconds
-from transfer.training.keep.state import State
-from transfer.training.tuning.history import History
+from transfer.settings import Settings
+from transfer.system.cachedir import cache_limit
+from transfer.system.progress import say, warn
+from transfer.training.settle import seed_everything
+from transfer.training.tuning.batches import Batches, batches_of_activations, batches_of_images
 
-SLACK = 0.03  # of its time
+Pair = tuple[Features, Features]  # of training and validation images
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is trained, on what, and from where.
+class Setup:
+    """All that a training needs to know, made by `prepare`.
+
+    Finetune, resume, lr-find, each fold of a cross-validation, compare and the baseline from
+    scratch begin here. ``dataclasses.replace`` changes the plan (views, epochs) or the images and
+    keeps the network.
 
     Attributes:
-        run: Where model.keras, history.csv and run.json go.
-        folder: All images, each with its split.
-        recipe: The knobs; epochs, label smoothing, monitor and mixed precision are settled.
-        weights: The backbone's weights, present as a file (or "none").
-        sha256: Path to hex digest of the file, for every image: what features are found by.
-        groups: Path to the key of its group, for every image: groups are judged together.
-        about: JSON that is saved with the state of the training.
-        class_weights: Weight in the loss of each class.
-        history: Where the epochs are recorded.
-        saved: The state to go on from, where the training is taken up again.
-        until: When the run should be over, by `time.monotonic`; None where it has all the time.
+        settings: What is done.
+        dataset: The images, each with its split.
+        weights: The backbone's.
+        classifier: Backbone and head.
+        network: The frozen part, with the engine that runs it.
+        cache: Where features of earlier runs are found; None where it is off or nothing identifies
+            the network.
+        scratch: A folder for kept activations and other temporary files.
     """
 
-    run: Run
-    folder: ImageFolder
-    recipe: Recipe
+    settings: Settings
+    dataset: Dataset
     weights: Weights
-    sha256: Mapping[str, str]
-    groups: Mapping[str, str]
-    about: dict[str, Any]
-    class_weights: Sequence[float]
-    history: History
-    saved: State | None
-    until: float | None
+    classifier: Classifier
+    network: FrozenNetwork
+    cache: FeatureCache | None
+    scratch: Path
 
     @property
-    def sides(self) -> tuple[ImageFolder, ImageFolder]:
-        """Training and validation images."""
-        return self.folder.select("train"), self.folder.select("val")
+    def layers(self) -> set[str]:
+        """Names of the backbone's layers that train."""
+        return layers_to_unfreeze(self.classifier.base, self.settings.unfreeze)
 
-    @property
-    def path(self) -> Path:
-        """Where the best model is kept."""
-        return self.run.path / "model.keras"
+    def plan(self, **changes: Any) -> Setup:
+        """Return the same set-up with other settings that leave the frozen part as it is."""
+        return replace(self, settings=replace(self.settings, **changes))
 
-    @property
-    def first_epoch(self) -> int:
-        """Epochs of fine-tuning that are done already."""
-        return self.saved.epoch if self.saved else 0
+    def new_head(self) -> keras.Sequential:
+        """Return an untrained head."""
+        return self.classifier.new_head(len(self.settings.class_weights), self.settings.seed)
 
-    @property
-    def left(self) -> float:
-        """Seconds to the end of the run, infinity where it has all the time."""
-        return float("inf") if self.until is None else self.until - time.monotonic()
+    def features_of(self, images: ImageFolder, views: int = 0) -> Features:
+        """Return the features of images of one split, from the cache or computed.
 
-    @property
-    def slack(self) -> float:
-        """By how many seconds the run may miss the end of its time."""
-        return SLACK * (parse_seconds(self.recipe.time) or 0.0)
+        Args:
+            images: The images.
+            views: Augmented views of each.
+        """
+        keep = self.scratch / f"{images.splits[0]}.npy" if self.settings.cut else None
+        return extract(self.network, images, views=views, keep=keep, cache=self.cache)
 
-    def numbers(self, *sides: ImageFolder) -> np.ndarray:
-        """Return the group of each image of some sides, one after the other, as int64 (n,)."""
-        return number_groups(self.groups, [path for side in sides for path in side.paths])
+    def start(self, head: keras.Model, features: Pair | None, first_epoch: int = 0) -> Tunable:
+        """Return what is fine-tuned, with its batches.
+
+        Args:
+            head: From vectors to probabilities.
+            features: Of the training and validation images; None from scratch.
+            first_epoch: Epochs that a resumed training has behind it.
+        """
+        settings, classifier = self.settings, self.classifier
+        whole = classifier.join(head)
+        classifier.unfreeze(whole, self.layers, normalise=not settings.pretrained)
+        if not settings.cut or features is None:
+            # A model of its own: what is compiled would be saved with its metrics.
+            model = keras.Model(whole.input, whole.output)
+            train, val = self.dataset.train.images, self.dataset.val.images
+            batches = batches_of_images(train, val, settings, first_epoch)
+        else:
+            model = classifier.above(settings.cut, head)
+            batches = batches_of_activations(*features, settings, first_epoch)
+        return Tunable(whole, model, classifier.base, batches)
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """What fine-tuning trains.
+
+    Attributes:
+        classifier: What is saved.
+        model: What is trained: the classifier, or the part of it above a cut. They share layers.
+        base: The backbone, some or all of whose layers are in both.
+        batches: Inputs of `model`.
+    """
+
+    classifier: keras.Model
+    model: keras.Model
+    base: keras.Model
+    batches: Batches
+
+
+def prepare(
+    settings: Settings,
+    dataset: Dataset,
+    weights: Weights,
+    scratch: Path,
+    base: keras.Model | None = None,
+) -> Setup:
+    """Build the network of a training with its weights, after seeding all random numbers.
+
+    Args:
+        settings: What is done.
+        dataset: The images, each with its split.
+        weights: The backbone's, present as a file (or none).
+        scratch: An existing folder for temporary files.
+        base: The backbone from `settle`, which has seeded; its weights are replaced.
+
+    Raises:
+        WeightsError: The weights do not fit.
+    """
+    if base is None:
+        seed_everything(settings.seed, settings.deterministic)
+    classifier = Classifier.build(
+        settings.backbone, settings.image_size, settings.head, weights, base
+    )
+    network = FrozenNetwork(classifier.frozen_part(settings.cut), settings)
+    cache = _open_cache(settings, dataset, weights, classifier)
+    return Setup(settings, dataset, weights, classifier, network, cache, scratch)
+
+
+def compute_features(setup: Setup) -> tuple[Setup, Pair]:
+    """Return the features of the training and validation images, and the setup that made them.
+
+    Where activations are beyond float16, in which they would be kept, the returned setup has no
+    cut: the whole network runs in every step.
+    """
+    train, val = setup.dataset.train.images, setup.dataset.val.images
+    try:
+        pair = setup.features_of(train, setup.settings.views), setup.features_of(val)
+    except ActivationOverflow:
+        warn(
+            "The frozen layers' activations are beyond the range of float16, in which they would be"
+            " kept: fine-tuning runs the whole network instead, which takes longer."
+        )
+        setup = _without_cut(setup)
+        pair = setup.features_of(train, setup.settings.views), setup.features_of(val)
+    if setup.cache is not None:
+        images, computed = sum(map(len, pair)), sum(each.computed for each in pair)
+        say(
+            f"Features of {images:,} images: {images - computed:,} from the cache,"
+            f" {computed:,} computed"
+        )
+    return setup, pair
+
+
+def _without_cut(setup: Setup) -> Setup:
+    settings = replace(setup.settings, cut="")
+    network = FrozenNetwork(setup.classifier.frozen_part(""), settings)
+    cache = _open_cache(settings, setup.dataset, setup.weights, setup.classifier)
+    return replace(setup, settings=settings, network=network, cache=cache)
+
+
+def _open_cache(
+    settings: Settings, dataset: Dataset, weights: Weights, classifier: Classifier
+) -> FeatureCache | None:
+    """Return the cache of what the frozen part computes.
+
+    Random weights differ from run to run, and a function, unlike an import string, has no name that
+    would mean the same tomorrow.
+    """
+    backbone = classifier.backbone
+    named = not (callable(backbone.constructor) or callable(backbone.preprocess))
+    if weights.sha256 is None or not named or cache_limit() == 0:
+        return None
+    images = keras.Input(classifier.base.input.shape[1:])
+    graph = keras.Model(images, classifier.base(backbone.apply_preprocess(images)))
+    identity = {
+        "backbone": backbone.name,
+        "family": backbone.family,
+        "constructor": backbone.constructor,
+        "preprocess": backbone.preprocess,
+        "graph": fingerprint(graph),
+        "weights": weights.sha256,
+        "image_size": settings.image_size,
+        "resize": settings.resize,
+        "decode": DECODE_VERSION,
+        "engine": settings.engine,
+        "precision": settings.precision,
+    }
+    cut = [f"at {settings.cut}"] if settings.cut else []
+    return FeatureCache(identity, [*cut, f"vectors ({classifier.head.pooling})"], dataset.sha256)
+
+
+def fingerprint(model: keras.Model) -> str:
+    """Return a hash of a model's layers and operations with their options, without the weights.
+
+    It notices that the code behind an import string has changed. Numbers at the end of names are
+    left out: they say how many layers of a kind this process has made before.
+    """
+    text = json.dumps(model.get_config(), sort_keys=True, default=str)
+    return hashlib.sha256(re.sub(r'_\d+"', '"', text).encode()).hexdigest()

@@ -9,11 +9,11 @@ import pytest
 from transfer.errors import TransferError
 from transfer.features.extract import Features
 from transfer.recipe import Recipe
+from transfer.statistics.scaling import common_scale, standardisation, unit
 from transfer.system.files import read_csv
-from transfer.training import probe
+from transfer.training.head import fitting as probe
 from transfer.training.head.fitting import fit_head
 from transfer.training.head.logistic import softmax, solve
-from transfer.training.head.scaling import common_scale, standardisation, unit
 from transfer.training.tuning.history import History
 from transfer.training.tuning.metrics import MacroF1
 

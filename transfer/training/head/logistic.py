@@ -1,6 +1,6 @@
-"""Multinomial logistic regression on vectors: solved, its regularisation chosen by itself.
+"""Multinomial logistic regression on vectors, solved, with its regularisation cross-validated.
 
-A linear head on frozen features is a convex problem. It has one best answer, which L-BFGS finds in
+A linear head on frozen features is a convex problem with one optimum, which L-BFGS finds in
 seconds, without a learning rate, epochs or early stopping.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from transfer.data.folds import make_folds
+from transfer.statistics.metrics import losses, softmax
 
 # scikit-learn's C times the number of rows: what suits n photos suits n photos and their views.
 STRENGTHS = 10.0 ** np.arange(-2.0, 4.1, 0.5)
@@ -21,7 +22,7 @@ ABSENT = -20.0  # logit of a class that has no image
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """What cross-validation found out.
+    """The outcome of a cross-validation.
 
     Attributes:
         strength: The best of `STRENGTHS`: the larger, the less regularised.
@@ -81,7 +82,7 @@ def cross_validate(
                 )
                 solutions[number] = solution
                 found[held] = softmax(vectors[held] @ solution[:-1] + solution[-1])
-            tried[place] = _judge(strength, found, labels, weights)
+            tried[place] = _evaluate(strength, found, labels, weights)
         return tried[place].loss
 
     place = START
@@ -140,6 +141,7 @@ def _minimise(
         solution = flat.reshape(width + 1, classes).astype(np.float32)
         kernel = solution[:-1]
         probabilities = softmax(vectors @ kernel + solution[-1])
+        # Here the clip only keeps the logarithm finite; a larger one would bend the objective.
         given = np.maximum(np.einsum("ij,ij->i", probabilities, targets), 1e-30)
         value = -(share * np.log(given)).sum(dtype=np.float64)
         value += (kernel**2).sum(dtype=np.float64) / (2 * strength)
@@ -154,16 +156,9 @@ def _minimise(
     return np.asarray(found.x.reshape(width + 1, classes), np.float32)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities (n, classes) of logits of that shape."""
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
-
-
-def _judge(
+def _evaluate(
     strength: float, probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None
 ) -> CrossValidated:
-    given = probabilities[np.arange(len(labels)), labels]
-    loss = float(np.average(-np.log(np.maximum(given, 1e-12)), weights=weights))
+    loss = float(np.average(losses(probabilities, labels), weights=weights))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == labels))
     return CrossValidated(strength, probabilities, loss, accuracy)

@@ -1,4 +1,4 @@
-"""Callbacks that neither a kill nor a NaN can spoil: the best model, patience, what to resume."""
+"""Callbacks that survive kills and NaN: the best model, early stopping, the state to resume."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
     """Keep the best model of a training at `filepath`.
 
     Keras' ModelCheckpoint opens the old file for writing before the new one is complete, takes a
-    NaN of the first epoch for the best value ever, and saves every epoch when the monitored name
-    does not exist. Here the new file is put in place only when it is whole; an epoch with a figure
-    that is not finite is never the best; a name that does not exist is refused at the first step;
-    and of two epochs with the same value the one with the lower val_loss is kept.
+    NaN in the first epoch as the best value ever, and saves every epoch when the monitored name
+    does not exist. Here the new file replaces the old one only when it is whole; an epoch with a
+    figure that is not finite is never the best; an unknown name is refused at the first step; and
+    of two epochs with the same value the one with the lower val_loss is kept.
 
     Args:
         filepath: A ``.keras`` file, or ``.weights.h5`` to save the weights alone.
         monitor: Name in the epoch's logs, for example ``"val_accuracy"``.
         mode: ``"max"`` or ``"min"``.
         initial_value_threshold: The value to beat, of a model that `filepath` holds already.
-        whole: What is saved in place of the model that is trained, where that is a part of it.
+        whole: What is saved instead of the model that is trained, where that is a part of it.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         value = (logs or {}).get(self.monitor)
         if value is None or not all(map(math.isfinite, logs.values())):
             return False
-        if value == self.best and self.best_logs:  # as good: the surer one wins
+        if value == self.best and self.best_logs:  # a tie: the lower loss wins
             return bool(logs.get("val_loss", 0.0) < self.best_logs.get("val_loss", 0.0))
         return bool(super()._should_save_model(epoch, batch, logs, filepath))
 
@@ -77,7 +77,7 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
 
 
 class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """EarlyStopping to which a NaN is the worst of all values and not, as the first, the best."""
+    """EarlyStopping that treats NaN as the worst value (Keras' own keeps a first NaN as best)."""
 
     def get_monitor_value(self, logs: Any) -> Any:
         value = super().get_monitor_value(logs)
@@ -87,19 +87,19 @@ class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
 
 
 class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Save the state of a fit before its first epoch and after each, and take a saved one up.
+    """Save the state of a fit before its first epoch and after each, and restore a saved one.
 
-    It goes behind the callbacks whose values it saves. A fit that takes a state up goes on as if
+    It goes behind the callbacks whose values it saves. A fit that restores a state goes on as if
     it had never been stopped, given the same batches and ``initial_epoch=saved.epoch``. Afterwards
     `start` holds the values of `variables_that_train` before the first epoch.
 
     Args:
         directory: The run's.
         best: Knows the best value.
-        patience: Knows how long there was no better one.
+        patience: Knows how many epochs brought no better one.
         history: The epochs so far.
-        about: JSON that is saved with it, to be compared by whoever resumes.
-        saved: From where to go on; None at the start.
+        identity: JSON that is saved with it, to be compared when it is resumed.
+        saved: The state to go on from; None at the start.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         best: BestCheckpoint,
         patience: Patience,
         history: History,
-        about: dict[str, Any],
+        identity: dict[str, Any],
         saved: State | None,
     ) -> None:
         super().__init__()
-        self.directory, self.about, self.saved = directory, about, saved
+        self.directory, self.identity, self.saved = directory, identity, saved
         self.best, self.patience, self.history = best, patience, history
         self.start: list[np.ndarray] = []
 
@@ -140,14 +140,14 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             "history": self.history.rows,
         }
         arrays = [np.asarray(variable) for variable in self._variables()]
-        save_state(self.directory, epoch, self.about | progress, [*arrays, *self.start])
+        save_state(self.directory, epoch, self.identity | progress, [*arrays, *self.start])
 
     def _restore(self, saved: State) -> None:
         variables, arrays = self._variables(), saved.arrays()
         expected = [tuple(v.shape) for v in [*variables, *variables_that_train(self.model)]]
         if expected != [array.shape for array in arrays]:
             raise RunError(
-                f"{saved.file} holds the state of another model. Train anew with: transfer"
+                f"{saved.file} holds the state of another model. Train again with: transfer"
                 f" finetune DATA --recipe {self.directory / 'recipe.json'}"
             )
         self.start = arrays[len(variables) :]
@@ -161,7 +161,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
 def variables_that_train(model: keras.Model) -> list[keras.Variable]:
     """Return all that a fit changes in a model: the weights of its layers that are not frozen.
 
-    With the moving statistics of BatchNormalization, which ``trainable_variables`` leaves out.
+    That includes the moving statistics of BatchNormalization, which ``trainable_variables`` lacks.
     """
     layers = [each for each in model._flatten_layers() if not isinstance(each, keras.Model)]
     return [weight for layer in layers if layer.trainable for weight in layer.weights]

@@ -1,4 +1,4 @@
-"""Optimizers whose learning rate falls from layer to layer, and the one that a Recipe asks for."""
+"""Optimizers whose learning rate falls from layer to layer, and the one that a run uses."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from transfer.networks.blocks import find_blocks
-from transfer.recipe import Recipe
-from transfer.training.optim.schedules import make_schedule, rate_of
+from transfer.settings import Settings
+from transfer.training.optim.schedules import make_schedule
 
 
 class _Layerwise:
@@ -18,15 +18,16 @@ class _Layerwise:
 
     A factor scales the step that a variable takes, by gradient and by weight decay. (Scaling the
     gradient would do nothing under Adam, which divides it by its own size.) Weight decay is
-    decoupled, and leaves out vectors: biases, and the scales and offsets of normalisations.
+    decoupled, except with Adam, and skips vectors: biases, and the scales and offsets of
+    normalisations.
 
     Args:
         factors: One for each of the model's ``trainable_variables``, in their order; None for 1.
-            (Their paths would not do: Keras may change them when it loads a model.)
+            (Not by path: Keras may change paths when it loads a model.)
         options: Those of the optimizer. With ``use_ema`` the average of each variable begins with
-            its value at the start and moves whenever the variable does: average = `ema_momentum` *
-            average + (1 - `ema_momentum`) * variable. (That of Keras begins after the first step,
-            and moves with every batch of an accumulation.)
+            its initial value and moves whenever the variable does: average = `ema_momentum` *
+            average + (1 - `ema_momentum`) * variable. (Keras' own begins after the first step and
+            moves with every batch of an accumulation.)
     """
 
     def __init__(self, *, factors: Sequence[float] | None = None, **options: Any) -> None:
@@ -88,7 +89,20 @@ class LayerwiseSGD(_Layerwise, keras.optimizers.SGD):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("transfer")
 class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):  # type: ignore[misc]
-    """`keras.optimizers.Adam` with a factor for the learning rate of each variable."""
+    """`keras.optimizers.Adam` with a factor for the learning rate of each variable.
+
+    Weight decay is an L2 term of the gradient, as in the original Adam. Keras decouples it here
+    too, which would make it AdamW (I. Loshchilov and F. Hutter, "Decoupled Weight Decay
+    Regularization", 2019).
+    """
+
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if self.weight_decay and self._use_weight_decay(variable):
+            gradient = gradient + self.weight_decay * keras.ops.cast(variable, gradient.dtype)
+        super().update_step(gradient, variable, learning_rate)
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Do nothing: it is in the gradient."""
 
 
 @keras.saving.register_keras_serializable("transfer")
@@ -97,26 +111,27 @@ class LayerwiseAdamW(_Layerwise, keras.optimizers.AdamW):  # type: ignore[misc]
 
 
 def make_optimizer(
-    recipe: Recipe, steps: int, factors: Sequence[float] | None = None
+    settings: Settings, steps: int, factors: Sequence[float] | None = None
 ) -> keras.optimizers.Optimizer:
-    """Return the optimizer of the fine-tuning phase.
+    """Return the optimizer for fine-tuning.
 
     Args:
-        recipe: Says which, its rate and schedule, weight decay, clipping, accumulation and the
-            averages of the weights.
+        settings: Say which, its rate and schedule, weight decay, clipping, accumulation and the
+            average of the weights.
         steps: Batches in all epochs together.
         factors: From `layer_factors`.
     """
     kinds: dict[str, Any] = {"adam": LayerwiseAdam, "adamw": LayerwiseAdamW, "sgd": LayerwiseSGD}
-    return kinds[recipe.optimizer](
-        learning_rate=make_schedule(recipe.schedule, rate_of(recipe), steps, recipe.accumulate),
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=recipe.clip_norm or None,
-        gradient_accumulation_steps=recipe.accumulate if recipe.accumulate > 1 else None,
-        use_ema=recipe.ema > 0,
-        ema_momentum=recipe.ema,
+    accumulate = settings.accumulate
+    return kinds[settings.optimizer](
+        learning_rate=make_schedule(settings.schedule, settings.learning_rate, steps, accumulate),
+        weight_decay=settings.weight_decay,
+        global_clipnorm=settings.clip_norm or None,
+        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+        use_ema=settings.ema > 0,
+        ema_momentum=settings.ema,
         factors=factors,
-        **({"momentum": 0.9} if recipe.optimizer == "sgd" else {}),
+        **({"momentum": 0.9} if settings.optimizer == "sgd" else {}),
     )
 
 

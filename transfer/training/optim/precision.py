@@ -1,4 +1,4 @@
-"""Training steps that compute in half precision, of a model that is float32 in all else."""
+"""Training steps that compute in half precision, for a model that is float32 otherwise."""
 
 from __future__ import annotations
 
@@ -8,27 +8,14 @@ from functools import partial
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from transfer.system.progress import say
 
 TENSOR_CORES = (7, 0)  # compute capability from which on NVIDIA's GPUs have them
 
 
-def resolve_mixed_precision(wanted: str) -> str:
-    """Return ``"on"`` or ``"off"`` for the Recipe's ``mixed_precision``.
-
-    ``auto`` is "on" where the GPU that TensorFlow trains on, its first, gains from it.
-    """
-    if wanted != "auto":
-        return wanted
-    gpus = tf.config.list_physical_devices("GPU")[:1]
-    details = map(tf.config.experimental.get_device_details, gpus)
-    return "on" if any(map(gains_from_half, details)) else "off"
-
-
 def gains_from_half(details: Mapping[str, Any]) -> bool:
-    """Say whether a GPU has tensor cores, from what TensorFlow knows of it."""
+    """Return whether a GPU has tensor cores, given its details from TensorFlow."""
     return bool(details.get("compute_capability", (0, 0)) >= TENSOR_CORES)
 
 

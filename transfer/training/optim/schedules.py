@@ -1,77 +1,11 @@
-"""How long a training is, and how the learning rate runs over it."""
+"""How the learning rate runs over a training."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import keras
-
-from transfer.errors import UsageError
-from transfer.recipe import Recipe
-
-EPOCHS = 8  # of fine-tuning, at least
-UPDATES = 100  # of the weights, at least: few photos need more epochs for them
-MOST_EPOCHS = 50  # more of the same few photos teaches nothing
-RATE, RATE_WITHOUT_NORMALISATION = 5e-4, 1e-4
-SMOOTHING = 0.1
-ENOUGH_TO_SMOOTH = 1000  # images
-
-
-def settle(recipe: Recipe, images: int, base: keras.Model) -> Recipe:
-    """Return a recipe whose epochs, learning rate and label smoothing are settled.
-
-    A few steps at the usual rate lead away from the solved head and not back: few photos need more
-    epochs to become as many steps.
-
-    Args:
-        recipe: These may be None.
-        images: Number of training images.
-        base: The backbone.
-
-    Raises:
-        UsageError: There are fewer batches than are accumulated for one update.
-    """
-    batches = math.ceil(images / recipe.batch_size)
-    updates = batches / recipe.accumulate  # in one epoch
-    epochs = recipe.epochs or min(MOST_EPOCHS, max(EPOCHS, math.ceil(UPDATES / updates)))
-    check_updates(recipe, batches, epochs)
-    smoothing = recipe.label_smoothing
-    if smoothing is None:
-        smoothing = SMOOTHING if images >= ENOUGH_TO_SMOOTH else 0.0
-    rate = recipe.learning_rate or (RATE if _normalises(base) else RATE_WITHOUT_NORMALISATION)
-    return replace(recipe, epochs=epochs, learning_rate=rate, label_smoothing=smoothing)
-
-
-def _normalises(base: keras.Model) -> bool:
-    kinds = (
-        keras.layers.BatchNormalization,
-        keras.layers.GroupNormalization,
-        keras.layers.LayerNormalization,
-    )
-    return any(isinstance(layer, kinds) for layer in base._flatten_layers())
-
-
-def check_updates(recipe: Recipe, batches: int, epochs: int) -> None:
-    """Raise UsageError where so few batches in each epoch never update the weights."""
-    if recipe.accumulate > batches * epochs:
-        raise UsageError(
-            f"--accumulate {recipe.accumulate} never updates the weights: there are"
-            f" {batches * epochs:,} batches in {epochs} epochs. Make it or the batches smaller."
-        )
-
-
-def epochs_of(recipe: Recipe) -> int:
-    """Return the number of epochs of a recipe from `settle`."""
-    assert recipe.epochs is not None
-    return recipe.epochs
-
-
-def rate_of(recipe: Recipe) -> float:
-    """Return the learning rate of a recipe from `settle`."""
-    assert recipe.learning_rate is not None
-    return recipe.learning_rate
 
 
 def make_schedule(
@@ -82,8 +16,8 @@ def make_schedule(
     Args:
         name: ``cosine`` (`warm_cosine`), ``onecycle`` (`OneCycle`) or ``constant``.
         peak: The highest rate.
-        steps: Batches in all.
-        accumulate: Batches that make one update. Keras counts batches.
+        steps: Batches in all epochs together.
+        accumulate: Batches that make one update. Keras asks by batches.
     """
     if name == "constant":
         return peak

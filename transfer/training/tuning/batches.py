@@ -1,13 +1,12 @@
-"""What fine-tuning is fed with: kept activations or images, batch by batch."""
+"""The input of fine-tuning: kept activations or images, batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -21,17 +20,14 @@ from transfer.images.pipeline import (
     repetitions,
     without_autotune,
 )
-from transfer.networks.classifier import build_classifier, image_size, top_of, unfreeze
-from transfer.networks.head import build_head, parse_head
-from transfer.recipe import Recipe
+from transfer.settings import Settings
 from transfer.system.progress import say
-from transfer.training.optim.schedules import epochs_of
-from transfer.training.tuning.mixing import hard_batches, resolve_mix, soft_batches
+from transfer.training.tuning.mixing import hard_batches, soft_batches
 
 
 @dataclass(frozen=True)
 class Batches:
-    """What one fit needs: a dataset that runs over all epochs, and one that is run each epoch."""
+    """A dataset that runs over all epochs, and a validation set that is run in each."""
 
     train: tf.data.Dataset
     val: tf.data.Dataset
@@ -40,27 +36,22 @@ class Batches:
 
 
 def batches_of_activations(
-    train: Features,
-    val: Features,
-    class_weights: Sequence[float],
-    recipe: Recipe,
-    first_epoch: int = 0,
+    train: Features, val: Features, settings: Settings, first_epoch: int = 0
 ) -> Batches:
-    """Make batches of what the frozen trunk computed before, one of its views per image and epoch.
+    """Make batches of kept activations, one view per image and epoch.
 
-    Each image begins with a view of its own; no view of it comes again before all have come, or,
-    where an image comes several times in an epoch, before the next epoch.
+    Each image begins with a view of its own; no view of it is repeated before all have been used,
+    or, where an image is drawn several times in an epoch, before the next epoch.
 
     Args:
         train: With activations (views * n, ...).
         val: With activations (m, ...), one view.
-        class_weights: Weight in the loss of each class.
-        recipe: Gives balance, seed, batch size and epochs.
-        first_epoch: Epochs that a training which is taken up again has behind it.
+        settings: Give balance, class weights, seed, batch size and epochs.
+        first_epoch: Epochs that a resumed training has behind it.
     """
-    count, size, epochs = len(train), recipe.batch_size, epochs_of(recipe)
-    weights = _loss_weights(class_weights, recipe)
-    first_view = np.random.default_rng([recipe.seed, 1]).integers(train.views, size=count)
+    count, size, epochs = len(train), settings.batch_size, settings.epochs
+    weights = _loss_weights(settings)
+    first_view = np.random.default_rng([settings.seed, 1]).integers(train.views, size=count)
 
     def rows(features: Features, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         assert features.activations is not None
@@ -68,9 +59,9 @@ def batches_of_activations(
         return features.activations[chosen].astype(np.float32), labels, weights[labels]
 
     def order_of(epoch: int) -> np.ndarray:
-        if recipe.balance == "oversample":
-            return balanced_order(train.labels[:count], recipe.seed, epoch)
-        return epoch_order(count, recipe.seed, epoch)
+        if settings.balance == "oversample":
+            return balanced_order(train.labels[:count], settings.seed, epoch)
+        return epoch_order(count, settings.seed, epoch)
 
     def train_batches():  # type: ignore[no-untyped-def]
         for epoch in range(first_epoch, epochs):
@@ -108,113 +99,55 @@ def _dataset(
 
 
 def batches_of_images(
-    train: ImageFolder,
-    val: ImageFolder,
-    size: int,
-    class_weights: Sequence[float],
-    recipe: Recipe,
-    first_epoch: int = 0,
+    train: ImageFolder, val: ImageFolder, settings: Settings, first_epoch: int = 0
 ) -> Batches:
-    """Make batches of the images themselves, augmented anew in each epoch.
+    """Make batches of the images themselves, augmented differently in each epoch.
 
     Args:
         train: Training images.
         val: Validation images.
-        size: Side of the images in pixels.
-        class_weights: Weight in the loss of each class.
-        recipe: Says how they are resized, augmented, shuffled and batched.
-        first_epoch: Epochs that a training which is taken up again has behind it.
+        settings: Say how they are resized, augmented, shuffled and batched.
+        first_epoch: Epochs that a resumed training has behind it.
     """
-    weights = _loss_weights(class_weights, recipe)
-    read = partial(image_dataset, size=size, resize=recipe.resize, batch_size=recipe.batch_size)
+    weights = _loss_weights(settings)
+    read = partial(
+        image_dataset,
+        size=settings.image_size,
+        resize=settings.resize,
+        batch_size=settings.batch_size,
+    )
     return Batches(
         read(
             train,
-            augment=recipe.augment,
+            augment=settings.augment,
             shuffle=True,
-            seed=recipe.seed,
+            seed=settings.seed,
             epoch=first_epoch,
-            epochs=epochs_of(recipe) - first_epoch,
-            oversample=recipe.balance == "oversample",
+            epochs=settings.epochs - first_epoch,
+            oversample=settings.balance == "oversample",
             weights=[weights[label] for label in train.labels],
         ),
         read(val),
-        -(-len(train) // recipe.batch_size),
+        -(-len(train) // settings.batch_size),
         len(train),
     )
 
 
-def _loss_weights(class_weights: Sequence[float], recipe: Recipe) -> np.ndarray:
-    weights = np.asarray(class_weights, dtype=np.float32)
-    return np.ones_like(weights) if recipe.balance == "oversample" else weights
+def _loss_weights(settings: Settings) -> np.ndarray:
+    weights = np.asarray(settings.class_weights, dtype=np.float32)
+    return np.ones_like(weights) if settings.balance == "oversample" else weights
 
 
 def with_targets(
-    batches: Batches, num_classes: int, recipe: Recipe, first_epoch: int = 0
+    batches: Batches, num_classes: int, settings: Settings, first_epoch: int = 0
 ) -> Batches:
-    """Return batches with targets for the categorical cross-entropy in place of labels."""
-    mix = resolve_mix(recipe, batches.images)
-    if mix != "none":
-        say(f"Training on mixtures of images ({mix}).")
+    """Return batches with targets for the categorical cross-entropy instead of labels."""
+    if settings.mix != "none":
+        say(f"Training on mixtures of images ({settings.mix}).")
     return replace(
         batches,
         train=soft_batches(
-            batches.train, num_classes, recipe, mix, first_epoch * batches.steps_per_epoch
+            batches.train, num_classes, settings, first_epoch * batches.steps_per_epoch
         ),
         val=hard_batches(batches.val, num_classes),
     )
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """What is fine-tuned of a network, and how it is fed.
-
-    Attributes:
-        extractor: From images to vectors.
-        base: The backbone in it.
-        chosen: Names of its layers that are to train.
-        cut: Name of the layer whose activations are kept; None where the images are run.
-        class_weights: Weight in the loss of each class.
-    """
-
-    extractor: keras.Model
-    base: keras.Model
-    chosen: set[str]
-    cut: str | None
-    class_weights: Sequence[float]
-
-    def new_head(self, recipe: Recipe) -> keras.Sequential:
-        """Return the head that the recipe asks for, untrained."""
-        spec, vectors = parse_head(recipe.head), self.extractor.output_shape[-1]
-        return build_head(spec, vectors, len(self.class_weights), recipe.seed)
-
-    def start(
-        self,
-        head: keras.Model,
-        sides: tuple[ImageFolder, ImageFolder],
-        features: tuple[Features, Features] | None,
-        recipe: Recipe,
-        first_epoch: int = 0,
-    ) -> tuple[keras.Model, keras.Model, Batches]:
-        """Return the classifier, what is trained of it (they share layers), and its batches.
-
-        Args:
-            head: From vectors to probabilities.
-            sides: Training and validation images.
-            features: Of both, where there is a cut.
-            recipe: The knobs.
-            first_epoch: Epochs that a training which is taken up again has behind it.
-        """
-        classifier = build_classifier(self.extractor, head)
-        unfreeze(classifier, self.base, self.chosen)
-        if self.cut is None or features is None:
-            # A model of its own: what is compiled would be saved with its metrics.
-            model, size = keras.Model(classifier.input, classifier.output), image_size(recipe)
-            return (
-                classifier,
-                model,
-                batches_of_images(*sides, size, self.class_weights, recipe, first_epoch),
-            )
-        model = top_of(self.base, self.cut, head, recipe)
-        rows = batches_of_activations(*features, self.class_weights, recipe, first_epoch)
-        return classifier, model, rows

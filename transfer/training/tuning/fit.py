@@ -1,9 +1,9 @@
-"""The second phase: the top of the backbone is unfrozen and trained at a low rate."""
+"""Fine-tuning: the unfrozen top of the backbone and the head are trained at a low rate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.images.pipeline import naming_bad_files
-from transfer.recipe import MONITORS, Recipe
+from transfer.recipe import MONITORS
+from transfer.settings import Settings
 from transfer.system import signals
 from transfer.system.progress import Advance, bar, say
 from transfer.training.keep.checkpoint import BestCheckpoint, Patience, StateKeeper
@@ -20,15 +21,38 @@ from transfer.training.keep.state import State
 from transfer.training.optim.averages import AveragedWeights
 from transfer.training.optim.optimizers import layer_factors, make_optimizer
 from transfer.training.optim.precision import mix_precision
-from transfer.training.optim.schedules import check_updates, epochs_of, rate_of
+from transfer.training.setup import Tunable
 from transfer.training.tuning.batches import Batches, with_targets
 from transfer.training.tuning.history import History, check_loss
 from transfer.training.tuning.metrics import MacroF1
 
 
 @dataclass(frozen=True)
+class Record:
+    """Where a training leaves its traces, and where it goes on from.
+
+    Attributes:
+        path: model.keras, which holds the classifier as it is now, or the best since. The state
+            is saved in its folder.
+        history: Where the epochs are recorded.
+        identity: JSON that is saved with the state, to be compared when it is resumed.
+        saved: The state to go on from; None at the start.
+    """
+
+    path: Path
+    history: History
+    identity: dict[str, Any] = field(default_factory=dict)
+    saved: State | None = None
+
+    @property
+    def first_epoch(self) -> int:
+        """Epochs that a resumed training has behind it."""
+        return self.saved.epoch if self.saved else 0
+
+
+@dataclass(frozen=True)
 class Tuned:
-    """What a fit has left, beside the model as it was after the last epoch.
+    """What fine-tuning leaves, in addition to the model as it was after the last epoch.
 
     Attributes:
         best_epoch: Number, from 0, of the epoch that model.keras holds; None where none was better
@@ -45,91 +69,93 @@ class Tuned:
 
 
 def fine_tune(
-    model: keras.Model,
-    classifier: keras.Model,
-    batches: Batches,
-    recipe: Recipe,
-    path: Path,
-    history: History,
-    about: dict[str, Any],
-    saved: State | None = None,
+    tunable: Tunable,
+    settings: Settings,
+    record: Record,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Tuned:
-    """Train what is trainable in `model`, and write the classifier to `path` where it got better.
+    """Train what is trainable, and save the classifier whenever it improves.
 
-    The state is saved beside it before the first epoch and after each: a training that was
-    stopped does the epoch anew that it was in, and all else only once.
+    The state is saved before the first epoch and after each: a resumed training repeats the epoch
+    that was interrupted, and nothing else.
 
     Args:
-        model: The classifier, or the part of it above a cut that shares its layers.
-        classifier: What is saved.
-        batches: Inputs of `model`.
-        recipe: The knobs.
-        path: model.keras, which holds the classifier as it is now, or the best since.
-        history: Where the epochs are recorded, as phase "finetune".
-        about: JSON that is saved with the state.
-        saved: The state to go on from, where there is one; `batches` begin at its epoch.
+        tunable: From `Setup.start`; its batches begin at the record's first epoch.
+        settings: Say how.
+        record: Where to; the epochs are recorded as phase "finetune".
         callbacks: More of them, called last.
 
     Raises:
-        TransferError: The loss stopped being a finite number.
-        UsageError: There are fewer batches than are accumulated for one update.
+        TransferError: The loss is no longer finite.
     """
-    first_epoch = saved.epoch if saved else 0
-    epochs = epochs_of(recipe)
-    check_updates(recipe, batches.steps_per_epoch, epochs)  # of a fold, or as --time allows
-    steps = batches.steps_per_epoch * epochs
-    batches = with_targets(batches, model.output_shape[-1], recipe, first_epoch)
-    model = compile_for_tuning(model, classifier.get_layer(recipe.backbone), recipe, steps)
-    mode = MONITORS[recipe.monitor]
+    epochs, monitor = settings.epochs, settings.monitor
+    steps = tunable.batches.steps_per_epoch * epochs
+    batches = with_targets(
+        tunable.batches, tunable.model.output_shape[-1], settings, record.first_epoch
+    )
+    model = compile_for_tuning(tunable, settings, steps)
     with naming_bad_files(), bar("Training", steps) as advance:
-        advance(first_epoch * batches.steps_per_epoch)
-        before = evaluate(model, batches.val) if saved is None else {}
-        best = BestCheckpoint(path, recipe.monitor, mode, before.get(recipe.monitor), classifier)
-        patience = Patience(
-            recipe.monitor, mode=mode, patience=recipe.patience or max(5, epochs // 2)
+        advance(record.first_epoch * batches.steps_per_epoch)
+        before = evaluate(model, batches.val) if record.saved is None else {}
+        mode = MONITORS[monitor]
+        best = BestCheckpoint(record.path, monitor, mode, before.get(monitor), tunable.classifier)
+        patience = Patience(monitor, mode=mode, patience=settings.patience)
+        keeper = StateKeeper(
+            record.path.parent, best, patience, record.history, record.identity, record.saved
         )
-        keeper = StateKeeper(path.parent, best, patience, history, about, saved)
-        if saved is not None and (saved.progress["stopped"] or first_epoch == epochs):
+        if _is_over(record, epochs):
             keeper.set_model(model)
             keeper.on_train_begin()
             model.optimizer.finalize_variable_values(model.trainable_variables)  # the averages
-            return Tuned(best.best_epoch, best.best_logs, keeper.start, batches.val)
-        with signals.patiently():
-            model.fit(
-                batches.train,
-                steps_per_epoch=batches.steps_per_epoch,
-                initial_epoch=first_epoch,
-                epochs=epochs,
-                validation_data=batches.val,
-                shuffle=False,  # the dataset does it
-                verbose=0,
-                callbacks=[
-                    best,
-                    *([AveragedWeights()] if recipe.ema else []),
-                    patience,
-                    history.recorder("finetune"),
-                    keeper,
-                    _watcher(recipe, epochs, history, advance),
-                    *callbacks,
-                ],
-            )
+        else:
+            watcher = _watcher(settings, record.history, advance)
+            each = [
+                best,
+                *([AveragedWeights()] if settings.ema else []),
+                patience,
+                record.history.recorder("finetune"),
+                keeper,
+                watcher,
+                *callbacks,
+            ]
+            _fit(model, batches, (record.first_epoch, epochs), each)
     return Tuned(best.best_epoch, best.best_logs, keeper.start, batches.val)
 
 
-def compile_for_tuning(
-    model: keras.Model, base: keras.Model, recipe: Recipe, steps: int
-) -> keras.Model:
-    """Return a model compiled as the recipe says: what is trainable is settled here.
+def _is_over(record: Record, epochs: int) -> bool:
+    """Return whether all epochs were done before the interruption."""
+    saved = record.saved
+    return saved is not None and (saved.progress["stopped"] or saved.epoch == epochs)
+
+
+def _fit(
+    model: keras.Model, batches: Batches, epochs: tuple[int, int], callbacks: Sequence[Any]
+) -> None:
+    with signals.patiently():
+        model.fit(
+            batches.train,
+            steps_per_epoch=batches.steps_per_epoch,
+            initial_epoch=epochs[0],
+            epochs=epochs[1],
+            validation_data=batches.val,
+            shuffle=False,  # the dataset does it
+            verbose=0,
+            callbacks=list(callbacks),
+        )
+
+
+def compile_for_tuning(tunable: Tunable, settings: Settings, steps: int) -> keras.Model:
+    """Return the model that is trained, compiled: what is trainable is fixed from here on.
 
     Args:
-        model: What is trained.
-        base: The backbone, some or all of whose layers are in it.
-        recipe: The knobs; its mixed precision is "on" or "off".
+        tunable: What is trained.
+        settings: Say how.
         steps: Batches in all epochs together.
     """
-    optimizer = make_optimizer(recipe, steps, layer_factors(model, base, recipe.layer_decay))
-    if recipe.mixed_precision == "on":
+    model, base = tunable.model, tunable.base
+    factors = layer_factors(model, base, settings.layer_decay)
+    optimizer = make_optimizer(settings, steps, factors)
+    if settings.mixed_precision:
         model, optimizer = mix_precision(model, base, optimizer)
     model.compile(
         optimizer=optimizer,
@@ -140,13 +166,10 @@ def compile_for_tuning(
     return model
 
 
-def _watcher(
-    recipe: Recipe, epochs: int, history: History, advance: Advance
-) -> keras.callbacks.Callback:
-    """Return what moves the bar, looks at the loss of each step, and tells of each epoch."""
-    half = recipe.mixed_precision == "on"
-    hint = " Or float16 is too narrow for this network: --mixed-precision off." if half else ""
-
+def _watcher(settings: Settings, history: History, advance: Advance) -> keras.callbacks.Callback:
+    """Return what moves the bar, checks the loss of each step, and reports each epoch."""
+    narrow = " Or float16 is too narrow for this network: --mixed-precision off."
+    hint = narrow if settings.mixed_precision else ""
     epoch = 0
 
     def begin(number: int, logs: Any) -> None:
@@ -154,14 +177,15 @@ def _watcher(
         epoch = number + 1
 
     def step_done(batch: int, logs: dict[str, float]) -> None:
-        check_loss(logs["loss"], "finetune", epoch, rate_of(recipe), "--learning-rate", hint)
+        rate = settings.learning_rate
+        check_loss(logs["loss"], "finetune", epoch, rate, "--learning-rate", hint)
         advance(1)
 
     return keras.callbacks.LambdaCallback(
         on_epoch_begin=begin,
         on_train_batch_end=step_done,
         on_test_batch_end=lambda batch, logs: signals.check(),
-        on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], epochs, recipe.monitor)),
+        on_epoch_end=lambda epoch, logs: say(_line(history.rows[-1], settings)),
     )
 
 
@@ -171,8 +195,8 @@ def evaluate(model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
     return {f"val_{name}": float(value) for name, value in figures.items()}
 
 
-def _line(row: dict[str, Any], epochs: int, monitor: str) -> str:
-    left = row["seconds"] * (epochs - row["epoch"])
-    names = dict.fromkeys(["loss", "accuracy", "val_loss", "val_accuracy", monitor])
+def _line(row: dict[str, Any], settings: Settings) -> str:
+    left = row["seconds"] * (settings.epochs - row["epoch"])
+    names = dict.fromkeys(["loss", "accuracy", "val_loss", "val_accuracy", settings.monitor])
     figures = ", ".join(f"{name} {row.get(name, float('nan')):.4f}" for name in names)
-    return f"Epoch {row['epoch']:>2}/{epochs}: {figures}; at most {left:.0f} s left"
+    return f"Epoch {row['epoch']:>2}/{settings.epochs}: {figures}; at most {left:.0f} s left"

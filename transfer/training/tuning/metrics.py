@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 
@@ -13,8 +12,8 @@ from keras import ops
 class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
     """The mean F1 of the classes, over all images since the last reset.
 
-    It counts, and divides once: the mean over batches of a batch's F1 would be another number.
-    Classes without a true image are left out, as in `transfer.evaluation.metrics`.
+    It counts, and divides once: averaging the F1 of batches would give another number.
+    Classes without a true image are left out, as in `transfer.statistics.metrics.macro_f1`.
 
     Args:
         num_classes: Number of classes.
@@ -58,21 +57,3 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
 
     def _one_hot(self, labels: Any) -> Any:
         return ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype="int32")
-
-
-def judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return loss (mean of -log p of the given label), accuracy and macro_f1.
-
-    Args:
-        probabilities: float array of shape (n, classes).
-        labels: int64 array of shape (n,).
-    """
-    from sklearn.metrics import f1_score
-
-    given = probabilities[np.arange(len(labels)), labels]
-    best = probabilities.argmax(axis=1)
-    return {
-        "loss": float(-np.log(np.maximum(given, 1e-7)).mean()),
-        "accuracy": float((best == labels).mean()),
-        "macro_f1": float(f1_score(labels, best, labels=np.unique(labels), average="macro")),
-    }

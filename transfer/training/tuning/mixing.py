@@ -1,4 +1,4 @@
-"""What the model is to answer: labels become soft targets, and images mixtures of two."""
+"""Targets of training: labels become soft targets, and images mixtures of two."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transfer.recipe import Recipe
+from transfer.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-ENOUGH_TO_MIX = 20_000  # training images from which "auto" mixes
 _MIXUP_ALPHA, _CUTMIX_ALPHA = 0.2, 1.0  # of the papers, for ImageNet
 
 
 def soft_batches(
-    batches: tf.data.Dataset, num_classes: int, recipe: Recipe, mix: str, first_step: int = 0
+    batches: tf.data.Dataset, num_classes: int, settings: Settings, first_step: int = 0
 ) -> tf.data.Dataset:
     """Turn batches of labels into batches of targets for the categorical cross-entropy.
 
-    Which images are mixed, and how, depends on the seed and the number of the step alone.
+    Which images are mixed, and how, depends only on the seed and the number of the step.
 
     Args:
         batches: Of (inputs (b, ...), labels (b,), weights (b,)).
         num_classes: Number of classes.
-        recipe: Gives the label smoothing and the seed.
-        mix: From `resolve_mix`.
+        settings: Give mixing, label smoothing and seed.
         first_step: Number of the first batch, counted through all epochs.
 
     Returns:
@@ -37,19 +35,19 @@ def soft_batches(
     def mixed(
         step: np.ndarray, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        rng = np.random.default_rng([recipe.seed, int(step), 2])
-        return mix_batch(inputs, targets, weights, mix, rng)
+        rng = np.random.default_rng([settings.seed, int(step), 2])
+        return mix_batch(inputs, targets, weights, settings.mix, rng)
 
     def soften(
         step: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         inputs, labels, weights = example
         targets = tf.one_hot(labels, num_classes)
-        if mix != "none":
+        if settings.mix != "none":
             shapes = [inputs.shape, targets.shape, weights.shape]
             found = tf.numpy_function(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
             inputs, targets, weights = map(tf.ensure_shape, found, shapes)
-        smoothing = recipe.label_smoothing or 0.0
+        smoothing = settings.label_smoothing
         return inputs, targets * (1 - smoothing) + smoothing / num_classes, weights
 
     return batches.enumerate(first_step).map(soften)
@@ -60,13 +58,6 @@ def hard_batches(batches: tf.data.Dataset, num_classes: int) -> tf.data.Dataset:
     import tensorflow as tf
 
     return batches.map(lambda inputs, labels: (inputs, tf.one_hot(labels, num_classes)))
-
-
-def resolve_mix(recipe: Recipe, images: int) -> str:
-    """Return ``none``, ``mixup``, ``cutmix`` or ``both`` for so many training images."""
-    if recipe.mix != "auto":
-        return recipe.mix
-    return "both" if images >= ENOUGH_TO_MIX else "none"
 
 
 def mix_batch(

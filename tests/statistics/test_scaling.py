@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.training.head.scaling import common_scale, standardisation, standardise, unit
+from transfer.statistics.scaling import common_scale, standardisation, standardise, unit
 
 VECTORS = np.random.default_rng(0).normal(3, [1, 2, 4], (500, 3)).astype(np.float32)
 

@@ -1,0 +1,246 @@
+"""run.json as a typed, versioned record: the only place that knows its keys."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from transfer.errors import RunError
+from transfer.recipe import Recipe
+from transfer.settings import Settings
+from transfer.system.units import parse_seconds
+
+SCHEMA = 2
+Figures = dict[str, float | None]  # None stands for what is not finite
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Where the backbone's weights came from: see `transfer.networks.weights.Weights`."""
+
+    origin: str
+    file: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class FeatureInfo:
+    """Images whose features came from the cache or were computed, and by what."""
+
+    cached: int
+    computed: int
+    engine: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which weights were kept after fine-tuning, and why.
+
+    Attributes:
+        kept: ``head``, ``epoch 7`` or ``50% of fine-tuning``.
+        why: A sentence.
+        monitor: What the candidates were compared by; ``""`` where there was one only.
+        candidates: Name to value of the monitor.
+        gained: Validation images that the kept weights recognise and the head does not.
+        lost: The reverse.
+    """
+
+    kept: str
+    why: str = ""
+    monitor: str = ""
+    candidates: Figures = field(default_factory=dict)
+    gained: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """How many labels of the training and validation images look wrong.
+
+    Attributes:
+        likely: About how many.
+        images: Of how many images.
+    """
+
+    likely: int
+    images: int
+
+
+@dataclass(frozen=True)
+class FoldFigures:
+    """One fold: its number from 1, images, accuracy and macro-F1 (0..1)."""
+
+    fold: int
+    n: int
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class FoldsInfo:
+    """What a cross-validation found; see `transfer.evaluation.folds.summarise_folds`."""
+
+    phase: str
+    seconds: float
+    k: int = 0
+    n: int = 0
+    accuracy: float = 0.0
+    accuracy_ci95: tuple[float, float] = (0.0, 1.0)
+    macro_f1: float = 0.0
+    accuracy_mean: float = 0.0
+    accuracy_std: float = 0.0
+    macro_f1_mean: float = 0.0
+    macro_f1_std: float = 0.0
+    per_fold: tuple[FoldFigures, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What run.json says about a run.
+
+    Attributes:
+        data: Absolute path of the image folder.
+        split: What the run is evaluated on: ``test`` or ``val``.
+        counts: Split to class to number of images.
+        skipped: Reason to number of files that were left out.
+        bad: (path, reason) of the images that cannot be used.
+        notes: Remark to number of images.
+        weights: Where the backbone's weights came from.
+        settings: What the run does.
+        versions: Package to version.
+        created: When the run began, local time, ISO 8601; ``""`` where it is not recorded.
+        status: ``running``, ``done``, ``failed`` or ``interrupted``.
+        error: Why it failed or was interrupted; ``""`` where it did not.
+        resumed: How often it was resumed.
+        features: Where the features came from; None before they are there, and from scratch.
+        phase_kept: ``head`` or ``finetune``; ``""`` before that is known, or where an untrained
+            network was kept.
+        phases: Phase to its figures (val_accuracy, val_loss, seconds...).
+        choice: Which weights were kept; None where there was nothing to choose from.
+        label_errors: How many labels look wrong; None where that was not looked at.
+        folds: The cross-validation; None without.
+        seconds: What took how long.
+        schema: Version of this record.
+    """
+
+    data: str
+    split: str
+    counts: dict[str, dict[str, int]]
+    weights: WeightsInfo
+    settings: Settings
+    skipped: dict[str, int] = field(default_factory=dict)
+    bad: tuple[tuple[str, str], ...] = ()
+    notes: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+    status: str = "running"
+    error: str = ""
+    resumed: int = 0
+    features: FeatureInfo | None = None
+    phase_kept: str = ""
+    phases: dict[str, Figures] = field(default_factory=dict)
+    choice: Choice | None = None
+    label_errors: LabelErrors | None = None
+    folds: FoldsInfo | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+def records_settings(raw: Mapping[str, Any]) -> bool:
+    """Return whether the object in run.json holds all settings; those of older versions do not."""
+    return "settings" in raw
+
+
+def read_info(path: Path, raw: Mapping[str, Any], recipe: Recipe) -> RunInfo:
+    """Return what the object in run.json says.
+
+    Args:
+        path: The file, for messages.
+        raw: The object.
+        recipe: The run's, for what older versions did not record.
+
+    Raises:
+        RunError: A field is missing or of another type, or the file is of a newer version.
+    """
+    import msgspec
+
+    schema = raw.get("schema", 1)
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise RunError(
+            f"{path} is of a newer version of transfer (schema {schema}, at most {SCHEMA} is known"
+            " here). Update the package to read this run."
+        )
+    try:
+        return msgspec.convert(_upgraded(raw, recipe) if schema == 1 else dict(raw), RunInfo)
+    except (msgspec.ValidationError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"{path} is damaged: {str(error)[:200]}. Restore the file, or train again with:"
+            f" transfer finetune DATA --recipe {path.with_name('recipe.json')}"
+        ) from error
+
+
+def _upgraded(raw: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return the object of a run.json of schema 1 as one of today's."""
+    known = {each.name for each in fields(RunInfo)}
+    new = {key: value for key, value in raw.items() if key in known and value is not None}
+    new["settings"] = _settings_before(raw, recipe)
+    new.setdefault("data", "")
+    new.setdefault("split", "val")
+    new.setdefault("counts", {})
+    new.setdefault("weights", {"origin": "unknown"})
+    if "suspects" in raw:
+        new["label_errors"] = raw["suspects"]
+    return new
+
+
+def _settings_before(raw: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return what a run of schema 1 did, as far as run.json and recipe.json tell."""
+    plan, features = raw.get("plan") or {}, raw.get("features") or {}
+    pretrained = (raw.get("weights") or {}).get("origin", "none") != "none"
+    epochs, views = plan.get("epochs", recipe.epochs or 0), plan.get("views", recipe.views or 0)
+    monitor = raw.get("monitor", recipe.monitor)
+    return {each.name: getattr(recipe, each.name, None) for each in fields(Settings)} | {
+        "pretrained": pretrained,
+        "image_size": raw.get("image_size", recipe.image_size or 0),
+        "views": views,
+        "least_views": views,
+        "most_views": views,
+        "solve_on_views": recipe.views is not None,
+        "unfreeze": recipe.unfreeze if pretrained else "all",
+        "cut": "",
+        "head_patience": recipe.patience or 10,
+        "epochs": epochs,
+        "most_epochs": epochs,
+        "patience": recipe.patience or max(5, epochs // 2),
+        "learning_rate": raw.get("learning_rate") or recipe.learning_rate or 0.0,
+        "optimizer": "adamw" if recipe.optimizer == "auto" else recipe.optimizer,
+        "layer_decay": 0.8 if recipe.layer_decay is None else recipe.layer_decay,
+        "weight_decay": 0.01 if recipe.weight_decay is None else recipe.weight_decay,
+        "label_smoothing": raw.get("label_smoothing", recipe.label_smoothing) or 0.0,
+        "engine": features.get("engine", "keras"),
+        "engine_required": recipe.engine != "auto",
+        "mixed_precision": raw.get("mixed_precision") == "on",
+        "monitor": "val_accuracy" if monitor == "auto" else monitor,
+        "class_weights": raw.get("class_weights", ()),
+        "seconds": parse_seconds(recipe.time) or 0.0,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed packages that a model depends on."""
+    known = {"python": platform.python_version()}
+    for package, name in _PACKAGES.items():
+        with suppress(PackageNotFoundError):  # OpenVINO is an extra
+            known[name] = version(package)
+    return known
+
+
+_PACKAGES = {"transfer-classifier": "transfer"} | {
+    name: name for name in ("tensorflow", "keras", "numpy", "pillow", "openvino")
+}
