@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.runs.run import Run
+from transfer.api.run import Run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

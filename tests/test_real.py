@@ -33,13 +33,13 @@ def bees(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_ants_and_bees_are_told_apart(bees: Run) -> None:
     assert bees.metrics["n"] == 153
     assert bees.metrics["accuracy"] > 0.9
-    assert bees.info["weights"]["origin"] == "bundled"
+    assert bees.info.weights.origin == "bundled"
 
 
 @pytest.mark.case("M02")
 def test_real_photos_by_path_image_and_array(bees: Run) -> None:
     evaluated = bees.predictions()
-    files = [Path(bees.info["data"]) / path for path in evaluated.paths[::10]]
+    files = [Path(bees.info.data) / path for path in evaluated.paths[::10]]
     expected = evaluated.probabilities[::10]
     for sources in (files, [np.asarray(Image.open(file)) for file in files]):
         found = [list(each.probabilities.values()) for each in bees.predict(sources)]

@@ -111,7 +111,7 @@ def stopped(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Its validation figures get no better after the first: it ends when its patience does.
     """
     root = tmp_path_factory.mktemp("stopped")
-    shutil.copytree(trained.info["data"], root / "photos")
+    shutil.copytree(trained.info.data, root / "photos")
     knobs = {"monitor": "val_accuracy", "epochs": 500, "patience": 80, "learning_rate": 1e-9}
     toy = Toy("finetune", root / "photos", "-o", root / "run", knobs=knobs)
     assert toy.wait_for("Epoch 3/"), toy.said

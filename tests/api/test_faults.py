@@ -98,7 +98,7 @@ def test_little_memory_gives_advice_and_spoils_nothing(
 
 @pytest.mark.slow
 @pytest.mark.case("T06")
-@pytest.mark.parametrize("moment", ["Writing to", "Head trained", "Epoch 1/", "Epoch 2/"])
+@pytest.mark.parametrize("moment", ["Writing to", "Head fitted", "Epoch 1/", "Epoch 2/"])
 def test_sigterm_ends_it_soon_and_resume_goes_on(
     start: Start, make_folder: MakeFolder, tmp_path: Path, moment: str
 ) -> None:

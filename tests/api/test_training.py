@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import transfer
-from transfer.api.training import warn_of_few
+from transfer.api.images import warn_of_few
 from transfer.errors import UsageError
 from transfer.recipe import Recipe
 
@@ -26,9 +26,9 @@ def test_a_layer_that_does_not_exist_is_told_before_anything_is_written(
 @pytest.mark.parametrize(
     ("totals", "told"),
     [
-        ({"train": 22, "val": 2}, ["val has 2 of 24 images, where --val 0.2 was asked"]),
+        ({"train": 22, "val": 2}, ["val has 2 of 24 images, though --val 0.2 was requested"]),
         ({"train": 21, "val": 3}, []),
-        ({"train": 83, "val": 15, "test": 2}, ["test has 2 of 100 images, where --test 0.1"]),
+        ({"train": 83, "val": 15, "test": 2}, ["test has 2 of 100 images, though --test 0.1"]),
         ({"train": 22, "val": 2, "test given": 90}, ["val has 2 of 24 images"]),
         ({"train": 800, "val": 200, "test given": 1500}, []),
         ({"train": 980, "val given": 20}, []),
@@ -51,12 +51,14 @@ def test_sides_that_folders_give_are_not_called_chance(
     for photo in sorted(folder.glob("val/*/*"))[::2]:
         photo.unlink()
     transfer.finetune(folder, backbone=toy, unfreeze="none", val=0.9)
-    assert not [each for each in caplog.records if "was asked" in each.getMessage()]
+    assert not [each for each in caplog.records if "was requested" in each.getMessage()]
 
 
 @pytest.mark.parametrize("unfreeze", ["none", "0", "1", "dense_1"])
 def test_nothing_is_frozen_that_learned_nothing(unfreeze: str, make_folder: MakeFolder) -> None:
-    with pytest.raises(UsageError, match="'dnn' has no pretrained weights, so that nothing is"):
+    with pytest.raises(
+        UsageError, match="'dnn' has no pretrained weights here, so there is nothing"
+    ):
         transfer.finetune(make_folder(), backbone="dnn", unfreeze=unfreeze)
 
 
@@ -69,13 +71,11 @@ def test_a_layer_that_keras_has_named(make_folder: MakeFolder) -> None:
         return keras.Model(image, keras.layers.Conv2D(4, 3, strides=2)(lower))
 
     transfer.register_backbone("named-by-keras", network, image_size=16, overwrite=True)
-    run = transfer.finetune(
-        make_folder(), backbone="named-by-keras", weights="none", unfreeze="conv2d_1", epochs=1
-    )
-    assert run.info["plan"]["epochs"] == 1
+    run = transfer.finetune(make_folder(), backbone="named-by-keras", unfreeze="conv2d_1", epochs=1)
+    assert run.info.settings.epochs == 1
 
 
 def test_folds_too_small_for_an_update_are_refused(toy: str, make_folder: MakeFolder) -> None:
     few = {"batch_size": 8, "accumulate": 6, "epochs": 2, "folds": 2, "folds_finetune": True}
     with pytest.raises(UsageError, match="--accumulate 6 never updates the weights: there are 4"):
-        transfer.finetune(make_folder(), backbone=toy, weights="none", **few)
+        transfer.finetune(make_folder(), backbone=toy, **few)

@@ -28,7 +28,7 @@ def test_folds_are_said_and_stand_in_json_and_report(
     assert "Fold 3 of 3: accuracy 1.0000 on 10 images; about 0 s left" in err
     folds = json.loads(out)["folds"]
     assert (folds["k"], folds["n"], folds["accuracy"]) == (3, 30, 1.0)
-    assert folds == transfer.Run(path).info["folds"]
+    assert folds == transfer.Run(path).info.folds
     assert "Cross-validation" in (path / "report.html").read_text(encoding="utf-8")
     assert finetune("--resume", path) == 0
     assert "\nFolds:  accuracy 1.000 on 30 images" in capsys.readouterr().out

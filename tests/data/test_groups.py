@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from transfer.data.groups import check_group_by, group_images
-from transfer.data.split import assign_splits
+from transfer.data.split import SplitOptions, assign_splits
 from transfer.errors import DataError, UsageError
 from transfer.images.folder import ImageFolder
 
@@ -64,7 +64,7 @@ def test_a_name_keeps_its_side_when_images_join_it():
         both = []
         for part in (folder.keep([i % 2 == 0 for i in range(80)]), folder):
             keys = group_images(part, digests, digests, r"./\d+_")
-            split = assign_splits(part, digests, keys, val=0.2, seed=number)
+            split = assign_splits(part, digests, keys, SplitOptions(seed=number))
             both.append(dict(zip(split.paths, split.splits, strict=True)))
         moved = [path for path in both[0] if both[0][path] != both[1][path]]
         assert moved == []

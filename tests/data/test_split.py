@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from transfer.data.audit.clean import audit
-from transfer.data.split import assign_splits
+from transfer.data.split import SplitOptions, assign_splits
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
 
@@ -25,8 +25,8 @@ def made(counts: dict[str, int], splits: str = "") -> tuple[ImageFolder, dict[st
 
 def sides(folder: ImageFolder, digests: dict[str, str], **knobs) -> dict[str, str]:
     """Return the split of each image by its path."""
-    knobs = {"val": 0.2, "seed": 0, "groups": digests} | knobs
-    split = assign_splits(folder, digests, **knobs)
+    groups, known = knobs.pop("groups", digests), knobs.pop("known", None)
+    split = assign_splits(folder, digests, groups, SplitOptions(**knobs), known)
     return dict(zip(split.paths, split.splits, strict=True))
 
 
@@ -87,7 +87,7 @@ def test_one_image_per_class():
     with pytest.raises(DataError, match=r"at least 3 to hold one out for val and test"):
         sides(folder, digests, test=0.1)
     for val in (0.01, 0.99):
-        counts = assign_splits(folder, digests, digests, val=val, seed=0).counts()
+        counts = assign_splits(folder, digests, digests, SplitOptions(val=val)).counts()
         assert counts == {"train": {"a": 1, "b": 1}, "val": {"a": 1, "b": 1}}
 
 
@@ -182,7 +182,7 @@ def test_other_place_names_and_order_give_the_same_split(tree):
     for place in (root, other):
         folder = ImageFolder.index(place)
         digests = audit(folder).sha256
-        split = assign_splits(folder, digests, digests, val=0.3, seed=3)
+        split = assign_splits(folder, digests, digests, SplitOptions(val=0.3, seed=3))
         rows = zip(split.paths, split.splits, strict=True)
         held.append({(digests[path], side) for path, side in rows})
     assert held[0] == held[1]

@@ -8,16 +8,9 @@ from pathlib import Path
 import pytest
 
 from transfer.data.audit.clean import audit
-from transfer.data.split import assign_splits
-from transfer.data.splitfile import (
-    match_sides,
-    read_groups,
-    read_leaks,
-    read_sides,
-    read_split,
-    read_trained,
-    write_split,
-)
+from transfer.data.dataset import Dataset
+from transfer.data.split import SplitOptions, assign_splits
+from transfer.data.splitfile import match_sides, read_sides
 from transfer.errors import DataError, RunError
 from transfer.images.folder import ImageFolder
 
@@ -33,8 +26,8 @@ def earlier(tree, tmp_path) -> tuple[ImageFolder, dict[str, str], Path]:
     """Return images with their splits, their digests, and the split.csv of that."""
     folder = ImageFolder.index(tree({"a": 8, "b": 9}))
     digests = dict(audit(folder).sha256)
-    folder = assign_splits(folder, digests, digests, val=0.3, seed=0)
-    write_split(folder, tmp_path / "split.csv", digests, {}, digests)
+    folder = assign_splits(folder, digests, digests, SplitOptions(val=0.3))
+    Dataset(folder, digests, digests, {}).write(tmp_path / "split.csv")
     return folder, digests, tmp_path / "split.csv"
 
 
@@ -43,7 +36,7 @@ def replayed(root: Path, file: Path, seed: int = 1) -> dict[str, str]:
     folder = ImageFolder.index(root)
     digests = audit(folder).sha256
     known = match_sides(read_sides(file), folder, digests)
-    folder = assign_splits(folder, digests, digests, val=0.3, seed=seed, known=known)
+    folder = assign_splits(folder, digests, digests, SplitOptions(val=0.3, seed=seed), known)
     return {digests[path]: split for path, split in split_of(folder).items()}
 
 
@@ -55,27 +48,32 @@ def test_split_file_gives_the_split_back(tmp_path):
     folder = ImageFolder(tmp_path, classes, paths, (0, 0, 0, 1, 1, 1, 2, 2, 2), splits)
     digests = {path: hashlib.sha256(path.encode()).hexdigest() for path in paths}
     groups = digests | dict.fromkeys(paths[2:5], "patient 7")
-    write_split(folder, tmp_path / "split.csv", digests, {paths[1]: paths[0]}, groups)
-    back = read_split(tmp_path / "split.csv", tmp_path, classes)
-    assert back == folder
-    assert read_leaks(tmp_path) == {paths[1]}
-    assert read_groups(tmp_path) == groups
-    assert read_trained(tmp_path) == {digests[p] for p in paths if split_of(folder)[p] == "train"}
+    dataset = Dataset(folder, digests, groups, {paths[1]: paths[0]})
+    dataset.write(tmp_path / "split.csv")
+    assert Dataset.read(tmp_path, tmp_path, classes) == dataset
     assert match_sides(read_sides(tmp_path / "split.csv"), folder, digests) == split_of(folder)
-    for name in ("split.csv", "none.csv"):
+    for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(RunError, match="cannot be read as a split"):
-            read_split(tmp_path / name, tmp_path, ["x"])
+            Dataset.read(folder, tmp_path, ["x"])
+
+
+@pytest.mark.parametrize("path", ["/etc/1.jpg", "../1.jpg", "x/../../1.jpg", "x\\..\\..\\1.jpg"])
+def test_paths_that_lead_out_of_the_folder_are_refused(tmp_path, path):
+    (tmp_path / "split.csv").write_text(f"path,label,split\n{path},x,train\n")
+    with pytest.raises(RunError, match="leads out of the image folder"):
+        Dataset.read(tmp_path, tmp_path, ["x"])
 
 
 def test_a_split_file_needs_no_more_than_path_label_and_split(tmp_path):
     (tmp_path / "split.csv").write_text("path,label,split\nx/1.jpg,x,train\nx/2.jpg,x,val\n")
-    back = read_split(tmp_path / "split.csv", tmp_path, ["x"])
+    dataset = Dataset.read(tmp_path, tmp_path, ["x"])
+    back = dataset.images
     assert back.splits == ("train", "val")
-    assert read_leaks(tmp_path) == read_trained(tmp_path) == set()
+    assert dataset.leaks == {}
+    assert len(set(dataset.group_numbers())) == 2
     digests = dict.fromkeys(back.paths, ZERO)
     known = match_sides(read_sides(tmp_path / "split.csv"), back, digests)
     assert known == split_of(back)
-    assert read_trained(tmp_path / "elsewhere") == set()
 
 
 def test_the_same_again_by_another_seed(earlier, said):
@@ -107,7 +105,7 @@ def test_changed_missing_and_new_images(earlier, said, picture):
     assert known == {path: side for path, side in split_of(folder).items() if path != gone}
     assert "1 of the 17 images of the split file are not there" in said()
     assert "30 image(s) are new to the split file" in said()
-    found = split_of(assign_splits(*again, again[1], val=0.3, seed=1, known=known))
+    found = split_of(assign_splits(*again, again[1], SplitOptions(val=0.3, seed=1), known))
     assert {side for path, side in found.items() if "new" in path} == {"train", "val"}
 
 
@@ -121,12 +119,12 @@ def test_copies_that_were_left_out_stay_out(tree, tmp_path, other):
     root = tree({"train/a": 4, "train/b": 4, f"{other}/a": 2, f"{other}/b": 2})
     shutil.copy(root / f"{other}/a/0.jpg", root / "train/a/copy.jpg")
     folder, digests = indexed(root)
-    folder = assign_splits(folder, digests, digests, val=0.3, seed=0)
-    write_split(folder, tmp_path / "split.csv", digests, {}, digests)
+    folder = assign_splits(folder, digests, digests, SplitOptions(val=0.3))
+    Dataset(folder, digests, digests, {}).write(tmp_path / "split.csv")
     folder, digests = indexed(root)
     known = match_sides(read_sides(tmp_path / "split.csv"), folder, digests)
-    again = assign_splits(folder, digests, digests, val=0.3, seed=1, known=known)
-    assert split_of(again) == known == split_of(read_split(tmp_path / "split.csv", root, "ab"))
+    again = assign_splits(folder, digests, digests, SplitOptions(val=0.3, seed=1), known)
+    assert split_of(again) == known == split_of(Dataset.read(tmp_path, root, "ab").images)
     assert "train/a/copy.jpg" not in known
 
 

@@ -5,6 +5,7 @@ import pytest
 from transfer.errors import RunError
 from transfer.evaluation.doubts import MOST, read_doubts
 from transfer.evaluation.report import write_report
+from transfer.runs.info import LabelErrors
 from transfer.runs.run import Run
 from transfer.system.files import write_csv
 
@@ -13,7 +14,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 def doubt(run: Run, count: int = 30, stem: str = "photo") -> None:
     listed = [[f"a/{stem}{i}.jpg", "a", "b", i / 100] for i in range(count)]
-    write_csv(run.path / "suspects.csv", ["path", "given", "suggested", "score"], listed)
+    write_csv(run.path / "label_errors.csv", ["path", "given", "suggested", "score"], listed)
     far = [[f"a/{stem}{i}.jpg", "a", 0.5 - i / 100] for i in range(count - 2, count + 5)]
     write_csv(run.path / "outliers.csv", ["path", "label", "distance"], far)
 
@@ -33,10 +34,10 @@ def test_the_first_of_each_kind_and_no_suspect_twice(make_predictions, make_run)
 @pytest.mark.parametrize(("images", "shown"), [(0, 3), (24, 3), (100, 5), (1000, MOST)])
 def test_few_outliers_of_few_images(make_predictions, make_run, images: int, shown: int) -> None:
     run = make_run(make_predictions(["a", "b"]))
-    write_csv(run.path / "suspects.csv", ["path", "given", "suggested", "score"], [])
+    write_csv(run.path / "label_errors.csv", ["path", "given", "suggested", "score"], [])
     far = [[f"a/{i}.jpg", "a", 0.5] for i in range(min(images, 100) or 10)]
     write_csv(run.path / "outliers.csv", ["path", "label", "distance"], far)
-    run.update_info(suspects={"likely": 0, "images": images})
+    run.update(label_errors=LabelErrors(0, images))
     page = write_report(run).read_text(encoding="utf-8")
     section = page.partition('id="outliers"')[2].partition("</section>")[0]
     assert section.count("<li>") == shown
@@ -48,11 +49,10 @@ def test_hostile_names_stay_text(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
     doubt(run, stem=HOSTILE)
     write_csv(
-        run.path / "suspects.csv",
+        run.path / "label_errors.csv",
         ["path", "given", "suggested", "score"],
         [["../../secret.png", HOSTILE, '" onmouseover="alert(1)', 0.1]],
     )
-    run.update_info(suspects={"likely": HOSTILE})
     page = write_report(run).read_text(encoding="utf-8")
     assert "Labels that look wrong" in page
     assert "Unlike their class" in page
@@ -65,7 +65,7 @@ def test_hostile_names_stay_text(make_predictions, make_run) -> None:
 @pytest.mark.case("R06")
 def test_the_page_says_how_many_and_is_the_same_again(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]), images=True)
-    run.update_info(suspects={"likely": 1, "images": 20})
+    run.update(label_errors=LabelErrors(1, 20))
     doubt(run)
     first = write_report(run).read_text(encoding="utf-8")
     assert "About 1 label of the training and validation images looks wrong" in first

@@ -10,13 +10,13 @@ from PIL import Image
 
 import transfer
 from transfer.evaluation.label_errors import (
-    average,
     find_suspects,
     judge_out_of_fold,
     outliers,
     vote,
 )
 from transfer.features.extract import Features
+from transfer.runs.info import LabelErrors
 
 CLASSES, DIMENSIONS = 4, 60
 
@@ -137,7 +137,7 @@ def test_large_classes_are_compared_with_a_part(monkeypatch: pytest.MonkeyPatch)
 def test_views_and_positions_are_averaged() -> None:
     maps = np.arange(2 * 3 * 8, dtype=np.float32).reshape(2, 3, 4, 2)  # views, n, positions, c
     features = Features(maps.reshape(6, 8), np.zeros(6, np.int64), None, 2)
-    np.testing.assert_allclose(average(features, 2), maps.mean(axis=(0, 2)))
+    np.testing.assert_allclose(features.per_image(2), maps.mean(axis=(0, 2)))
 
 
 @pytest.mark.case("R04")
@@ -158,12 +158,12 @@ def test_a_run_lists_the_labels_that_look_wrong(
         views=0,
         unfreeze="none",
     )
-    with (run.path / "suspects.csv").open(newline="") as file:
+    with (run.path / "label_errors.csv").open(newline="") as file:
         first, *_ = rows = list(csv.DictReader(file))
     assert list(first) == ["path", "given", "suggested", "score"]
     assert first["path"] == "'=red()/in truth blue.png"
     assert (first["given"], first["suggested"]) == ("'=red()", "blue")
-    assert run.info["suspects"] == {"likely": len(rows), "images": 31}
+    assert run.info.label_errors == LabelErrors(len(rows), 31)
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "Labels that look wrong" in page
     assert page.count("in truth blue.png") > 1
@@ -176,5 +176,5 @@ def test_too_few_images_are_not_judged(
     run = transfer.finetune(
         folder, output=tmp_path / "run", backbone=toy, head_epochs=2, views=0, unfreeze="none"
     )
-    assert not (run.path / "suspects.csv").exists()
+    assert not (run.path / "label_errors.csv").exists()
     assert "Labels that look wrong" not in (run.path / "report.html").read_text(encoding="utf-8")

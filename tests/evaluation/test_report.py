@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import make_settings
 
 from transfer.errors import DataError, RunError
 from transfer.evaluation.report import write_evaluation, write_report
 from transfer.evaluation.sections import percent
+from transfer.runs.info import WeightsInfo
 from transfer.runs.predictions import Predictions
 
 HOSTILE = (
@@ -55,11 +57,11 @@ class Page(HTMLParser):
 @pytest.mark.case("R01")
 def test_hostile_names_stay_text(make_predictions, make_run) -> None:
     run = make_run(make_predictions(HOSTILE, stem=HOSTILE[0]), images=False)
-    run.update_info(
-        bad=[[HOSTILE[0], HOSTILE[1]]],
+    run.update(
+        bad=((HOSTILE[0], HOSTILE[1]),),
         skipped={HOSTILE[2]: 3},
-        notes={HOSTILE[3]: HOSTILE[0]},
-        weights={"origin": HOSTILE[1]},
+        notes={HOSTILE[3]: 1},
+        weights=WeightsInfo(HOSTILE[1]),
         versions={HOSTILE[2]: HOSTILE[2]},
         phases={HOSTILE[0]: {}},
         phase_kept=HOSTILE[0],
@@ -153,9 +155,9 @@ def test_again_gives_the_same_bytes_and_no_absolute_path(
     make_predictions, make_run, tmp_path: Path
 ) -> None:
     run = make_run(make_predictions(["a", "b", "c"]), images=True)
-    run.update_info(
-        weights={"origin": str(tmp_path / "w.h5")},
-        bad=[["a/x.jpg", f"cannot identify image file '{tmp_path}/my photos/a/x.jpg'"]],
+    run.update(
+        weights=WeightsInfo(str(tmp_path / "w.h5")),
+        bad=(("a/x.jpg", f"cannot identify image file '{tmp_path}/my photos/a/x.jpg'"),),
     )
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first
@@ -225,7 +227,7 @@ def test_a_damaged_history_is_named(make_predictions, make_run) -> None:
 def test_the_epochs_of_each_phase_are_counted(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
     (run.path / "history.csv").write_text("phase,epoch\nhead,1\nhead,2\nhead,3\nfinetune,1\n")
-    run.update_info(phases={"head": {"seconds": 1.0}, "finetune": {"seconds": 2.0}})
+    run.update(phases={"head": {"seconds": 1.0}, "finetune": {"seconds": 2.0}})
     page = write_report(run).read_text(encoding="utf-8")
     assert '<th scope="row">frozen</th><td>3</td>' in page
     assert '<th scope="row">fine-tuning</th><td>1</td>' in page
@@ -236,7 +238,7 @@ def test_the_headline_is_macro_f1_where_classes_are_uneven(
     make_predictions, make_run, rare: int
 ) -> None:
     run = make_run(make_predictions(["a", "b"], [30, rare]))
-    run.update_info(counts={"train": {"a": 30, "b": rare}})
+    run.update(counts={"train": {"a": 30, "b": rare}})
     page = write_report(run).read_text(encoding="utf-8")
     name = "accuracy" if rare == 10 else "macro_f1"
     assert run.metrics["accuracy"] != run.metrics["macro_f1"]
@@ -270,7 +272,7 @@ def test_validation_images_that_chose_the_model_are_not_told_as_a_test(
     page = text_of(write_report(run))
     assert f"{chose}, which flatters a little; --test 0.1 or --folds 5 give a figure" in page
     assert promise not in page
-    run.update_info(split="test")
+    run.update(split="test")
     assert "a little; the test images give a figure" in text_of(write_report(run))
     write_evaluation(run.path, found, "test")
     page = text_of(write_report(run))
@@ -292,7 +294,7 @@ def test_validation_images_that_chose_nothing(
     if name == "solved head":
         (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\n")
     elif name == "training monitor":
-        run.update_info(monitor="loss")
+        run.update(settings=make_settings(monitor="loss"))
     else:
         directory.mkdir()
         write_evaluation(directory, make_predictions(["a", "b"]), "val")
@@ -305,11 +307,11 @@ def test_validation_images_that_chose_nothing(
 @pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
 def test_a_run_that_is_not_finished_says_so(make_predictions, make_run, status: str) -> None:
     run = make_run(make_predictions(["a", "b"]))
-    run.update_info(status="done", phase_kept="head", phases={"head": {}}, error="No space.")
+    run.update(status="done", phase_kept="head", phases={"head": {}}, error="No space.")
     page = text_of(write_report(run))
     assert "not finished" not in page
     assert "(kept)" in page
-    run.update_info(status=status)
+    run.update(status=status)
     page = text_of(write_report(run))
     assert f"This run is not finished (status: {status})" in page
     assert "Finish it with transfer finetune --resume RUN, and evaluate it again." in page
@@ -319,19 +321,15 @@ def test_a_run_that_is_not_finished_says_so(make_predictions, make_run, status: 
 
 def test_what_was_left_open_is_told_with_what_was_used(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
-    run.update_info(
-        learning_rate=0.0005,
-        monitor="val_accuracy",
-        plan={"views": 8, "epochs": 13},
-        features={"engine": "openvino"},
-        weights={"origin": "none", "file": None, "sha256": None},
-    )
+    settings = make_settings(views=8, epochs=13, engine="openvino", unfreeze="5")
+    run.update(settings=settings, weights=WeightsInfo("none"))
     page = write_report(run).read_text(encoding="utf-8")
     rows = dict(re.findall(r'row"><bdi>(\w+)</bdi></th><td><code><bdi>(.*?)</bdi>', page))
     assert rows["learning_rate"] == "default (0.0005)"
     assert (rows["views"], rows["epochs"]) == ("default (8)", "default (13)")
     assert (rows["monitor"], rows["engine"]) == ("auto (val_accuracy)", "auto (openvino)")
-    assert rows["patience"] == "default"
+    assert (rows["patience"], rows["unfreeze"]) == ("default (5)", "auto (5)")
+    assert (rows["mix"], rows["mixed_precision"]) == ("auto (none)", "auto (off)")
     assert rows["weights"] == "auto"
     assert rows["origin"] == "none"
     assert not {"file", "sha256"} & set(rows)
@@ -348,7 +346,7 @@ def test_fine_tuning_that_was_not_kept_shows_its_best_epoch(
         "finetune,1,0.3,0.7\nfinetune,2,0.6,0.8\nfinetune,3,0.5,0.8\nfinetune,4,nan,nan\n"
     )
     phases = {"head": {"val_accuracy": 0.9, "val_loss": 0.2}, "finetune": {"seconds": 2.0}}
-    run.update_info(phases=phases, phase_kept="head", monitor=monitor)
+    run.update(phases=phases, phase_kept="head", settings=make_settings(monitor=monitor))
     page = write_report(run).read_text(encoding="utf-8")
     figures = {3: "80.0\u00a0%</td><td>0.500", 1: "70.0\u00a0%</td><td>0.300"}[best]
     assert f"(best epoch: {best})</span></th><td>4</td><td>2.0</td><td>{figures}</td>" in page

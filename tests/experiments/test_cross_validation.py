@@ -1,25 +1,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from toys import make_info, make_settings
 
 import transfer
+from transfer.data.dataset import Dataset
 from transfer.errors import DataError, UsageError
 from transfer.evaluation.folds import summarise_folds
-from transfer.experiments.cross_validation import Material, Rows, judge_folds
+from transfer.experiments import cross_validation
+from transfer.experiments.cross_validation import cross_validate_run
+from transfer.experiments.material import Material, Rows
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
+from transfer.runs.directory import make_run_directory
 from transfer.runs.run import Run
 from transfer.system.files import read_csv
-from transfer.system.lock import make_run_directory
-from transfer.training import cross_validation
+from transfer.training.setup import Setup
 
 MakeFolder = Callable[..., Path]
 CLASSES = ("a", "b", "c")
@@ -40,22 +45,28 @@ def material(
     vectors: np.ndarray, labels: np.ndarray, groups: np.ndarray, known: int, **knobs: Any
 ) -> Material:
     """Make features of a network that is not there: `known` training images, then validation."""
-
-    def side(split: str, rows: slice) -> tuple[ImageFolder, Features]:
-        chosen = labels[rows]
-        paths = tuple(f"{split}/{i}.png" for i in range(len(chosen)))
-        folder = ImageFolder(Path("/no"), CLASSES, paths, tuple(chosen), (split,) * len(chosen))
-        return folder, Features(vectors[rows].astype(np.float32), chosen, None, 1)
-
-    recipe = Recipe(**{"monitor": "val_accuracy", "folds": 5} | knobs)
-    (train, one), (val, two) = side("train", slice(known)), side("val", slice(known, None))
+    names = ["train"] * known + ["val"] * (len(labels) - known)
+    paths = tuple(f"{split}/{i}.png" for i, split in enumerate(names))
+    images = ImageFolder(Path("/no"), CLASSES, paths, tuple(labels.tolist()), tuple(names))
+    keys = {path: f"{group:05d}" for path, group in zip(paths, groups, strict=True)}
+    dataset = Dataset(images, dict.fromkeys(paths, ""), keys, {})
     none: Any = None
-    return Material((train, val), (one, two), groups, recipe, Weights("none"), none, set(), None)
+    settings = make_settings(**{"folds": 5} | knobs)
+    setup = Setup(settings, dataset, Weights("own"), none, none, None, Path("/no"))
+    return Material(
+        setup,
+        (features(vectors[:known], labels[:known]), features(vectors[known:], labels[known:])),
+    )
+
+
+def features(vectors: np.ndarray, labels: np.ndarray) -> Features:
+    return Features(vectors.astype(np.float32), labels, None, 1)
 
 
 def judged(tmp_path: Path, made: Material, name: str = "run") -> list[dict[str, str]]:
-    run = Run.create(make_run_directory(tmp_path / name, ""), made.recipe, CLASSES)
-    judge_folds(run, made, resumed=False)
+    directory = make_run_directory(tmp_path / name, "")
+    run = Run.create(directory, Recipe(), CLASSES, make_info())
+    cross_validate_run(run, made.setup, made.features, resumed=False)
     assert {item.name for item in run.path.iterdir()} == {
         "recipe.json",
         "classes.json",
@@ -77,12 +88,12 @@ def test_every_image_is_judged_once_and_groups_are_undivided(tmp_path: Path, cou
     groups = (np.arange(60) + 3 * rng.integers(0, 2, 60)) // 3 * 3 + labels
     made = material(vectors, labels, groups, 45, folds=count)
     rows = judged(tmp_path, made)
-    assert sorted(row["path"] for row in rows) == sorted(made.images.paths)
-    group_of = dict(zip(made.images.paths, groups, strict=True))
+    assert sorted(row["path"] for row in rows) == sorted(made.dataset.paths)
+    group_of = dict(zip(made.dataset.paths, groups, strict=True))
     homes = {(group_of[row["path"]], row["fold"]) for row in rows}
     assert len(homes) == len(set(groups)) < 60
     assert {row["fold"] for row in rows} == {str(number + 1) for number in range(count)}
-    label_of = dict(zip(made.images.paths, labels, strict=True))
+    label_of = dict(zip(made.dataset.paths, labels, strict=True))
     assert all(row["label"] == CLASSES[label_of[row["path"]]] for row in rows)
     assert accuracy(rows) == 1.0
     assert min(float(row["confidence"]) for row in rows) > 0.5
@@ -108,7 +119,7 @@ def test_what_a_fold_holds_out_has_no_say_in_it(tmp_path: Path, head: str) -> No
     vectors = rng.normal(size=(60, 6)) + np.eye(3, 6)[labels]
     knobs = {"head": head, "head_epochs": 10, "folds": 2}
     before = judged(tmp_path, material(vectors, labels, np.arange(60), 40, **knobs))
-    place = {path: i for i, path in enumerate(material(vectors, labels, labels, 40).images.paths)}
+    place = {path: i for i, path in enumerate(material(vectors, labels, labels, 40).dataset.paths)}
     first = [row for row in before if row["fold"] == "1"]
     others = [place[row["path"]] for row in first[1:]]
     changed = vectors.copy()
@@ -125,15 +136,15 @@ def test_features_of_both_sides_with_all_their_views() -> None:
         return Features(rows[:, None], labels, rows.astype(np.float16)[:, None, None], views)
 
     made = material(np.zeros((7, 1)), np.zeros(7, int), np.arange(7), 4)
-    made = Material(**vars(made) | {"features": (side(4, 2, 0), side(3, 1, 100))})
-    taken = cross_validation._take(made, np.array([1, 3, 4, 6]), all_views=True)
+    made = replace(made, features=(side(4, 2, 0), side(3, 1, 100)))
+    taken = made.take(np.array([1, 3, 4, 6]), all_views=True)
     assert taken.views == 2
     assert taken.vectors[:, 0].tolist() == [1, 3, 100, 102, 5, 7, 100, 102]
     assert taken.labels.tolist() == [1, 0, 0, 2] * 2
     assert taken.activations is not None
     assert taken.activations.shape == (8, 1, 1)
     assert taken.activations[np.array([3, 4])][:, 0, 0].tolist() == [102, 5]
-    plain = cross_validation._take(made, np.array([0, 6]))
+    plain = made.take(np.array([0, 6]))
     assert plain.vectors[:, 0].tolist() == [0, 102]
 
 
@@ -168,7 +179,7 @@ def test_fine_tuning_in_each_fold_is_more_than_the_head(
         transfer.finetune(folder, output=tmp_path / str(tuned), folds_finetune=tuned, **knobs)
         for tuned in (False, True)
     )
-    assert [run.info["folds"]["phase"] for run in (head, whole)] == ["head", "finetune"]
+    assert [run.info.folds.phase for run in (head, whole)] == ["head", "finetune"]
     split = {row["path"]: row["split"] for row in read_csv(head.path / "split.csv")}
     tables = [read_csv(run.path / "folds.csv") for run in (head, whole)]
     dealt = [[(row["path"], row["fold"]) for row in table] for table in tables]
@@ -192,7 +203,7 @@ def test_networks_from_scratch_are_trained_whole_or_refused(
         transfer.finetune(folder, output=tmp_path / "run", **knobs)
     assert not (tmp_path / "run").exists()
     run = transfer.finetune(folder, output=tmp_path / "run", folds_finetune=True, **knobs)
-    assert (run.info["folds"]["phase"], run.info["folds"]["n"]) == ("finetune", 30)
+    assert (run.info.folds.phase, run.info.folds.n) == ("finetune", 30)
 
 
 def test_too_few_images_are_told_before_anything_is_trained(
@@ -225,21 +236,21 @@ def test_a_run_that_was_interrupted_in_its_folds_is_trained_once(
     run = Run(tmp_path / "run")
     first = read_csv(run.path / "folds.csv")
     assert {row["fold"] for row in first} == {"1"}
-    assert "folds" not in run.info
+    assert run.info.folds is None
     files = [run.path / "model.keras", run.path / "history.csv"]
     before = [file.read_bytes() for file in files]
     caplog.clear()
     transfer.resume(run)
-    assert "in 2 folds, of which 1 are done" in caplog.text
+    assert "in 2 folds, 1 of which are done" in caplog.text
     assert "Fold 2 of 2" in caplog.text
     assert "Fold 1 of 2" not in caplog.text
     assert "Epoch  1" not in caplog.text
     assert [file.read_bytes() for file in files] == before
     rows = read_csv(run.path / "folds.csv")
     assert rows[: len(first)] == first
-    assert (len(rows), run.info["folds"]["n"]) == (30, 30)
-    assert run.info["folds"]["phase"] == "finetune"
-    assert summarise_folds(run).items() <= run.info["folds"].items()
+    assert (len(rows), run.info.folds.n) == (30, 30)
+    assert run.info.folds.phase == "finetune"
+    assert summarise_folds(run) == run.info.folds
     assert not list(run.path.glob(".*"))
 
 
@@ -250,10 +261,9 @@ def test_folds_of_another_deal_are_not_kept(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     lines = (run.path / "folds.csv").read_text().splitlines(keepends=True)
     (run.path / "folds.csv").write_text("".join(lines[:-1]))  # the last fold lacks an image
-    judge_folds(run, made, resumed=True)
+    cross_validate_run(run, made.setup, made.features, resumed=True)
     assert read_csv(run.path / "folds.csv") == first
-    other = Material(**vars(made) | {"recipe": Recipe(**vars(made.recipe) | {"seed": 1})})
-    judge_folds(run, other, resumed=True)
+    cross_validate_run(run, made.setup.plan(seed=1), made.features, resumed=True)
     again = read_csv(run.path / "folds.csv")
-    assert sorted(row["path"] for row in again) == sorted(made.images.paths)
+    assert sorted(row["path"] for row in again) == sorted(made.dataset.paths)
     assert again != first

@@ -462,19 +462,19 @@ def test_another_head_and_another_rate_need_no_inference(
     folder = make_folder(per_class=2, splits=("train", "val"))
     run = finetune(folder, tmp_path / "1", weights[0])
     how = {"engine": "keras", "precision": "f32"}
-    assert run.info["features"] == {"cached": 0, "computed": 12, **how}
+    assert run.info.features == {"cached": 0, "computed": 12, **how}
     assert "Features of 12 images: 0 from the cache, 12 computed" in caplog.text
     assert counter.take() == (1, 6 * 2 + 6)  # of the prediction afterwards nothing is kept
     again = finetune(folder, tmp_path / "2", weights[0])
-    assert again.info["features"] == {"cached": 12, "computed": 0, **how}
-    head = again.info["phases"]["head"]["val_loss"]
-    assert head == pytest.approx(run.info["phases"]["head"]["val_loss"], rel=1e-6)
+    assert again.info.features == {"cached": 12, "computed": 0, **how}
+    head = again.info.phases["head"]["val_loss"]
+    assert head == pytest.approx(run.info.phases["head"]["val_loss"], rel=1e-6)
     none = {"unfreeze": "none", "head": "avg,8", "head_learning_rate": 0.01}
-    assert finetune(folder, tmp_path / "3", weights[0], **none).info["features"]["cached"] == 12
+    assert finetune(folder, tmp_path / "3", weights[0], **none).info.features.cached == 12
     assert counter.take() == (0, 0)
     Image.new("RGB", (40, 40), "orange").save(folder / "train" / "red" / "0.png")
     changed = finetune(folder, tmp_path / "4", weights[0], **none)
-    assert changed.info["features"]["computed"] == 1
+    assert changed.info.features.computed == 1
     assert "Features of 12 images: 11 from the cache, 1 computed" in caplog.text
 
 
@@ -490,7 +490,7 @@ def test_a_size_of_nothing_neither_reads_nor_writes(
     files = {path: path.stat().st_mtime_ns for path in features_dir().rglob("*")}
     monkeypatch.setenv("TRANSFER_CACHE", "0")
     run = finetune(folder, tmp_path / "2", weights[0], **head)
-    assert run.info["features"]["computed"] == 15
+    assert run.info.features.computed == 15
     assert {path: path.stat().st_mtime_ns for path in features_dir().rglob("*")} == files
     monkeypatch.setenv("TRANSFER_CACHE", "much")
     with pytest.raises(UsageError, match=r"TRANSFER_CACHE.*'much'"):

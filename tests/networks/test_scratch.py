@@ -69,8 +69,8 @@ def test_all_of_it_is_trained_in_one_phase(
         batch_size=8,
         monitor="loss",
     )
-    assert list(run.info["phases"]) == ["finetune"]
-    assert run.info["phase_kept"] == "finetune"
+    assert list(run.info.phases) == ["finetune"]
+    assert run.info.phase_kept == "finetune"
     assert (run.path / "history.csv").read_text().count("\nfinetune,") == 4
     network = keras.models.load_model(run.path / "model.keras").get_layer("lenet5")
     moved = {
@@ -93,7 +93,7 @@ def test_an_untrained_network_that_is_kept_is_called_so(
         learning_rate=1e-20,
         monitor="val_accuracy",
     )
-    assert run.info["phase_kept"] is None
+    assert run.info.phase_kept == ""
 
 
 def test_gray_pictures_of_28_pixels(tmp_path: Path) -> None:

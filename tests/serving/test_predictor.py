@@ -47,7 +47,7 @@ def rows(predictions: list[transfer.serving.predictor.Prediction]) -> np.ndarray
 @pytest.mark.case("M02")
 def test_path_image_and_array_give_what_evaluate_gave(run: Run) -> None:
     evaluated = run.predictions()
-    files = [Path(run.info["data"]) / path for path in evaluated.paths]
+    files = [Path(run.info.data) / path for path in evaluated.paths]
     images = [Image.open(file) for file in files]
     arrays = [np.asarray(image) for image in images]
     for sources in (files, [str(file) for file in files], images, arrays, np.stack(arrays)):
@@ -70,7 +70,7 @@ def test_the_callers_array_is_left_alone(run: Run) -> None:
 @pytest.mark.case("D38")
 def test_labels_follow_the_stored_order_of_classes(run: Run) -> None:
     assert run.classes == ("10", "9", "Z")
-    folder = Path(run.info["data"])
+    folder = Path(run.info.data)
     for prediction in run.predict(folder):
         assert prediction.label == Path(prediction.path).parent.name
         assert prediction.confidence == prediction.probabilities[prediction.label]

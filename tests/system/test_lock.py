@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from transfer.errors import RunError
-from transfer.system.lock import LOCK, check_output, locked, make_run_directory, refuse_if_locked
+from transfer.runs.directory import check_output, make_run_directory
+from transfer.system.lock import LOCK, locked, refuse_if_locked
 
 HOLD = """
 import sys, time

@@ -151,7 +151,7 @@ def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     if not (run.path / "split.csv").is_file():
         return set(), _NEAR
     own = Dataset.read(run.path, root or "/", run.classes).train
-    trained = set(own.sha256.values())
+    trained = {own.sha256[path] for path in own.paths} - {""}
     copies = {path for path, digest in result.sha256.items() if digest in trained}
     if not (trained and root and Path(root).is_dir()):
         return copies, " (copies; near duplicates are not known)"

@@ -11,7 +11,7 @@ from typing import Any
 
 from transfer.api.evaluation import report
 from transfer.api.recipes import check_recipe, make_recipe
-from transfer.api.run import Run as PublicRun
+from transfer.api.run import Run
 from transfer.api.training import identity, run_training
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
@@ -20,7 +20,8 @@ from transfer.features.engines import choose_engine
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
 from transfer.runs.info import versions
-from transfer.runs.run import Run, RunLike, as_run
+from transfer.runs.run import Run as RunDirectory
+from transfer.runs.run import RunLike, as_run
 from transfer.settings import Settings
 from transfer.system.digests import sha256_or_none
 from transfer.system.lock import locked
@@ -31,7 +32,7 @@ from transfer.training.keep.state import State, clear_state, load_state
 _SHOWN = 5
 
 
-def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Any) -> PublicRun:
+def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Any) -> Run:
     """Finish a run that was interrupted.
 
     Fine-tuning goes on after the last finished epoch, with the weights, optimizer, learning rate,
@@ -57,7 +58,7 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
     Example:
         >>> transfer.resume("runs/dogs-vgg16-001")
     """
-    run = PublicRun(as_run(run).path)
+    run = Run(as_run(run).path)
     _refuse_other_knobs(run, knobs)
     with locked(run.path):
         if run.info.status == "done":
@@ -86,7 +87,7 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
     return run
 
 
-def _finish(run: Run) -> None:
+def _finish(run: RunDirectory) -> None:
     """Add what a run lacks whose training and evaluation are done."""
     if not (run.path / "model.keras").exists():
         raise run.lacks("model.keras")
@@ -96,7 +97,9 @@ def _finish(run: Run) -> None:
     clear_state(run.path)
 
 
-def _settings(run: Run, dataset: Dataset, weights: Weights, saved: State | None) -> Settings:
+def _settings(
+    run: RunDirectory, dataset: Dataset, weights: Weights, saved: State | None
+) -> Settings:
     """Return the settings of a run, on the engine that there is now."""
     import_tensorflow()  # which knows whether there is a GPU
     settings = run.info.settings
@@ -121,7 +124,7 @@ def _settings(run: Run, dataset: Dataset, weights: Weights, saved: State | None)
     return replace(settings, engine=engine)
 
 
-def _refuse_other_knobs(run: Run, knobs: Mapping[str, Any]) -> None:
+def _refuse_other_knobs(run: RunDirectory, knobs: Mapping[str, Any]) -> None:
     wanted, own = make_recipe(run.recipe, knobs).to_dict(), run.recipe.to_dict()
     different = [
         f"--{name.replace('_', '-')} is {_word(own[name])} there, not {_word(wanted[name])}"
@@ -140,7 +143,7 @@ def _word(value: Any) -> str:
     return "the default" if value is None else repr(value)
 
 
-def _find_images(run: Run, data: str | os.PathLike[str] | None) -> Path:
+def _find_images(run: RunDirectory, data: str | os.PathLike[str] | None) -> Path:
     if data is None:
         root = Path(run.info.data)
     else:
@@ -153,7 +156,7 @@ def _find_images(run: Run, data: str | os.PathLike[str] | None) -> Path:
     return root
 
 
-def _check_images(run: Run, dataset: Dataset) -> None:
+def _check_images(run: RunDirectory, dataset: Dataset) -> None:
     """Raise DataError where an image is missing or not as it was when the run began."""
     images = dataset.images
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -174,7 +177,7 @@ def _check_images(run: Run, dataset: Dataset) -> None:
         )
 
 
-def _find_state(run: Run) -> State | None:
+def _find_state(run: RunDirectory) -> State | None:
     """Return the state to go on from, and say which it is; None where there is none."""
     saved = load_state(run.path)
     if saved is None:
@@ -194,7 +197,7 @@ def _find_state(run: Run) -> State | None:
     return saved
 
 
-def _check_identity(run: Run, saved: State) -> None:
+def _check_identity(run: RunDirectory, saved: State) -> None:
     """Raise RunError where the run was changed after its training began."""
     now = identity(run)
     then = {key: saved.progress[key] for key in now}

@@ -15,7 +15,7 @@ import numpy as np
 from transfer.api.evaluation import evaluate_on, own_subject, report
 from transfer.api.images import read_images, split_options, tell_counts
 from transfer.api.recipes import check_recipe, make_recipe
-from transfer.api.run import Run as PublicRun
+from transfer.api.run import Run
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
 from transfer.data.folds import check_folds
@@ -28,7 +28,7 @@ from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
 from transfer.runs.directory import check_output, make_run_directory
 from transfer.runs.info import RunInfo, WeightsInfo, versions
-from transfer.runs.run import Run
+from transfer.runs.run import Run as RunDirectory
 from transfer.settings import Settings
 from transfer.system.digests import sha256_of
 from transfer.system.files import shown
@@ -50,7 +50,7 @@ def finetune(
     output: str | os.PathLike[str] | None = None,
     split: str | os.PathLike[str] | None = None,
     **knobs: Any,
-) -> PublicRun:
+) -> Run:
     """Train a classifier on a folder of images and evaluate it.
 
     The backbone runs once over the images and the head is fitted to its features; then the top of
@@ -101,7 +101,7 @@ def finetune(
     directory = make_run_directory(path, f"{name}-{backbone.name}")
     with locked(directory):
         info = _first_info(dataset, audit, weights, settings)
-        run = PublicRun.create(directory, recipe, dataset.images.classes, info)
+        run = Run.create(directory, recipe, dataset.images.classes, info)
         say(f"Writing to {shown(run.path)}")
         dataset.write(run.path / "split.csv")
         run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
@@ -126,7 +126,7 @@ def _first_info(dataset: Dataset, audit: Audit, weights: Weights, settings: Sett
 
 
 def run_training(
-    run: Run,
+    run: RunDirectory,
     dataset: Dataset,
     weights: Weights,
     clock: Clock,
@@ -160,7 +160,7 @@ def run_training(
 
 
 def _train_and_evaluate(
-    run: Run,
+    run: RunDirectory,
     dataset: Dataset,
     weights: Weights,
     clock: Clock,
@@ -185,7 +185,7 @@ def _train_and_evaluate(
     clear_state(run.path)
 
 
-def _find_label_errors(run: Run, outcome: Outcome) -> None:
+def _find_label_errors(run: RunDirectory, outcome: Outcome) -> None:
     """Look for wrong labels among the training and validation images, where there are features."""
     if outcome.features is None or run.info.label_errors is not None:
         return
@@ -198,7 +198,7 @@ def _find_label_errors(run: Run, outcome: Outcome) -> None:
         run.update(label_errors=result)
 
 
-def identity(run: Run) -> dict[str, Any]:
+def identity(run: RunDirectory) -> dict[str, Any]:
     """Return what must not change while a run is interrupted."""
     return {
         "recipe": run.recipe.to_dict(),

@@ -140,6 +140,8 @@ def tell_recipe(recipe: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str,
     told = {}
     for name, value in recipe.items():
         used = known.get(name)
+        if isinstance(used, bool):
+            used = "on" if used else "off"
         if isinstance(used, float):
             used = f"{used:.6g}"
         told[name] = "default" if value is None else value

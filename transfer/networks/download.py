@@ -51,7 +51,8 @@ def fetch(backbone: Backbone, folder: Path) -> Path:
     except (OSError, HTTPException, ValueError) as error:
         raise WeightsError(
             f"Cannot download {path.name} from {url}: {' '.join(str(error).split())}."
-            f" Put that file at {path} by hand, or use --weights PATH or --weights none."
+            f" Put that file at {path} by hand, use --weights PATH, or choose a backbone whose"
+            " weights are on this machine (transfer weights)."
         ) from error
     return path
 

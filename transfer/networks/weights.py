@@ -9,10 +9,10 @@ A *spec* is one of
 
 - ``auto``: the backbone's file in the folder that the variable TRANSFER_WEIGHTS names; else the
   file that comes with this package; else the ImageNet file. A model of your own for which none of
-  these is known keeps what its constructor made. Whether a network is there is never asked.
+  these is known keeps what its constructor made. Connectivity is not checked.
 - ``bundled``: the file that comes with this package.
 - ``imagenet``: Keras' own file, from the Keras cache or downloaded into it.
-- ``none``: random weights.
+- ``none``: random weights: the network is trained from scratch.
 - a path: a ``.weights.h5`` file, a legacy ``.h5`` file like Keras' own, or a folder with either.
 """
 
@@ -42,8 +42,9 @@ class Weights:
     """Where the weights of a backbone come from.
 
     Attributes:
-        origin: ``"bundled"``, ``"imagenet"``, ``"file"`` or ``"none"``.
-        path: The file; None for ``"none"`` and for an ImageNet file yet to be downloaded.
+        origin: ``"bundled"``, ``"imagenet"`` or ``"file"``; ``"own"`` for a backbone of the user's
+            whose constructor brings its weights; ``"none"`` for random weights.
+        path: The file; None for ``"own"``, ``"none"`` and an ImageNet file yet to be downloaded.
     """
 
     origin: str
@@ -120,13 +121,13 @@ def load_weights(model: keras.Model, backbone: Backbone, weights: Weights) -> No
     Args:
         model: The network; its weights are replaced, float16 files become float32.
         backbone: The record that built it.
-        weights: What `resolve_weights` returned. Origin ``"none"`` changes nothing.
+        weights: What `resolve_weights` returned. Origins ``"own"`` and ``"none"`` change nothing.
 
     Raises:
         WeightsError: The file is damaged, holds other layers or numbers that are not finite.
             The network is of no use then.
     """
-    if weights.origin == "none":
+    if weights.origin in ("own", "none"):
         return
     if weights.path is None:
         raise WeightsError(
@@ -169,7 +170,9 @@ def _locate_auto(backbone: Backbone) -> Weights:
             return Weights("file", found)
     if backbone.bundled:
         return _locate_bundled(backbone)
-    return _locate_cached(backbone) if backbone.weights_url else Weights("none")
+    if backbone.weights_url:
+        return _locate_cached(backbone)
+    return Weights("none" if backbone.scratch else "own")
 
 
 def _locate_bundled(backbone: Backbone) -> Weights:

@@ -162,8 +162,10 @@ def _some(images: ImageFolder, number: int, seed: int) -> ImageFolder:
 def _training_seconds(setup: Setup, features: tuple[Features, Features] | None) -> float:
     """Return the seconds that training on an image takes, after the first batches."""
     tunable = setup.start(setup.new_head(), features)
+    weights = tunable.base.get_weights()
     ends = _ends(tunable, setup.settings.mixed_precision)
-    tunable.base.trainable = False  # as it was
+    tunable.base.set_weights(weights)  # from scratch, statistics of BatchNormalization have moved
+    tunable.base.trainable = False
     steps, size = tunable.batches.steps_per_epoch, setup.settings.batch_size
     images = tunable.batches.images
     sizes = [min(size, images - step % steps * size) for step in range(len(ends))]

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import make_settings
 
 from transfer.errors import TransferError
 from transfer.features.extract import Features
-from transfer.recipe import Recipe
+from transfer.statistics.metrics import softmax
 from transfer.statistics.scaling import common_scale, standardisation, unit
 from transfer.system.files import read_csv
-from transfer.training.head import fitting as probe
+from transfer.training.head import fitting
 from transfer.training.head.fitting import fit_head
-from transfer.training.head.logistic import softmax, solve
+from transfer.training.head.logistic import solve
 from transfer.training.tuning.history import History
 from transfer.training.tuning.metrics import MacroF1
 
@@ -29,8 +30,7 @@ def features(count: int = 60, views: int = 1, seed: int = 0) -> Features:
 
 
 def fit(tmp_path: Path, train: Features, val: Features, **knobs: object):  # type: ignore[no-untyped-def]
-    recipe = Recipe(**{"monitor": "val_accuracy"} | knobs)  # type: ignore[arg-type]
-    return fit_head(train, val, [1.0] * 3, recipe, History(tmp_path / "history.csv"))
+    return fit_head(train, val, make_settings(**knobs), History(tmp_path / "history.csv"))
 
 
 @pytest.mark.parametrize("spec", ["linear", "avg"])
@@ -62,9 +62,9 @@ def test_groups_stay_in_one_fold(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     vectors = np.tile(rng.normal(size=(30, 40)).astype(np.float32), (3, 1))  # noise, thrice each
     train = Features(vectors, np.tile(np.arange(30) % 3, 3), None, 1)
-    recipe, history = Recipe(monitor="val_accuracy"), History(tmp_path / "history.csv")
-    easy = fit_head(train, train, [1.0] * 3, recipe, history)[1]
-    fair = fit_head(train, train, [1.0] * 3, recipe, history, np.tile(np.arange(30), 3))[1]
+    settings, history = make_settings(), History(tmp_path / "history.csv")
+    easy = fit_head(train, train, settings, history)[1]
+    fair = fit_head(train, train, settings, history, np.tile(np.arange(30), 3))[1]
     assert easy["cv_accuracy"] > 0.9
     assert fair["cv_accuracy"] < 0.7
 
@@ -86,7 +86,7 @@ def test_other_heads_and_many_vectors_go_to_keras(
 ) -> None:
     head = "linear" if large else "avg,8"
     if large:
-        monkeypatch.setattr(probe, "LARGEST", 100)
+        monkeypatch.setattr(fitting, "LARGEST", 100)
     _, figures = fit(
         tmp_path, features(), features(seed=1), head=head, head_epochs=30, head_learning_rate=0.02
     )
@@ -103,7 +103,7 @@ def test_patience_ends_the_head(tmp_path: Path) -> None:
         head="avg,8",
         head_learning_rate=0.02,
         monitor="val_accuracy",
-        patience=3,
+        head_patience=3,
     )
     found = [float(row["val_accuracy"]) for row in read_csv(tmp_path / "history.csv")]
     assert len(found) == found.index(max(found)) + 1 + 3
@@ -157,15 +157,10 @@ def test_all_vectors_alike_are_no_division_by_zero(tmp_path: Path) -> None:
     np.testing.assert_allclose(head.predict(train.vectors, verbose=0), 1 / 3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("wanted", "rows"), [(None, 60), (2, 180)])
-def test_many_photos_need_no_views_but_have_those_that_were_asked_for(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    wanted: int | None,
-    rows: int,
+@pytest.mark.parametrize(("on_views", "rows"), [(False, 60), (True, 180)])
+def test_a_head_is_solved_on_views_where_the_settings_say_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, on_views: bool, rows: int
 ) -> None:
-    monkeypatch.setattr(probe, "ENOUGH_WITHOUT_VIEWS", 60)
     caplog.set_level("INFO")
-    fit(tmp_path, features(views=3), features(), views=wanted)
+    fit(tmp_path, features(views=3), features(), solve_on_views=on_views)
     assert f"Solving the linear head: {rows} x 12 values" in caplog.text

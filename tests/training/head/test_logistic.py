@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from transfer.data.folds import make_folds
-from transfer.training.head.logistic import ABSENT, STRENGTHS, cross_validate, softmax, solve
+from transfer.statistics.metrics import softmax
+from transfer.training.head.logistic import ABSENT, STRENGTHS, cross_validate, solve
 
 
 def blobs(classes: int = 3, per_class: int = 30, spread: float = 1.5, seed: int = 0):  # type: ignore[no-untyped-def]

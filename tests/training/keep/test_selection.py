@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import make_settings
 
 import transfer
-from transfer.recipe import Recipe
+from transfer.experiments import cross_validation
+from transfer.runs.info import Choice, Figures
 from transfer.runs.run import Run
 from transfer.training import train
 from transfer.training.keep.checkpoint import save_model, variables_that_train
 from transfer.training.keep.selection import keep_the_best
+from transfer.training.setup import Tunable
 from transfer.training.tuning.fit import Tuned
 
 # Recognised where w @ x > 0: A by (1, 0), B by (0, 1), both by (0.5, 0.5), but neither by the
@@ -41,6 +45,11 @@ def build(w: tuple[float, float]) -> keras.Model:
     return model
 
 
+def tunable(model: keras.Model) -> Tunable:
+    nothing: Any = None
+    return Tunable(model, model, nothing, nothing)
+
+
 def choose(
     path: Path,
     images: list[tuple[float, float]],
@@ -49,56 +58,56 @@ def choose(
     best: tuple[float, float] | None = LAST,
     last: tuple[float, float] = LAST,
     **knobs: Any,
-) -> tuple[dict[str, Any], dict[str, Any], np.ndarray]:
+) -> tuple[Choice, Figures, np.ndarray]:
     """Choose between models; return what is said of it, its figures, and the weights kept."""
     save_model(build(start if best is None else best), path)
     x, targets = np.array(images, np.float32), np.tile([0.0, 1.0], (len(images), 1))
     val = tf.data.Dataset.from_tensor_slices((x, targets)).batch(4)
     epoch, logs = (None, {}) if best is None else (2, LOGS)
-    recipe = Recipe(**{"monitor": "val_accuracy"} | knobs)
+    settings = make_settings(**knobs)
     model = build(last)
     tuned = Tuned(epoch, logs, [kernel(start)], val)
-    said, figures = keep_the_best(model, model, tuned, recipe, path)
+    choice, figures = keep_the_best(tunable(model), tuned, settings, path)
     kept = keras.models.load_model(path, compile=False)
     np.testing.assert_array_equal(kept.get_weights()[0], model.get_weights()[0])
-    if figures and recipe.monitor.startswith("val_"):  # those of what is in the file
+    if figures and settings.monitor.startswith("val_"):  # those of what is in the file
         right = kept.predict(x, verbose=0).argmax(axis=1) == 1
         assert figures["val_accuracy"] == pytest.approx(right.mean())
-    return said, figures, kept.get_weights()[0]
+    return choice, figures, kept.get_weights()[0]
 
 
 def test_a_point_between_is_kept_where_it_is_best(tmp_path: Path, said: Callable[[], str]) -> None:
     info, figures, weights = choose(tmp_path / "m.keras", [A, A, A, B, B, C])
     np.testing.assert_array_equal(weights, kernel((0.5, 0.5)))
-    assert info == {
-        "kept": "50% of fine-tuning",
-        "why": "val_accuracy 0.8333 against 0.5000 of the head alone;"
-        " of 6 images 2 more are recognised and 0 no longer (p = 0.5; they also chose, so"
-        " it flatters)",  # 2 of 2, two-sided
-        "monitor": "val_accuracy",
-        "candidates": {
+    assert info == Choice(
+        kept="50% of fine-tuning",
+        why="val_accuracy 0.8333, against 0.5000 for the head alone; of 6 validation images, 2 are"
+        " newly recognised and 0 no longer (McNemar's test: p = 0.5, optimistic because the same"
+        " images made the choice)",  # 2 of 2, two-sided
+        monitor="val_accuracy",
+        candidates={
             "head": 3 / 6,
             "epoch 3": pytest.approx(2 / 6),
             "25% of fine-tuning": 3 / 6,
             "50% of fine-tuning": pytest.approx(5 / 6),
             "75% of fine-tuning": pytest.approx(2 / 6),
         },
-        "gained": 2,
-        "lost": 0,
-    }
+        gained=2,
+        lost=0,
+    )
     # A and B: log(1 + exp(-0.75)) = 0.3869; C: log(1 + exp(1)) = 1.3133
     assert figures["val_loss"] == pytest.approx((5 * 0.3869 + 1.3133) / 6, abs=1e-4)
     assert figures["val_macro_f1"] == pytest.approx(10 / 11)
-    assert "Kept: 50% of fine-tuning: val_accuracy 0.8333 against" in said()
+    assert "Kept: 50% of fine-tuning: val_accuracy 0.8333, against" in said()
 
 
 def test_gained_lost_and_mcnemar_by_hand(tmp_path: Path) -> None:
     images = [A, B, B, B, B, B, C]
     info, _, weights = choose(tmp_path / "m.keras", images, interpolate=False)
     np.testing.assert_array_equal(weights, kernel(LAST))
-    assert (info["kept"], info["gained"], info["lost"]) == ("epoch 3", 5, 1)
-    assert list(info["candidates"]) == ["head", "epoch 3"]
-    assert "(p = 0.22; they also chose" in info["why"]  # 2 x (1 + 6) / 2^6
+    assert (info.kept, info.gained, info.lost) == ("epoch 3", 5, 1)
+    assert list(info.candidates) == ["head", "epoch 3"]
+    assert "p = 0.22, optimistic" in info.why  # 2 x (1 + 6) / 2^6
 
 
 def test_what_is_only_as_good_does_not_take_the_place_of_the_head(tmp_path: Path) -> None:
@@ -106,15 +115,15 @@ def test_what_is_only_as_good_does_not_take_the_place_of_the_head(tmp_path: Path
     images = [A, (-1.0, 9.0)]
     info, figures, weights = choose(tmp_path / "m.keras", images, interpolate=False)
     np.testing.assert_array_equal(weights, kernel(START))
-    assert info["kept"] == "head"
-    assert info["why"] == "no other had a better val_accuracy than its 0.5000"
-    assert (info["gained"], info["lost"], figures) == (0, 0, {})
+    assert info.kept == "head"
+    assert info.why == "no other candidate had a better val_accuracy than its 0.5000"
+    assert (info.gained, info.lost, figures) == (0, 0, {})
 
 
 def test_of_equals_the_surer_takes_the_place_of_the_head(tmp_path: Path) -> None:
     scales = {"start": (-1.0, -1.0), "best": (0.5, 0.5), "last": (3.0, 3.0)}
     info, _, weights = choose(tmp_path / "m.keras", [A, B], **scales)
-    assert info["kept"] == "75% of fine-tuning"  # (2, 2): as right as (0.5, 0.5), and surer
+    assert info.kept == "75% of fine-tuning"  # (2, 2): as right as (0.5, 0.5), and surer
     np.testing.assert_array_equal(weights, kernel((2.0, 2.0)))
 
 
@@ -124,14 +133,14 @@ def test_where_nothing_is_better_the_head_is_kept(tmp_path: Path, monitor: str) 
     save_model(build((0.3, 0.4)), tmp_path / "m.keras")
     knobs: dict[str, Any] = {"start": (9.0, 0.0), "best": None, "monitor": monitor}
     info, figures, weights = choose(tmp_path / "m.keras", [A, A, A], **knobs)
-    assert (info["kept"], figures) == ("head", {})
+    assert (info.kept, figures) == ("head", {})
     np.testing.assert_array_equal(weights, kernel((9.0, 0.0)))
 
 
 def test_the_lowest_loss_is_best_where_it_is_the_monitor(tmp_path: Path) -> None:
     info, _, _ = choose(tmp_path / "m.keras", [A, A, B, B], monitor="val_loss")
-    assert info["kept"] == "50% of fine-tuning"
-    assert min(info["candidates"].values()) == info["candidates"]["50% of fine-tuning"]
+    assert info.kept == "50% of fine-tuning"
+    assert min(info.candidates.values()) == info.candidates["50% of fine-tuning"]
 
 
 @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss"])
@@ -143,9 +152,9 @@ def test_weights_that_are_no_numbers_are_never_kept(
     zero = (-1.0, -1.0)  # what says nothing but 0, as NaN does, recognises neither
     options: dict[str, Any] = {"start": zero, "best": best, "last": NAN, "monitor": monitor}
     info, _, weights = choose(tmp_path / "m.keras", [A, B, B], **options)
-    assert info["kept"] == ("head" if best is None else "epoch 3")
+    assert info.kept == ("head" if best is None else "epoch 3")
     assert np.isfinite(weights).all()
-    json.dumps(info, allow_nan=False)
+    json.dumps(asdict(info), allow_nan=False)
 
 
 @pytest.mark.parametrize("monitor", ["loss", "accuracy"])
@@ -155,8 +164,8 @@ def test_a_training_figure_keeps_the_best_epoch(tmp_path: Path, monitor: str) ->
     val = tf.data.Dataset.from_tensor_slices(([A], [[0.0, 1.0]])).batch(1)
     tuned = Tuned(2, LOGS | {monitor: 0.3}, [kernel(START)], val)
     model = build((0.1, 0.9))
-    info, figures = keep_the_best(model, model, tuned, Recipe(monitor=monitor), path)
-    assert info == {"kept": f"epoch with the best {monitor}"}
+    info, figures = keep_the_best(tunable(model), tuned, make_settings(monitor=monitor), path)
+    assert info == Choice(f"epoch with the best {monitor}")
     assert figures == LOGS | {monitor: 0.3}
     kept = keras.models.load_model(path, compile=False).get_weights()[0]
     np.testing.assert_array_equal(kept, kernel(LAST))
@@ -200,7 +209,7 @@ def keeping_copies(
     def copy(target: Path) -> None:
         shutil.copytree(run, target, ignore=shutil.ignore_patterns(".*", "lock.json"))
 
-    choose, judge = train.keep_the_best, train.judge_folds
+    choose, judge = train.keep_the_best, cross_validation.cross_validate_run
 
     def copy_and_choose(*arguments: Any) -> Any:
         copy(before)
@@ -213,7 +222,7 @@ def keeping_copies(
         return judge(*arguments)
 
     patch.setattr(train, "keep_the_best", copy_and_choose)
-    patch.setattr(train, "judge_folds", copy_and_judge)
+    patch.setattr(cross_validation, "cross_validate_run", copy_and_judge)
 
 
 NO_BETTER = {"epochs": 50, "patience": 1, "learning_rate": 1e-12, "monitor": "val_accuracy"}
@@ -238,32 +247,31 @@ def test_a_run_that_ends_around_the_choice_is_resumed_to_the_same(
     with monkeypatch.context() as patch:
         keeping_copies(patch, tmp_path / "run", before, unnoted, after)
         run = transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | knobs)
-    choice = run.info["choice"]
-    assert run.info["phase_kept"] == phase
-    assert (choice["kept"] == "head") is (phase == "head")
-    assert choice["monitor"] == run.info["monitor"]
-    assert {"why", "gained", "lost"} < choice.keys()
-    last = run.info["plan"]["epochs"]
-    assert len(choice["candidates"]) == 4 + any("epoch" in name for name in choice["candidates"])
+    choice = run.info.choice
+    assert run.info.phase_kept == phase
+    assert (choice.kept == "head") is (phase == "head")
+    assert choice.monitor == run.info.settings.monitor
+    last = run.info.settings.epochs
+    assert len(choice.candidates) == 4 + any("epoch" in name for name in choice.candidates)
     shutil.copytree(unnoted, noted)
     shutil.copy(after / "run.json", noted)
     for path, chosen in ((before, False), (unnoted, False), (noted, True), (after, True)):
-        assert ("choice" in Run(path).info) is chosen
+        assert (Run(path).info.choice is not None) is chosen
         with monkeypatch.context() as patch:
             patch.setattr(keras.Model, "fit", None)  # there is nothing left to train
             again = transfer.resume(path)
-        assert again.info["choice"] == choice
+        assert again.info.choice == choice
         assert not (path / "chosen.keras").exists()
-        assert again.info["phases"] == run.info["phases"]
-        assert again.info["plan"]["epochs"] == last
+        assert again.info.phases == run.info.phases
+        assert again.info.settings.epochs == last
         assert weights_of(path) == weights_of(run.path)
         assert (path / "history.csv").read_text() == (run.path / "history.csv").read_text()
     if phase == "head":
         assert weights_of(run.path) == weights_of(before)  # which only the head was written to
     else:
-        kept = run.info["phases"]["finetune"]
+        kept = run.info.phases["finetune"]
         assert run.metrics["log_loss"] == pytest.approx(kept["val_loss"], abs=1e-4)
-        assert kept["val_loss"] < choice["candidates"]["head"]
+        assert kept["val_loss"] < choice.candidates["head"]
 
 
 def test_the_head_among_the_candidates_is_the_head(
@@ -272,6 +280,6 @@ def test_the_head_among_the_candidates_is_the_head(
     """Though the moving statistics in it have moved in the meantime."""
     knobs = TOY | {"head": "avg,8,batchnorm", "interpolate": False, "epochs": 6}
     run = transfer.finetune(make_folder(), output=tmp_path / "run", **knobs)
-    candidates = run.info["choice"]["candidates"]
-    assert candidates["head"] == pytest.approx(run.info["phases"]["head"]["val_loss"], abs=1e-3)
+    candidates = run.info.choice.candidates
+    assert candidates["head"] == pytest.approx(run.info.phases["head"]["val_loss"], abs=1e-3)
     assert not any("of fine-tuning" in name for name in candidates)

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import make_settings
 
 import transfer
-from transfer.recipe import Recipe
 from transfer.system.files import read_csv
 from transfer.training.keep.checkpoint import BestCheckpoint, Patience, StateKeeper
 from transfer.training.keep.state import State, load_state
@@ -54,9 +54,9 @@ def test_steps_by_hand(accumulate: int, compiled: bool) -> None:
 
 
 def test_the_knob_arrives() -> None:
-    config = make_optimizer(Recipe(learning_rate=1e-3, ema=0.99), 100).get_config()
+    config = make_optimizer(make_settings(ema=0.99), 100).get_config()
     assert (config["use_ema"], config["ema_momentum"]) == (True, 0.99)
-    assert make_optimizer(Recipe(learning_rate=1e-3), 100).get_config()["use_ema"] is False
+    assert make_optimizer(make_settings(), 100).get_config()["use_ema"] is False
 
 
 def noted(model: keras.Model, into: list[list[np.ndarray]]) -> keras.callbacks.Callback:

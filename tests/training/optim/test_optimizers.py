@@ -10,16 +10,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import make_settings
 
-from transfer.networks.classifier import (
-    build_classifier,
-    build_extractor,
-    layers_to_unfreeze,
-    unfreeze,
-)
-from transfer.networks.head import build_head, parse_head
+from transfer.networks.classifier import Classifier, layers_to_unfreeze
 from transfer.networks.weights import Weights
-from transfer.recipe import Recipe
 from transfer.training.optim.optimizers import (
     LayerwiseAdam,
     LayerwiseAdamW,
@@ -49,6 +43,12 @@ def by_adam(w: np.ndarray, g: np.ndarray, rate: float, t: int, state: dict[str, 
     return w - alpha * state["m"] / (np.sqrt(state["v"]) + 1e-7)
 
 
+def by_adam_with_l2(
+    w: np.ndarray, g: np.ndarray, rate: float, t: int, state: dict[str, Any]
+) -> np.ndarray:
+    return by_adam(w, g + DECAY * w * (w.ndim == 2), rate, t, state)  # never of a bias
+
+
 def variables() -> list[keras.Variable]:
     """A kernel and a bias that learn slowly, and a kernel that learns at the full rate."""
     layers = []
@@ -68,9 +68,10 @@ def variables() -> list[keras.Variable]:
         (LayerwiseSGD, {"momentum": 0.9}, 0.0, by_sgd),
         (LayerwiseSGD, {"momentum": 0.9, "weight_decay": DECAY}, DECAY, by_sgd),
         (LayerwiseAdam, {}, 0.0, by_adam),
+        (LayerwiseAdam, {"weight_decay": DECAY}, 0.0, by_adam_with_l2),
         (LayerwiseAdamW, {"weight_decay": DECAY}, DECAY, by_adam),
     ],
-    ids=["sgd", "sgd with decay", "adam", "adamw"],
+    ids=["sgd", "sgd with decay", "adam", "adam with L2", "adamw"],
 )
 def test_two_steps_by_hand(
     kind: Any, options: dict[str, Any], decay: float, step: Step, compiled: bool
@@ -117,7 +118,9 @@ def test_too_few_factors_are_refused() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(tmp_path: Path, optimizer: str) -> None:
-    recipe = Recipe(optimizer=optimizer, schedule="onecycle", weight_decay=0.1, learning_rate=0.1)
+    recipe = make_settings(
+        optimizer=optimizer, schedule="onecycle", weight_decay=0.1, learning_rate=0.1
+    )
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     model.compile(make_optimizer(recipe, 20, (0.5, 1.0)), "mse", jit_compile=False)
     x, y = START[0].astype(np.float32), np.ones((2, 3), np.float32)
@@ -133,18 +136,18 @@ def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(tmp_path: Path, opti
 
 def test_the_knobs_arrive() -> None:
     optimizer = make_optimizer(
-        Recipe(learning_rate=1e-3, clip_norm=1.5, accumulate=4, schedule="onecycle"), 100
+        make_settings(learning_rate=1e-3, clip_norm=1.5, accumulate=4, schedule="onecycle"), 100
     )
     config = optimizer.get_config()
     assert (config["global_clipnorm"], config["gradient_accumulation_steps"]) == (1.5, 4)
-    assert make_optimizer(Recipe(learning_rate=1e-3, optimizer="sgd"), 100).momentum == 0.9
-    plain = make_optimizer(Recipe(learning_rate=1e-3), 100).get_config()
+    assert make_optimizer(make_settings(learning_rate=1e-3, optimizer="sgd"), 100).momentum == 0.9
+    plain = make_optimizer(make_settings(learning_rate=1e-3), 100).get_config()
     assert (plain["global_clipnorm"], plain["gradient_accumulation_steps"]) == (None, None)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
 def test_updates_of_several_batches_have_the_rates_of_plain_ones(schedule: str) -> None:
-    recipe = Recipe(learning_rate=1e-3, accumulate=4, schedule=schedule, optimizer="sgd")
+    recipe = make_settings(learning_rate=1e-3, accumulate=4, schedule=schedule, optimizer="sgd")
     optimizer, plan = make_optimizer(recipe, 102), make_schedule(schedule, 1e-3, 25)
     variable, moved = keras.Variable([1.0]), 0
     for batch in range(100):
@@ -157,7 +160,7 @@ def test_updates_of_several_batches_have_the_rates_of_plain_ones(schedule: str) 
 
 
 def test_a_single_update_has_the_whole_rate() -> None:
-    optimizer = make_optimizer(Recipe(learning_rate=1e-3, accumulate=8), 8)
+    optimizer = make_optimizer(make_settings(learning_rate=1e-3, accumulate=8), 8)
     again = type(optimizer).from_config(optimizer.get_config())
     assert again.get_config() == optimizer.get_config()
     for each in (optimizer, again):
@@ -166,12 +169,9 @@ def test_a_single_update_has_the_whole_rate() -> None:
 
 
 def test_factors_fall_from_block_to_block(toy: str) -> None:
-    recipe = Recipe(backbone=toy, head="avg,8")
-    extractor = build_extractor(recipe, Weights("none"))
-    head = build_head(parse_head(recipe.head), 16, 3, seed=0)
-    classifier = build_classifier(extractor, head)
-    base = classifier.get_layer(toy)
-    unfreeze(classifier, base, layers_to_unfreeze(base, "all"))
+    parts = Classifier.build(toy, 32, "avg,8", Weights("own"))
+    classifier, base = parts.join(parts.new_head(3, seed=0)), parts.base
+    parts.unfreeze(classifier, layers_to_unfreeze(base, "all"), normalise=False)
     factors = layer_factors(classifier, base, 0.5)
     assert factors is not None
     paths = [variable.path for variable in classifier.trainable_variables]

@@ -14,11 +14,7 @@ import tensorflow as tf
 
 import transfer
 from transfer.training.optim.optimizers import LayerwiseSGD
-from transfer.training.optim.precision import (
-    gains_from_half,
-    mix_precision,
-    resolve_mixed_precision,
-)
+from transfer.training.optim.precision import gains_from_half, mix_precision
 
 IMAGES = np.random.default_rng(0).normal(size=(8, 6, 6, 3)).astype(np.float32)
 TARGETS = np.eye(2, dtype=np.float32)[np.arange(8) % 2]
@@ -63,12 +59,6 @@ def classifier(inner: list[str], outer: list[str]) -> tuple[keras.Model, keras.M
 )
 def test_tensor_cores(details: dict[str, Any], gains: bool) -> None:
     assert gains_from_half(details) is gains
-
-
-def test_what_is_asked_for_is_done() -> None:
-    assert [resolve_mixed_precision(wanted) for wanted in ("on", "off")] == ["on", "off"]
-    if not tf.config.list_physical_devices("GPU"):
-        assert resolve_mixed_precision("auto") == "off"
 
 
 def test_only_the_backbone_and_only_its_training_steps_are_in_half() -> None:
@@ -181,10 +171,10 @@ def test_the_model_is_an_ordinary_one_and_judged_as_it_is(
         views=0,
     )
     assert "Training in mixed precision" in caplog.text
-    assert run.info["phase_kept"] == "finetune"
-    assert run.info["mixed_precision"] == "on"
+    assert run.info.phase_kept == "finetune"
+    assert run.info.settings.mixed_precision is True
     assert run.recipe.mixed_precision == "on"
-    judged = run.info["phases"]["finetune"]["val_loss"]
+    judged = run.info.phases["finetune"]["val_loss"]
     assert judged == pytest.approx(run.metrics["log_loss"], rel=1e-5)
     with zipfile.ZipFile(run.path / "model.keras") as file:
         config = file.read("config.json").decode()

@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
+from toys import make_settings
 
 from transfer.features.extract import Features
 from transfer.networks.backbones import get_backbone
-from transfer.networks.classifier import (
-    build_classifier,
-    build_extractor,
-    layers_to_unfreeze,
-    top_of,
-    unfreeze,
-)
-from transfer.networks.head import build_head, parse_head
+from transfer.networks.classifier import Classifier, layers_to_unfreeze
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
-from transfer.training.feature_plan import choose_cut
+from transfer.training.settle import choose_cut
 from transfer.training.tuning.batches import batches_of_activations, with_targets
 
-RECIPE = Recipe(backbone="toy", head="avg", batch_size=4, epochs=3, augment="flip")
+SETTINGS = make_settings(head="avg", batch_size=4, epochs=3, augment="flip")
 IMAGES = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
 
 
 def one_step(toy: str, above_the_cut: bool) -> dict[str, np.ndarray]:
-    spec = parse_head(RECIPE.head)
-    extractor = build_extractor(RECIPE, Weights("none"))
-    head = build_head(spec, 16, 3, seed=0)
+    parts = Classifier.build(toy, 32, "avg", Weights("own"))
+    head = parts.new_head(3, seed=0)
     head.weights[0].assign(np.random.default_rng(0).normal(size=(16, 3)))  # zeros pass nothing on
-    classifier = build_classifier(extractor, head)
-    base = classifier.get_layer(toy)
-    chosen = layers_to_unfreeze(base, "2")
-    unfreeze(classifier, base, chosen)
+    classifier, base = parts.join(head), parts.base
+    parts.unfreeze(classifier, layers_to_unfreeze(base, "2"), normalise=False)
     model, x = classifier, IMAGES
     if above_the_cut:
-        cut, _ = choose_cut(base, chosen, RECIPE, (8, 8))
+        cut, _ = choose_cut(base, "2", Recipe(), (8, 8))
         assert cut == "add_1"
-        model = top_of(base, cut, head, RECIPE)
+        model = parts.above(cut, head)
         trunk = keras.Model(base.input, base.get_layer(cut).output)
         x = trunk.predict_on_batch(get_backbone(toy).apply_preprocess(IMAGES))
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
@@ -63,7 +57,7 @@ def test_each_image_comes_once_an_epoch_in_one_of_its_views() -> None:
     labels = np.tile(np.arange(count), views)
     train = Features(np.zeros((30, 1)), labels, numbers, views)
     val = Features(np.zeros((10, 1)), np.arange(10), numbers[:10], 1)
-    batches = batches_of_activations(train, val, [1.0, 2.0] * 5, RECIPE)
+    batches = batches_of_activations(train, val, replace(SETTINGS, class_weights=(1.0, 2.0) * 5))
     assert batches.steps_per_epoch == 3
     assert len(batches.train) == 9
     epochs: list[list[int]] = [[], [], []]
@@ -81,12 +75,12 @@ def test_each_image_comes_once_an_epoch_in_one_of_its_views() -> None:
 
 @pytest.mark.parametrize("views", [3, 5, 8])
 def test_no_view_of_an_image_comes_again_before_all_have_come(views: int) -> None:
-    count, recipe = 40, Recipe(batch_size=16, epochs=6)
+    count, settings = 40, make_settings(batch_size=16, epochs=6, class_weights=(1.0,))
     numbers = np.arange(count * views, dtype=np.float32).reshape(-1, 1, 1, 1)
     train = Features(np.zeros((count * views, 1)), np.zeros(count * views, int), numbers, views)
     rows: list[int] = []
     for first, last in ((0, 2), (2, 6)):  # as when it is taken up again after the second epoch
-        batches = batches_of_activations(train, train, [1.0], recipe, first_epoch=first)
+        batches = batches_of_activations(train, train, settings, first_epoch=first)
         found = np.concatenate([x.numpy().reshape(-1) for x, _, _ in batches.train])
         rows += found[: (last - first) * count].astype(int).tolist()
     drawn = [[row // count for row in rows if row % count == image] for image in range(count)]
@@ -102,8 +96,8 @@ def test_oversampling_draws_every_class_equally_often_and_weighs_none() -> None:
     labels = np.array([0] * 10 + [1] * 2)
     train = Features(np.zeros((24, 1)), np.tile(labels, 2), np.zeros((24, 2, 2, 1)), 2)
     val = Features(np.zeros((2, 1)), np.array([0, 1]), np.zeros((2, 2, 2, 1)), 1)
-    recipe = Recipe(balance="oversample", batch_size=4, epochs=2)
-    batches = batches_of_activations(train, val, [0.6, 3.0], recipe)
+    settings = make_settings(balance="oversample", batch_size=4, epochs=2, class_weights=(0.6, 3.0))
+    batches = batches_of_activations(train, val, settings)
     rows = list(batches.train)
     assert len(rows) == 2 * batches.steps_per_epoch == 6
     assert np.bincount(np.concatenate([y for _, y, _ in rows])).tolist() == [12, 12]
@@ -115,21 +109,20 @@ def test_an_image_that_is_drawn_several_times_comes_in_several_views() -> None:
     labels = np.array([0] * 10 + [1] * 2)
     numbers = np.arange(count * views, dtype=np.float32).reshape(-1, 1, 1, 1)
     train = Features(np.zeros((count * views, 1)), np.tile(labels, views), numbers, views)
-    recipe = Recipe(balance="oversample", batch_size=12, epochs=3)
-    for x, *_ in batches_of_activations(train, train, [1.0, 1.0], recipe).train:  # an epoch each
+    settings = make_settings(
+        balance="oversample", batch_size=12, epochs=3, class_weights=(1.0, 1.0)
+    )
+    for x, *_ in batches_of_activations(train, train, settings).train:  # an epoch each
         rows = x.numpy().reshape(-1).tolist()
         assert len(set(rows)) == 12
         assert sorted(row % count for row in rows)[-6:] == [10] * 3 + [11] * 3
 
 
-def test_what_decides_on_mixing_are_the_images_and_not_the_full_batches(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", logger="transfer")
-    monkeypatch.setattr("transfer.training.tuning.mixing.ENOUGH_TO_MIX", 10)
+def test_mixing_is_said(said: Callable[[], str]) -> None:
     rows = Features(np.zeros((10, 1)), np.arange(10), np.zeros((10, 2, 2, 1), np.float16), 1)
-    with_targets(batches_of_activations(rows, rows, [1.0] * 10, RECIPE), 10, RECIPE)
-    assert "Training on mixtures of images (both)" in caplog.text
+    settings = make_settings(mix="both", class_weights=(1.0,) * 10)
+    with_targets(batches_of_activations(rows, rows, settings), 10, settings)
+    assert "Training on mixtures of images (both)" in said()
 
 
 @pytest.mark.parametrize("mix", ["none", "mixup", "cutmix"])
@@ -142,8 +135,10 @@ def test_the_loss_of_weighted_smoothed_mixtures_by_hand(mix: str) -> None:
     """
     activations = np.random.default_rng(0).normal(size=(4, 3, 3, 1)).astype(np.float16)
     rows = Features(np.zeros((4, 1)), np.array([0, 0, 0, 1]), activations, 1)
-    recipe = Recipe(batch_size=4, epochs=5, mix=mix, label_smoothing=0.1, balance="weights")
-    batches = with_targets(batches_of_activations(rows, rows, [1.0, 5.0], recipe), 2, recipe)
+    settings = make_settings(
+        batch_size=4, epochs=5, mix=mix, label_smoothing=0.1, class_weights=(1.0, 5.0)
+    )
+    batches = with_targets(batches_of_activations(rows, rows, settings), 2, settings)
     model = keras.Sequential([keras.Input((3, 3, 1)), keras.layers.Flatten()])
     model.add(keras.layers.Dense(2, "softmax", kernel_initializer="zeros"))
     model.layers[-1].bias.assign(np.log([0.8, 0.2]))

@@ -4,14 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import make_settings
 
-from transfer.recipe import Recipe
 from transfer.training.tuning.mixing import (
     draw_rectangle,
     hard_batches,
     mix_batch,
     mix_targets,
-    resolve_mix,
     soft_batches,
 )
 
@@ -31,7 +30,7 @@ def batches(count: int = 3, size: int = 4) -> tf.data.Dataset:
 
 
 def test_smoothed_targets() -> None:
-    soft = soft_batches(batches(), 3, Recipe(label_smoothing=0.3), "none")
+    soft = soft_batches(batches(), 3, make_settings(label_smoothing=0.3, mix="none"))
     assert len(soft) == 3
     x, targets, weights = next(iter(soft))
     np.testing.assert_array_equal(x, next(iter(batches()))[0])
@@ -42,7 +41,9 @@ def test_smoothed_targets() -> None:
 def test_without_smoothing_it_is_the_sparse_loss() -> None:
     _, labels, weights = next(iter(batches()))
     answers = np.random.default_rng(1).dirichlet([1, 1, 1], 4).astype(np.float32)
-    targets = next(iter(soft_batches(batches(), 3, Recipe(label_smoothing=0), "none")))[1]
+    targets = next(iter(soft_batches(batches(), 3, make_settings(label_smoothing=0, mix="none"))))[
+        1
+    ]
     sparse = keras.losses.SparseCategoricalCrossentropy()(labels, answers, weights)
     assert float(keras.losses.CategoricalCrossentropy()(targets, answers, weights)) == float(sparse)
 
@@ -114,16 +115,9 @@ def test_rectangles() -> None:
 
 
 def test_mixtures_depend_on_seed_and_step_alone() -> None:
-    recipe = Recipe(seed=3)
-    whole = [x.numpy() for x, _, _ in soft_batches(batches(), 3, recipe, "both")]
-    late = soft_batches(batches().skip(2), 3, recipe, "both", first_step=2)
+    settings = make_settings(seed=3, mix="both")
+    whole = [x.numpy() for x, _, _ in soft_batches(batches(), 3, settings)]
+    late = soft_batches(batches().skip(2), 3, settings, first_step=2)
     np.testing.assert_array_equal(next(iter(late))[0], whole[2])
-    other = next(iter(soft_batches(batches(), 3, Recipe(seed=4), "both")))[0]
+    other = next(iter(soft_batches(batches(), 3, make_settings(seed=4, mix="both"))))[0]
     assert not np.array_equal(other, whole[0])
-
-
-def test_few_images_are_not_mixed() -> None:
-    assert resolve_mix(Recipe(), 19_999) == "none"
-    assert resolve_mix(Recipe(), 20_000) == "both"
-    assert resolve_mix(Recipe(mix="none"), 10**6) == "none"
-    assert resolve_mix(Recipe(mix="cutmix"), 10) == "cutmix"

@@ -21,6 +21,7 @@ from transfer.training.keep.state import State
 from transfer.training.optim.averages import AveragedWeights
 from transfer.training.optim.optimizers import layer_factors, make_optimizer
 from transfer.training.optim.precision import mix_precision
+from transfer.training.settle import check_updates
 from transfer.training.setup import Tunable
 from transfer.training.tuning.batches import Batches, with_targets
 from transfer.training.tuning.history import History, check_loss
@@ -87,8 +88,10 @@ def fine_tune(
 
     Raises:
         TransferError: The loss is no longer finite.
+        UsageError: There are fewer batches than are accumulated for one update.
     """
     epochs, monitor = settings.epochs, settings.monitor
+    check_updates(settings, tunable.batches.images)  # of a fold, or as --time allows
     steps = tunable.batches.steps_per_epoch * epochs
     batches = with_targets(
         tunable.batches, tunable.model.output_shape[-1], settings, record.first_epoch
