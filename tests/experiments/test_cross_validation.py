@@ -23,7 +23,7 @@ from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.runs.directory import make_run_directory
 from transfer.runs.run import Run
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 from transfer.training.setup import Setup
 
 MakeFolder = Callable[..., Path]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from transfer.system.files import atomic, is_file, read_csv, write_csv, write_json, write_text
+from transfer.system.csv import read_csv, write_csv
+from transfer.system.files import atomic, is_file, write_json, write_text
 
 
 def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from transfer.features.cache import FeatureCache
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.runs.run import Run
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 from transfer.training import budget, train
 from transfer.training.budget import CLOSING, MOST_EPOCHS, NOTHING_FITS, Costs, measure_costs
 from transfer.training.settle import MOST_VIEWS, settle

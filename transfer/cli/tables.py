@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,15 +100,14 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> N
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     """Write path, label, confidence and the probability of every class as CSV."""
-    from transfer.system.files import guard
+    from transfer.system.csv import csv_line
 
-    writer = csv.writer(file, lineterminator="\n")
     for number, each in enumerate(predictions):
         if number == 0:
-            names = [guard(f"p_{name}") for name in each.probabilities]
-            writer.writerow(["path", "label", "confidence", *names])
+            names = [f"p_{name}" for name in each.probabilities]
+            file.write(csv_line(["path", "label", "confidence", *names]))
         numbers = [f"{p:.9g}" for p in each.probabilities.values()]
-        writer.writerow([guard(each.path), guard(each.label), f"{each.confidence:.9g}", *numbers])
+        file.write(csv_line([each.path, each.label, f"{each.confidence:.9g}", *numbers]))
         file.flush()
 
 

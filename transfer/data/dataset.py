@@ -13,7 +13,7 @@ import numpy as np
 from transfer.data.groups import number_groups
 from transfer.errors import RunError
 from transfer.images.folder import ImageFolder
-from transfer.system.files import read_csv, write_csv
+from transfer.system.csv import read_csv, write_csv
 
 COLUMNS = ("path", "label", "split", "sha256", "leak", "group")
 

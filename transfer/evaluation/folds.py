@@ -10,7 +10,7 @@ from transfer.evaluation.metrics import wilson_interval
 from transfer.runs.info import FoldFigures, FoldsInfo
 from transfer.runs.run import Run
 from transfer.statistics.metrics import count_confusions, macro_f1
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 
 
 def summarise_folds(run: Run) -> FoldsInfo:

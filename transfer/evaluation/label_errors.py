@@ -17,7 +17,7 @@ from transfer.data.folds import FOLDS, deal
 from transfer.runs.info import LabelErrors
 from transfer.statistics.metrics import losses, softmax
 from transfer.statistics.scaling import standardise, unit
-from transfer.system.files import write_csv
+from transfer.system.csv import write_csv
 
 RIDGE = 0.3  # of the mean variance, added to each; .2 to 1 find about as many planted errors
 ABSENT = -1e4  # logit of a class that a fold lacks

@@ -13,7 +13,8 @@ from transfer.errors import DataError, RunError
 from transfer.evaluation.metrics import compute_metrics
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run
-from transfer.system.files import read_csv, write_csv, write_json, write_text
+from transfer.system.csv import read_csv, write_csv
+from transfer.system.files import write_json, write_text
 
 NEEDED = (
     "split",

@@ -26,7 +26,7 @@ from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
 from transfer.runs.info import FoldsInfo
 from transfer.runs.run import Run
-from transfer.system.files import read_csv, write_csv
+from transfer.system.csv import read_csv, write_csv
 from transfer.system.progress import say, silenced
 from transfer.system.quiet import without_retracing_advice
 from transfer.training.head.fitting import fit_head, is_solved

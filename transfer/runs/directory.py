@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from transfer.errors import RunError
-from transfer.system.lock import LOCK, not_writable, refuse_if_locked
+from transfer.system.lock import is_ours, not_writable, refuse_if_locked
 
 
 def check_output(output: str | os.PathLike[str]) -> Path:
@@ -15,7 +15,7 @@ def check_output(output: str | os.PathLike[str]) -> Path:
     path = Path(output).expanduser()
     try:
         refuse_if_locked(path)
-        if path.exists() and any(item.name != LOCK for item in path.iterdir()):
+        if path.exists() and not all(map(is_ours, path.iterdir())):
             hint = f", or go on with --resume {path}" if (path / "run.json").is_file() else ""
             raise RunError(
                 f"{path} is not empty. Choose another --output{hint}; nothing was changed."

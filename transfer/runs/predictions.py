@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer.errors import RunError
-from transfer.system.files import read_csv, write_csv
+from transfer.system.csv import read_csv, write_csv
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,13 +1,22 @@
-"""Reads CSV files that users bring, and names the line where one is broken."""
+"""CSV: ours, safe from formula injection, and the files that users bring, read line by line.
+
+Spreadsheets run cells that begin with ``=`` and the like. In files of ours such cells are preceded
+by an apostrophe, which reading removes again. Users' files are read as they are.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from transfer.errors import DataError, did_you_mean
-from transfer.system.files import unguard
+from transfer.system.files import write_text
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_OURS = ("path", "label", "split", "sha256")  # how the split.csv of a run begins
 
 Row = tuple[int, dict[str, str]]
 
@@ -45,7 +54,9 @@ def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
-    """Return the rows of a CSV file as (line, cells by column).
+    """Return the rows of a CSV file that a user names, as (line, cells by column).
+
+    The split.csv of a run is recognised by its header, and its guarded cells are restored.
 
     Args:
         path: See `read_cells`.
@@ -56,7 +67,9 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
             number of cells.
     """
     header, rows = read_cells(path)
-    header = [unguard(name).strip() for name in header]
+    ours = tuple(header[: len(_OURS)]) == _OURS
+    plain = unguard if ours else str
+    header = [plain(name).strip() for name in header]
     for column in columns:
         if column not in header:
             raise DataError(
@@ -69,4 +82,41 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
                 f"Expected {len(header)} cells, as in its header, in line {line} of {str(path)!r}."
                 f" Received: {len(cells)}."
             )
-    return [(line, dict(zip(header, map(unguard, cells), strict=True))) for line, cells in rows]
+    return [(line, dict(zip(header, map(plain, cells), strict=True))) for line, cells in rows]
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Return a row of a CSV file, guarded, with its line end."""
+    row = [guard(cell) for cell in cells]
+    # A bare carriage return ends a row for every reader, and the plain writer does not quote it.
+    quoting = csv.QUOTE_ALL if any("\r" in str(cell) for cell in row) else csv.QUOTE_MINIMAL
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n", quoting=quoting).writerow(row)
+    return buffer.getvalue()
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file, atomically, with its cells guarded."""
+    write_text(path, "".join(map(csv_line, (header, *rows))))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read what `write_csv` wrote, as one dict per row.
+
+    Raises:
+        OSError, ValueError, csv.Error: It cannot be read, or is not of that form.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = [unguard(cell) for cell in next(reader, [])]
+        return [dict(zip(header, map(unguard, row), strict=True)) for row in reader]
+
+
+def guard(cell: Any) -> Any:
+    """Return a cell that a spreadsheet shows and does not run; `unguard` restores it."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def unguard(cell: str) -> str:
+    """Return a cell as it was before `guard`."""
+    return cell[1:] if cell.startswith("'") else cell

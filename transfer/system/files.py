@@ -1,43 +1,37 @@
-"""Files that are there whole or not at all, and CSV that no spreadsheet runs."""
+"""Atomic writes: a file is there whole or not at all."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+from uuid import uuid4
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; put it in place, whole, when the block ends well.
+    """Yield a temporary file next to `path`, and rename it to `path` when the block ends well.
 
-    An error or a kill inside the block leaves an earlier file at `path` as it was. Where `path` is
-    a link, this is about the file that it leads to. A pipe, a device or the name of an open file
-    (/dev/stdout), in whose place nothing can be put, is given itself.
+    An error or a kill inside the block leaves an earlier file at `path` as it was. A link is
+    followed, and the file that it leads to is replaced. A pipe, a device or an open file
+    (/dev/stdout) cannot be replaced and is yielded itself.
     """
     if _is_stream(path):
         yield path
         return
     if path.is_symlink():
         path = Path(os.path.realpath(path))
-    handle, name = tempfile.mkstemp(prefix=".tmp", suffix=f"-{path.name}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".tmp{uuid4().hex[:12]}-{path.name[-200:]}")
+    # Not by tempfile, whose files are private: here the kernel applies the umask, which cannot be
+    # read without changing it for all threads.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
         _sync_directory(path.parent)
     finally:
@@ -61,7 +55,7 @@ def _sync_directory(path: Path) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a file; False too where that cannot be seen."""
+    """Return whether there is a file; False where that cannot be seen."""
     return os.path.isfile(path)  # noqa: PTH113 - that of Path raises
 
 
@@ -74,7 +68,7 @@ def shown(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, atomically; what of a path is not UTF-8 as JSON would write it."""
+    """Write `text` as UTF-8, atomically; bytes of a path that are not UTF-8 are escaped."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
@@ -82,33 +76,3 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file, atomically. Text that a spreadsheet would run is preceded by a quote."""
-    buffer = io.StringIO()
-    plain = csv.writer(buffer, lineterminator="\n")
-    quoted = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in (header, *rows):
-        cells = [guard(cell) for cell in row]
-        # A carriage return ends a row for every reader, and the writer leaves it bare.
-        (quoted if any("\r" in str(cell) for cell in cells) else plain).writerow(cells)
-    write_text(path, buffer.getvalue())
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read what `write_csv` wrote, as one dict per row."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = [unguard(cell) for cell in next(reader, [])]
-        return [dict(zip(header, map(unguard, row), strict=True)) for row in reader]
-
-
-def guard(cell: Any) -> Any:
-    """Return a cell that a spreadsheet shows and does not run; `read_csv` takes it back."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-def unguard(cell: str) -> str:
-    """Return a cell as it was before `guard`."""
-    return cell[1:] if cell.startswith("'") else cell

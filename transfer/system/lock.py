@@ -1,4 +1,8 @@
-"""The directory of a run: made new, and written by one training at a time."""
+"""The directory of a run is written by one training at a time.
+
+The lock itself is the kernel's, by filelock: it ends with its process, however that dies, in a
+container as elsewhere. lock.json says who holds it.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from filelock import FileLock, Timeout
 
 from transfer.errors import RunError
+from transfer.system.files import write_json
 
-LOCK = "lock.json"
+_HELD = ".lock"
+HOLDER = "lock.json"
 # What a kill leaves behind: temporary files of ours and of Keras, activations, folds.
 _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 
@@ -24,123 +31,72 @@ _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 def locked(directory: Path) -> Iterator[None]:
     """Hold a run's directory while the block runs; clear away what a killed training left in it.
 
-    The lock is a file with the process and the host that hold it. One whose process is dead is
-    taken over.
-
     Raises:
         RunError: Another process holds it, or it cannot be written.
     """
-    path = directory / LOCK
-    mine = json.dumps(
-        {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now().isoformat(" ", "seconds"),
-            "began": _status(os.getpid())[1],
-        }
-    )
+    lock = FileLock(directory / _HELD, blocking=False, thread_local=False, mode=0o666)
     try:
-        with _alone(directory):
-            refuse_if_locked(directory)
-            path.unlink(missing_ok=True)
-            _create(path, mine)
-    except FileExistsError:  # where directories cannot be locked, another may be quicker
-        refuse_if_locked(directory)
-        raise
+        lock.acquire()
+    except Timeout:
+        raise _in_use(directory) from None
     except OSError as error:
         raise not_writable(directory, error) from error
     try:
-        _clear_away(directory)
+        try:
+            _clear_away(directory)
+            write_json(
+                directory / HOLDER,
+                {
+                    "pid": os.getpid(),
+                    "host": socket.gethostname(),
+                    "since": datetime.now().isoformat(" ", "seconds"),
+                },
+            )
+        except OSError as error:
+            raise not_writable(directory, error) from error
         yield
     finally:
-        with suppress(OSError):
-            if path.read_text(encoding="utf-8") == mine:
-                path.unlink()
+        for name in (HOLDER, _HELD):
+            with suppress(OSError):
+                (directory / name).unlink(missing_ok=True)
+        lock.release()
 
 
 def _clear_away(directory: Path) -> None:
+    for item in directory.iterdir():
+        if _LEFT_BEHIND.fullmatch(item.name):
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+
+def is_in_use(directory: Path) -> bool:
+    """Return whether a living process holds the directory."""
+    if not (directory / _HELD).exists():
+        return False
     try:
-        for item in directory.iterdir():
-            if _LEFT_BEHIND.fullmatch(item.name):
-                shutil.rmtree(item) if item.is_dir() else item.unlink()
-    except OSError as error:
-        raise not_writable(directory, error) from error
+        with FileLock(directory / _HELD, blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def refuse_if_locked(directory: Path) -> None:
-    """Raise RunError where a training that may still be alive holds the directory."""
-    path = directory / LOCK
+    """Raise RunError where a training holds the directory, OSError where that cannot be seen."""
+    if is_in_use(directory):
+        raise _in_use(directory)
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a file in a run's directory belongs to its lock."""
+    return path.name in (HOLDER, _HELD)
+
+
+def _in_use(directory: Path) -> RunError:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    try:
-        lock = json.loads(text)
-        pid, host, since = int(lock["pid"]), str(lock["host"]), str(lock["since"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise RunError(
-            f"{path} cannot be read. If no training writes to {directory}, remove it."
-        ) from error
-    if host != socket.gethostname():
-        raise RunError(
-            f"{directory} is in use: process {pid} on {host} has been training in it since"
-            f" {since}. If it runs there no more, remove {path}."
-        )
-    if _alive(pid, lock.get("began")):
-        raise RunError(
-            f"{directory} is in use: process {pid} on this machine has been training in it since"
-            f" {since}. Wait for it, or choose another --output."
-        )
-
-
-def _create(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
-        os.write(handle, text.encode())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Let one process at a time into the block: two may find the same stale lock."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems cannot
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _alive(pid: int, began: Any) -> bool:
-    if os.name == "nt":  # where there is no harmless signal
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        pass
-    state, now = _status(pid)
-    return state != "Z" and began in (None, now)
-
-
-def _status(pid: int) -> tuple[str, str | None]:
-    """Return a process' state and when it began, which tells it from a later one of that pid."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return fields[0], fields[19]
-    except (OSError, IndexError):
-        return "", None
+        holder = json.loads((directory / HOLDER).read_text(encoding="utf-8"))
+        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+    except (OSError, ValueError, TypeError, KeyError):
+        who = "another process"
+    return RunError(f"{directory} is in use by {who}. Wait for it, or choose another --output.")
 
 
 def not_writable(path: Path, error: OSError) -> RunError:

@@ -11,7 +11,7 @@ from transfer.errors import TransferError
 from transfer.features.extract import Features
 from transfer.statistics.metrics import softmax
 from transfer.statistics.scaling import common_scale, standardisation, unit
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 from transfer.training.head import fitting
 from transfer.training.head.fitting import fit_head
 from transfer.training.head.logistic import solve
