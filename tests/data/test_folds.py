@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transfer.data.folds import check_folds, deal, divide, make_folds
+from transfer.data.dataset import Dataset
+from transfer.data.folds import check_folds, deal, folds_from_scratch, make_folds
+from transfer.data.split import SplitOptions
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
 
@@ -56,11 +58,12 @@ def test_what_can_be_folded(
 ) -> None:
     images = folder(labels, tests)
     keys = dict(zip(images.paths, groups, strict=True))
+    dataset = Dataset(images, dict(keys), keys, {})
     if hint is None:
-        check_folds(images, keys, count)
+        check_folds(dataset, count)
     else:
         with pytest.raises(DataError, match=hint):
-            check_folds(images, keys, count)
+            check_folds(dataset, count)
 
 
 def test_every_class_is_on_both_sides_of_every_fold() -> None:
@@ -80,10 +83,11 @@ def test_images_are_divided_in_three_without_dividing_groups() -> None:
     folder = ImageFolder(Path(), ("a", "b"), paths, (0,) * 12 + (1,) * 12, ("train",) * 24)
     sha256 = {path: f"{number:064}" for number, path in enumerate(paths)}
     groups = {path: sha256[paths[number // 2 * 2]] for number, path in enumerate(paths)}
-    folds = divide(folder, sha256, groups, val=0.2, seed=0)
+    folds = folds_from_scratch(Dataset(folder, sha256, groups, {}), SplitOptions())
     assert len(folds) == 5
-    assert sorted(path for fold in folds for path in fold.select("test").paths) == sorted(paths)
-    for fold in folds:
+    tested = [path for fold in folds for path in fold.images.select("test").paths]
+    assert sorted(tested) == sorted(paths)
+    for fold in (each.images for each in folds):
         assert fold.paths == paths
         for split in ("train", "val", "test"):
             assert set(fold.select(split).labels) == {0, 1}
@@ -94,4 +98,4 @@ def test_images_are_divided_in_three_without_dividing_groups() -> None:
         for number, path in enumerate(paths)
     }
     with pytest.raises(DataError, match=r"'b' has 2 different image.*at least 3"):
-        divide(folder, sha256, two, val=0.2, seed=0)
+        folds_from_scratch(Dataset(folder, sha256, two, {}), SplitOptions())

@@ -12,7 +12,7 @@ def test_rows_with_their_lines(tmp_path):
     rows = read_rows(file, ("path", "split"))
     assert rows == [
         (3, {"path": "a\nb", "split": "val", "x": "1"}),
-        (5, {"path": "=c", "split": "train", "x": ""}),
+        (5, {"path": "'=c", "split": "train", "x": ""}),
     ]
     file.rename(tmp_path / "t.TSV").write_text("path\tsplit\na,b\tval\n")
     (tmp_path / "semicolon.csv").write_text("path;split\na,b;val\n")

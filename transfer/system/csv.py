@@ -88,10 +88,11 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
 def csv_line(cells: Iterable[Any]) -> str:
     """Return a row of a CSV file, guarded, with its line end."""
     row = [guard(cell) for cell in cells]
-    # A bare carriage return ends a row for every reader, and the plain writer does not quote it.
-    quoting = csv.QUOTE_ALL if any("\r" in str(cell) for cell in row) else csv.QUOTE_MINIMAL
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n", quoting=quoting).writerow(row)
+    if any("\r" in str(cell) for cell in row):  # which ends a row, and which the writer leaves bare
+        csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
+    else:
+        csv.writer(buffer, lineterminator="\n").writerow(row)
     return buffer.getvalue()
 
 

@@ -24,7 +24,7 @@ def atomic(path: Path) -> Iterator[Path]:
         return
     if path.is_symlink():
         path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".tmp{uuid4().hex[:12]}-{path.name[-200:]}")
+    temporary = path.with_name(f".tmp{uuid4().hex[:12]}-{path.name[-60:]}")
     # Not by tempfile, whose files are private: here the kernel applies the umask, which cannot be
     # read without changing it for all threads.
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))

@@ -68,21 +68,13 @@ def _clear_away(directory: Path) -> None:
             shutil.rmtree(item) if item.is_dir() else item.unlink()
 
 
-def is_in_use(directory: Path) -> bool:
-    """Return whether a living process holds the directory."""
-    if not (directory / _HELD).exists():
-        return False
-    try:
-        with FileLock(directory / _HELD, blocking=False):
-            return False
-    except Timeout:
-        return True
-
-
 def refuse_if_locked(directory: Path) -> None:
     """Raise RunError where a training holds the directory, OSError where that cannot be seen."""
-    if is_in_use(directory):
-        raise _in_use(directory)
+    if (directory / _HELD).exists():
+        try:
+            FileLock(directory / _HELD, blocking=False).acquire().lock.release()
+        except Timeout:
+            raise _in_use(directory) from None
 
 
 def is_ours(path: Path) -> bool:
