@@ -15,9 +15,8 @@ from transfer.features.converted import convert
 from transfer.features.engines import keras_engine, openvino_engine
 from transfer.images.decode import decode
 from transfer.networks.backbones import get_backbone
-from transfer.networks.classifier import build_extractor
+from transfer.networks.classifier import Classifier
 from transfer.networks.weights import resolve_weights
-from transfer.recipe import Recipe
 from transfer.runs.run import Run
 
 pytestmark = pytest.mark.slow
@@ -52,7 +51,7 @@ def test_engines_agree_on_real_weights(shared: Path, name: str) -> None:
         pytest.skip("OpenVINO is not installed")
     backbone = get_backbone(name)
     weights = resolve_weights(backbone, str(shared / "weights"))
-    extractor = build_extractor(Recipe(backbone=name), weights)
+    extractor = Classifier.build(name, backbone.image_size, "linear", weights).extractor
     photos = sorted((shared / "data" / "hymenoptera" / "val" / "bees").iterdir())[:4]
     batch = tf.constant(np.stack([decode(p, backbone.image_size) for p in photos]), tf.float32)
     (slow,) = keras_engine(extractor)(batch)

@@ -25,9 +25,8 @@ from transfer.features.engines import keras_engine, openvino_engine  # noqa: E40
 from transfer.images.folder import ImageFolder  # noqa: E402
 from transfer.images.pipeline import image_dataset  # noqa: E402
 from transfer.networks.backbones import get_backbone  # noqa: E402
-from transfer.networks.classifier import build_extractor  # noqa: E402
+from transfer.networks.classifier import Classifier  # noqa: E402
 from transfer.networks.weights import resolve_weights  # noqa: E402
-from transfer.recipe import Recipe  # noqa: E402
 
 BATCH = 32
 
@@ -41,7 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     backbone = get_backbone(options.backbone)
     size, weights = backbone.image_size, resolve_weights(backbone, options.weights)
-    extractor = build_extractor(Recipe(backbone=backbone.name), weights)
+    extractor = Classifier.build(backbone.name, size, "linear", weights).extractor
     folder, _ = clean(ImageFolder.index(options.data))
     folder = folder.keep([i < 20 * BATCH for i in range(len(folder))])
     engine = keras_engine(extractor)

@@ -28,20 +28,22 @@ def main() -> None:
     from transfer.system.quiet import import_tensorflow
 
     import_tensorflow()
-    from transfer.features.extract import extract
+    from transfer.data.dataset import Dataset
+    from transfer.features.extract import FrozenNetwork, extract
     from transfer.images.folder import ImageFolder
     from transfer.networks.backbones import get_backbone
-    from transfer.networks.classifier import build_extractor
+    from transfer.networks.classifier import Classifier
     from transfer.networks.weights import resolve_weights
     from transfer.recipe import Recipe
-    from transfer.training.feature_plan import frozen_network
+    from transfer.training.settle import settle
 
     recipe = Recipe(image_size=SIZE)
     backbone = get_backbone(recipe.backbone)
     weights = resolve_weights(backbone, recipe.weights)
-    extractor = build_extractor(recipe, weights)
-    network = frozen_network(extractor, extractor.get_layer(backbone.name), None, recipe)
+    extractor = Classifier.build(backbone.name, SIZE, "linear", weights).extractor
     images = ImageFolder.index(folder)
+    settings, _ = settle(recipe, Dataset(images, {}, {}, {}), weights)
+    network = FrozenNetwork(extractor, settings)
     images = images.keep([number < count for number in range(len(images))])
     extract(network, images.keep([number < 320 for number in range(count)]))  # the engine is made
     started = time.perf_counter()

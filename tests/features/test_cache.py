@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from transfer.training.feature_plan import fingerprint, open_cache
+from toys import make_dataset, make_settings
 
 import transfer
 from transfer.data.audit.clean import audit
@@ -29,12 +30,13 @@ from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.store import Space, clear, features_dir, stored_spaces
 from transfer.images.folder import ImageFolder
 from transfer.networks.backbones import get_backbone, register_backbone
-from transfer.networks.classifier import build_extractor
-from transfer.networks.weights import Weights
-from transfer.recipe import Recipe
+from transfer.networks.classifier import Classifier
+from transfer.networks.weights import Weights, resolve_weights
 from transfer.runs.run import Run
+from transfer.settings import Settings
+from transfer.training.setup import _open_cache, fingerprint
 
-RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2", engine="keras")
+SETTINGS = make_settings(batch_size=4, augment="flip,shift=0.2")
 ABOUT = {"backbone": "toy", "weights": "0" * 64}
 
 
@@ -77,14 +79,14 @@ def folder(make_folder: Callable[..., Path]) -> ImageFolder:
 
 @pytest.fixture
 def extractor(toy: str) -> keras.Model:
-    return build_extractor(RECIPE, Weights("none"))
+    return Classifier.build("toy", 32, "linear", Weights("own")).extractor
 
 
 def run_toy(
-    extractor: keras.Model, folder: ImageFolder, recipe: Recipe = RECIPE, **about: Any
+    extractor: keras.Model, folder: ImageFolder, settings: Settings = SETTINGS, **about: Any
 ) -> Features:
     cache = FeatureCache(ABOUT | about, ["vectors (avg)"], audit(folder).sha256)
-    return extract(FrozenNetwork(extractor, recipe), folder, views=2, cache=cache)
+    return extract(FrozenNetwork(extractor, settings), folder, views=2, cache=cache)
 
 
 def index(folder: ImageFolder) -> ImageFolder:
@@ -98,7 +100,7 @@ def repaint(folder: ImageFolder, path: str) -> None:
 def test_a_second_run_builds_no_engine_and_gives_the_same_numbers(
     extractor: keras.Model, folder: ImageFolder, counter: Counter
 ) -> None:
-    plain = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
+    plain = extract(FrozenNetwork(extractor, SETTINGS), folder, views=2)
     assert counter.take() == (1, 27)
     first = run_toy(extractor, folder)
     assert counter.take() == (1, 27)
@@ -119,7 +121,7 @@ def test_activations_are_kept_and_the_vectors_serve_without_them(
     found = []
     for number in range(2):
         cache = FeatureCache(ABOUT, ["at add_1", "vectors (avg)"], audit(folder).sha256)
-        network = FrozenNetwork(both, RECIPE)
+        network = FrozenNetwork(both, SETTINGS)
         found.append(
             extract(network, folder, views=1, keep=tmp_path / f"{number}.npy", cache=cache)
         )
@@ -129,7 +131,7 @@ def test_activations_are_kept_and_the_vectors_serve_without_them(
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(found[0].vectors, found[1].vectors)
     cache = FeatureCache(ABOUT, ["at add_1", "vectors (avg)"], audit(folder).sha256)
-    alone = extract(FrozenNetwork(both, RECIPE), folder, views=1, cache=cache)
+    alone = extract(FrozenNetwork(both, SETTINGS), folder, views=1, cache=cache)
     assert counter.take() == (0, 0)
     np.testing.assert_array_equal(alone.vectors, found[0].vectors)
     assert run_toy(extractor, folder).computed == 9  # of which only view 2 is new
@@ -153,7 +155,7 @@ def test_a_changed_photo_is_computed_alone(
     assert after.computed == 1
     changed = np.abs(after.vectors - before.vectors).max(axis=1) > 1e-4
     assert np.flatnonzero(changed).tolist() == [4, 13, 22]
-    fresh = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
+    fresh = extract(FrozenNetwork(extractor, SETTINGS), folder, views=2)
     np.testing.assert_allclose(after.vectors, fresh.vectors, rtol=1e-5, atol=1e-6)
 
 
@@ -180,7 +182,7 @@ def test_what_features_depend_on(
         ({"seed": 1}, {}, 18),
         ({}, {"weights": "1" * 64}, 27),
     ):
-        run_toy(extractor, folder, Recipe(**RECIPE.to_dict() | knobs), **about)
+        run_toy(extractor, folder, replace(SETTINGS, **knobs), **about)
         assert counter.take()[1] == images, (knobs, about)
 
 
@@ -191,14 +193,14 @@ def test_a_file_replaced_after_the_audit_does_not_get_in(
     sha256 = audit(folder).sha256
     repaint(folder, folder.paths[2])
     cache = FeatureCache(ABOUT, ["vectors (avg)"], sha256)
-    extract(FrozenNetwork(extractor, RECIPE), folder, cache=cache)
+    extract(FrozenNetwork(extractor, SETTINGS), folder, cache=cache)
     assert [each.images() for each in stored_spaces()] == [8]
     folder.file(folder.paths[2]).write_bytes(original)
     counter.take()
     cache = FeatureCache(ABOUT, ["vectors (avg)"], sha256)
-    found = extract(FrozenNetwork(extractor, RECIPE), folder, cache=cache)
+    found = extract(FrozenNetwork(extractor, SETTINGS), folder, cache=cache)
     assert counter.take() == (1, 1)
-    fresh = extract(FrozenNetwork(extractor, RECIPE), folder)
+    fresh = extract(FrozenNetwork(extractor, SETTINGS), folder)
     np.testing.assert_allclose(found.vectors, fresh.vectors, rtol=1e-5, atol=1e-6)
 
 
@@ -291,7 +293,7 @@ def test_a_full_disk_stops_the_cache_and_not_the_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    plain = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
+    plain = extract(FrozenNetwork(extractor, SETTINGS), folder, views=2)
 
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
@@ -501,14 +503,15 @@ def test_a_size_of_nothing_neither_reads_nor_writes(
 def test_all_that_the_network_depends_on_is_in_the_key(
     small: str, weights: list[Path], folder: ImageFolder
 ) -> None:
-    base = get_backbone(small).build()
-    digests = audit(folder).sha256
+    dataset = make_dataset(folder.root)
 
-    def spaces(file: Path = weights[0], cut: str | None = None, **knobs: Any) -> list[Path]:
-        network = FrozenNetwork(base, Recipe(backbone="small", **{"engine": "keras"} | knobs))
-        cache = open_cache(network, base, cut, Weights("file", file), digests)
+    def spaces(file: Path = weights[0], **knobs: Any) -> list[Path]:
+        settings = make_settings(backbone=small, **knobs)
+        origin = resolve_weights(get_backbone(small), str(file))
+        network = Classifier.build(small, settings.image_size, settings.head, origin)
+        cache = _open_cache(settings, dataset, origin, network)
         assert cache is not None
-        return [space.path for space in cache.view(folder, 0, Recipe())._spaces]
+        return [space.path for space in cache.view(folder, 0, settings)._spaces]
 
     usual = spaces()
     assert spaces() == usual
@@ -530,13 +533,14 @@ def test_all_that_the_network_depends_on_is_in_the_key(
 def test_what_nothing_identifies_is_not_kept(
     toy: str, small: str, weights: list[Path], folder: ImageFolder
 ) -> None:
-    base = get_backbone(toy).build()
+    known = Weights("file", weights[0])
     for name, origin in (
-        ("toy", Weights("file", weights[0])),  # a function made it
-        ("small", Weights("none")),
+        (toy, known),  # a function made it
+        (small, Weights("none")),
     ):
-        network = FrozenNetwork(base, Recipe(backbone=name))
-        assert open_cache(network, base, None, origin, {}) is None
+        network = Classifier.build(name, 32, "linear", Weights("own"))
+        settings = make_settings(backbone=name)
+        assert _open_cache(settings, make_dataset(folder.root), origin, network) is None
 
 
 def test_a_network_is_known_again_by_its_layers(toy: str) -> None:
@@ -568,11 +572,12 @@ def test_other_preprocessing_behind_the_same_name_is_noticed(
 
     def space(factor: float) -> Path:
         monkeypatch.setattr("small_network.scale", lambda x: x * factor, raising=False)
-        base = get_backbone(small).build()
-        network = FrozenNetwork(base, Recipe(backbone=small, engine="keras"))
-        cache = open_cache(network, base, None, Weights("file", weights[0]), audit(folder).sha256)
+        settings = make_settings(backbone=small)
+        origin = resolve_weights(get_backbone(small), str(weights[0]))
+        network = Classifier.build(small, 32, "linear", origin)
+        cache = _open_cache(settings, make_dataset(folder.root), origin, network)
         assert cache is not None
-        return cache.view(folder, 0, Recipe())._spaces[0].path
+        return cache.view(folder, 0, settings)._spaces[0].path
 
     assert space(0.5) == space(0.5)
     assert space(0.5) != space(0.25)

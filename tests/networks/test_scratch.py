@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 import transfer
-from transfer.api.training import make_recipe
 from transfer.errors import UsageError
 from transfer.networks.backbones import Backbone, list_backbones
 from transfer.networks.weights import locate
-from transfer.recipe import FROM_SCRATCH, Recipe
 
 SCRATCH = [backbone for backbone in list_backbones() if backbone.scratch]
 
@@ -45,15 +43,6 @@ def test_the_smallest_image(backbone: Backbone) -> None:
     assert backbone.build(backbone.min_size).output_shape == (None, backbone.feature_dim)
     with pytest.raises(UsageError, match=f"at least {backbone.min_size}"):
         backbone.build(backbone.min_size - 1)
-
-
-def test_its_own_defaults() -> None:
-    recipe = make_recipe(None, {"backbone": "LeNet5", "epochs": 7})
-    assert (recipe.learning_rate, recipe.epochs) == (FROM_SCRATCH["learning_rate"], 7)
-    assert make_recipe(None, {}) == Recipe()
-    assert recipe.backbone == make_recipe(Recipe(backbone="LENET5"), {}).backbone == "lenet5"
-    given = Recipe(backbone="lenet5")
-    assert make_recipe(given, {}) == given
 
 
 @pytest.mark.parametrize("unfreeze", ["auto", "all"])

@@ -67,6 +67,7 @@ def test_a_directory_in_use_is_refused_until_its_holder_is_dead(tmp_path: Path) 
         json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": "2026-01-01"}),
         "{",
     ],
+    ids=["container", "pid used again", "broken"],
 )
 def test_what_a_dead_holder_left_stops_nobody(tmp_path: Path, left: str) -> None:
     (tmp_path / HOLDER).write_text(left)
