@@ -13,7 +13,7 @@ import keras
 import pytest
 
 import transfer
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 from transfer.training.keep.state import load_state
 
 MakeFolder = Callable[..., Path]

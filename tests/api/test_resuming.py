@@ -17,7 +17,7 @@ import pytest
 import transfer
 from transfer.errors import DataError, RunError, UsageError
 from transfer.runs.run import Run
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 from transfer.training.keep.state import load_state
 
 MakeFolder = Callable[..., Path]

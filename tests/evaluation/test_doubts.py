@@ -6,7 +6,7 @@ from transfer.errors import RunError
 from transfer.evaluation.doubts import MOST, read_doubts
 from transfer.evaluation.report import write_report
 from transfer.runs.run import Run
-from transfer.system.files import write_csv
+from transfer.system.csv import write_csv
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -7,7 +7,7 @@ from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.report import write_report
 from transfer.runs.run import Run
-from transfer.system.files import write_csv
+from transfer.system.csv import write_csv
 
 ROWS = ["aa1", "ab1", "bb1", "bb1", "aa2", "aa2", "bb2", "bb2", "cb2"]  # label, predicted, fold
 

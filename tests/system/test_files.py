@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer.system.files import atomic, is_file, read_csv, write_csv, write_json, write_text
+from transfer.system.files import atomic, is_file, write_json, write_text
 
 
 def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
@@ -32,13 +32,6 @@ def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("")
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.json", "b.json")]
     assert modes[0] == modes[1]
-
-
-def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
-    write_csv(tmp_path / "a.csv", ["=h"], [["=1+1"], ["@x"], ["plain"]])
-    lines = (tmp_path / "a.csv").read_text().splitlines()
-    assert not any(line.startswith(("=", "@")) for line in lines)
-    assert [row["=h"] for row in read_csv(tmp_path / "a.csv")] == ["=1+1", "@x", "plain"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")

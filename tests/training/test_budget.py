@@ -21,8 +21,8 @@ from transfer.networks.classifier import build_extractor, layers_to_unfreeze
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.runs.run import Run
+from transfer.system.csv import read_csv
 from transfer.system.digests import sha256_of
-from transfer.system.files import read_csv
 from transfer.training import budget, train
 from transfer.training.budget import CLOSING, MOST_EPOCHS, NOTHING_FITS, Costs, measure_costs
 from transfer.training.feature_plan import FEW_VIEWS, MOST_VIEWS, choose_cut, frozen_network

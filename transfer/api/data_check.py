@@ -17,7 +17,7 @@ from transfer.errors import DataError, UsageError, did_you_mean
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
-from transfer.system.files import write_csv
+from transfer.system.csv import write_csv
 from transfer.system.progress import hushed
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]

@@ -18,8 +18,8 @@ from transfer.images.folder import ImageFolder
 from transfer.networks.weights import resolve_weights
 from transfer.recipe import Recipe
 from transfer.runs.run import Run, RunLike, as_run, versions
+from transfer.system.csv import read_csv
 from transfer.system.digests import sha256_or_none
-from transfer.system.files import read_csv
 from transfer.system.lock import locked
 from transfer.system.progress import say, track, warn
 from transfer.system.quiet import import_tensorflow

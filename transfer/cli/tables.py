@@ -101,7 +101,7 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> N
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     """Write path, label, confidence and the probability of every class as CSV."""
-    from transfer.system.files import guard
+    from transfer.system.csv import guard
 
     writer = csv.writer(file, lineterminator="\n")
     for number, each in enumerate(predictions):

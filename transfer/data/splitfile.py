@@ -10,9 +10,8 @@ from pathlib import Path
 
 from transfer.errors import DataError, RunError, did_you_mean
 from transfer.images.folder import SPLITS, ImageFolder
-from transfer.system.csv import read_rows
+from transfer.system.csv import read_csv, read_rows, write_csv
 from transfer.system.digests import is_sha256
-from transfer.system.files import read_csv, write_csv
 from transfer.system.progress import say, warn
 
 

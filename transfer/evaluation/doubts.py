@@ -10,7 +10,7 @@ from typing import TypeVar
 from transfer.errors import RunError
 from transfer.evaluation.gallery import Thumbnailer
 from transfer.runs.run import Run
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 
 MOST = 18  # pictures of each kind
 FEWEST, SHARE = 3, 0.05  # of the outliers, which are but a ranking: share of all images

@@ -8,7 +8,7 @@ import numpy as np
 
 from transfer.evaluation.metrics import count_confusions, wilson_interval
 from transfer.runs.run import Run
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 
 
 def summarise_folds(run: Run) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from transfer.data.groups import number_groups
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.runs.run import Run
-from transfer.system.files import write_csv
+from transfer.system.csv import write_csv
 from transfer.training.head.logistic import softmax
 from transfer.training.head.scaling import standardise, unit
 

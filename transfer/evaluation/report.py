@@ -11,7 +11,8 @@ from typing import Any
 from transfer.errors import DataError, RunError
 from transfer.evaluation.metrics import compute_metrics
 from transfer.runs.run import Predictions, Run
-from transfer.system.files import read_csv, write_csv, write_json, write_text
+from transfer.system.csv import read_csv, write_csv
+from transfer.system.files import write_json, write_text
 
 NEEDED = (
     "split",

@@ -25,7 +25,7 @@ from transfer.networks.classifier import build_extractor, image_size
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.runs.run import Run
-from transfer.system.files import read_csv, write_csv
+from transfer.system.csv import read_csv, write_csv
 from transfer.system.progress import hushed, say
 from transfer.system.quiet import without_retracing_advice
 from transfer.training.balance import weigh_classes

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.errors import RunError
 from transfer.recipe import Recipe, is_uneven
-from transfer.system.files import read_csv, write_csv, write_json
+from transfer.system.csv import read_csv, write_csv
+from transfer.system.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,18 +1,14 @@
-"""Files that are there whole or not at all, and CSV that no spreadsheet runs."""
+"""Atomic writes."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 @contextmanager
@@ -74,33 +70,3 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file, atomically. Text that a spreadsheet would run is preceded by a quote."""
-    buffer = io.StringIO()
-    plain = csv.writer(buffer, lineterminator="\n")
-    quoted = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in (header, *rows):
-        cells = [guard(cell) for cell in row]
-        # A carriage return ends a row for every reader, and the writer leaves it bare.
-        (quoted if any("\r" in str(cell) for cell in cells) else plain).writerow(cells)
-    write_text(path, buffer.getvalue())
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read what `write_csv` wrote, as one dict per row."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = [unguard(cell) for cell in next(reader, [])]
-        return [dict(zip(header, map(unguard, row), strict=True)) for row in reader]
-
-
-def guard(cell: Any) -> Any:
-    """Return a cell that a spreadsheet shows and does not run; `read_csv` takes it back."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-def unguard(cell: str) -> str:
-    """Return a cell as it was before `guard`."""
-    return cell[1:] if cell.startswith("'") else cell

@@ -9,7 +9,7 @@ import pytest
 from transfer.errors import TransferError
 from transfer.features.extract import Features
 from transfer.recipe import Recipe
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 from transfer.training import probe
 from transfer.training.head.fitting import fit_head
 from transfer.training.head.logistic import softmax, solve

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import transfer
 from transfer.recipe import Recipe
-from transfer.system.files import read_csv
+from transfer.system.csv import read_csv
 from transfer.training.keep.checkpoint import BestCheckpoint, Patience, StateKeeper
 from transfer.training.keep.state import State, load_state
 from transfer.training.optim.averages import AveragedWeights

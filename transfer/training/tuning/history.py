@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from transfer.errors import TransferError
-from transfer.system.files import write_csv
+from transfer.system.csv import write_csv
 
 COLUMNS = (
     "phase",
