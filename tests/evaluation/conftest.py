@@ -11,8 +11,8 @@ from PIL import Image
 
 from transfer.evaluation.report import write_evaluation
 from transfer.recipe import Recipe
+from transfer.runs.directory import make_run_directory
 from transfer.runs.run import Predictions, Run
-from transfer.system.lock import make_run_directory
 
 HISTORY = """phase,epoch,loss,accuracy,val_loss,val_accuracy
 head,1,1.5,0.40,1.2,0.55

@@ -16,9 +16,9 @@ from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
+from transfer.runs.directory import make_run_directory
 from transfer.runs.run import Run
 from transfer.system.csv import read_csv
-from transfer.system.lock import make_run_directory
 from transfer.training import cross_validation
 
 MakeFolder = Callable[..., Path]

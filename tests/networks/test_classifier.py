@@ -17,8 +17,8 @@ from transfer.networks.classifier import (
 from transfer.networks.head import build_head, parse_head
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
+from transfer.runs.directory import make_run_directory
 from transfer.runs.run import Run
-from transfer.system.lock import make_run_directory
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
 

@@ -8,8 +8,8 @@ import pytest
 
 from transfer.errors import RunError
 from transfer.recipe import Recipe
+from transfer.runs.directory import make_run_directory
 from transfer.runs.run import Predictions, Run, versions
-from transfer.system.lock import make_run_directory
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

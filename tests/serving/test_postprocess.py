@@ -13,9 +13,9 @@ import transfer
 from transfer.errors import RunError, UsageError
 from transfer.evaluation.metrics import compute_metrics
 from transfer.recipe import BALANCES, Recipe
+from transfer.runs.directory import make_run_directory
 from transfer.runs.run import Predictions, Run
 from transfer.serving.postprocess import change_prior, resolve_prior
-from transfer.system.lock import make_run_directory
 from transfer.training.balance import weigh_classes
 from transfer.training.head.logistic import softmax, solve
 

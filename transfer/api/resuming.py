@@ -17,10 +17,10 @@ from transfer.features.engines import choose_engine
 from transfer.images.folder import ImageFolder
 from transfer.networks.weights import resolve_weights
 from transfer.recipe import Recipe
+from transfer.runs.directory import locked
 from transfer.runs.run import Run, RunLike, as_run, versions
 from transfer.system.csv import read_csv
 from transfer.system.digests import sha256_or_none
-from transfer.system.lock import locked
 from transfer.system.progress import say, track, warn
 from transfer.system.quiet import import_tensorflow
 from transfer.training.keep.state import State, clear_state, load_state

@@ -34,10 +34,10 @@ from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.head import parse_head
 from transfer.networks.weights import Weights, locate, resolve_weights
 from transfer.recipe import FROM_SCRATCH, Recipe, is_uneven
+from transfer.runs.directory import check_output, locked, make_run_directory
 from transfer.runs.run import Run, versions
 from transfer.system.cachedir import cache_limit
 from transfer.system.digests import sha256_of
-from transfer.system.lock import check_output, locked, make_run_directory
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
 from transfer.system.units import parse_seconds

@@ -95,7 +95,7 @@ class Run:
         """Write recipe.json and classes.json, which make a directory a run.
 
         Args:
-            path: The directory, from `transfer.system.lock.make_run_directory`.
+            path: The directory, from `transfer.runs.directory.make_run_directory`.
             recipe: What is about to be done.
             classes: Class names in the order of the model's outputs.
         """

@@ -1,186 +1,119 @@
-"""The directory of a run: made new, and written by one training at a time."""
+"""Directories that one process at a time may hold."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import re
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from transfer.errors import RunError
+from transfer.system.files import write_json
+from transfer.system.progress import warn
 
-LOCK = "lock.json"
-# What a kill leaves behind: temporary files of ours and of Keras, activations, folds.
-_LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+LOCK = ".lock"  # what the kernel locks; it may stay behind after a kill, which means nothing
+HOLDER = "lock.json"  # who holds the lock: information for messages only
+_PATIENCE = 0.3  # seconds: `refuse_if_held` holds the lock for an instant
+_UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a directory."""
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        host = "this machine" if self.host == socket.gethostname() else self.host
+        return f"process {self.pid} on {host}"
+
+
+class HeldError(Exception):
+    """Another process holds the directory.
+
+    Attributes:
+        holder: Which one; None where that is not known.
+    """
+
+    def __init__(self, holder: Holder | None) -> None:
+        super().__init__(str(holder))
+        self.holder = holder
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold a run's directory while the block runs; clear away what a killed training left in it.
+def hold(directory: Path) -> Iterator[None]:
+    """Hold a directory exclusively while the block runs.
 
-    The lock is a file with the process and the host that hold it. One whose process is dead is
-    taken over.
+    The kernel keeps the lock and frees it when the process dies, whatever the reason and whatever
+    the host or container. On a file system without locks, which could not free one either, this
+    warns and goes on without: a lock that outlives a killed process would be worse.
 
     Raises:
-        RunError: Another process holds it, or it cannot be written.
+        HeldError: Another process, or another thread of this one, holds it.
+        OSError: The lock cannot be written.
     """
-    path = directory / LOCK
-    mine = json.dumps(
-        {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now().isoformat(" ", "seconds"),
-            "began": _status(os.getpid())[1],
-        }
-    )
-    try:
-        with _alone(directory):
-            refuse_if_locked(directory)
-            path.unlink(missing_ok=True)
-            _create(path, mine)
-    except FileExistsError:  # where directories cannot be locked, another may be quicker
-        refuse_if_locked(directory)
-        raise
-    except OSError as error:
-        raise not_writable(directory, error) from error
-    try:
-        _clear_away(directory)
-        yield
-    finally:
-        with suppress(OSError):
-            if path.read_text(encoding="utf-8") == mine:
-                path.unlink()
+    from filelock import Timeout
 
-
-def _clear_away(directory: Path) -> None:
+    os.scandir(directory).close()  # raises where there is none; filelock would make one
+    lock = _lock_in(directory)
     try:
-        for item in directory.iterdir():
-            if _LEFT_BEHIND.fullmatch(item.name):
-                shutil.rmtree(item) if item.is_dir() else item.unlink()
-    except OSError as error:
-        raise not_writable(directory, error) from error
-
-
-def refuse_if_locked(directory: Path) -> None:
-    """Raise RunError where a training that may still be alive holds the directory."""
-    path = directory / LOCK
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    try:
-        lock = json.loads(text)
-        pid, host, since = int(lock["pid"]), str(lock["host"]), str(lock["since"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise RunError(
-            f"{path} cannot be read. If no training writes to {directory}, remove it."
-        ) from error
-    if host != socket.gethostname():
-        raise RunError(
-            f"{directory} is in use: process {pid} on {host} has been training in it since"
-            f" {since}. If it runs there no more, remove {path}."
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        raise HeldError(_read_holder(directory)) from error
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _UNSUPPORTED:
+            raise
+        warn(
+            f"The file system of {directory} has no file locks."
+            " Make sure that no other training writes there."
         )
-    if _alive(pid, lock.get("began")):
-        raise RunError(
-            f"{directory} is in use: process {pid} on this machine has been training in it since"
-            f" {since}. Wait for it, or choose another --output."
-        )
-
-
-def _create(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
-        os.write(handle, text.encode())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Let one process at a time into the block: two may find the same stale lock."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
+        since = datetime.now().isoformat(" ", "seconds")
+        write_json(directory / HOLDER, asdict(Holder(os.getpid(), socket.gethostname(), since)))
         yield
+    finally:
+        for name in (HOLDER, LOCK):  # before the release: later they may be another's
+            with suppress(OSError):
+                (directory / name).unlink()
+        lock.release()
+
+
+def refuse_if_held(directory: Path) -> None:
+    """Raise HeldError where a process holds the directory; nothing is written to it."""
+    from filelock import Timeout
+
+    if not (directory / LOCK).is_file():
         return
-    handle = os.open(directory, os.O_RDONLY)
+    lock = _lock_in(directory)
     try:
-        with suppress(OSError):  # some network file systems cannot
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise HeldError(_read_holder(directory)) from error
+    except (OSError, NotImplementedError):  # it cannot be known here: whoever writes will see
+        return
+    lock.release()
 
 
-def _alive(pid: int, began: Any) -> bool:
-    if os.name == "nt":  # where there is no harmless signal
-        return True
+def _lock_in(directory: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    # A soft lock is a mere file, which a killed process would leave behind: never silently.
+    return FileLock(directory / LOCK, thread_local=False, fallback_to_soft=False)
+
+
+def _read_holder(directory: Path) -> Holder | None:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        pass
-    state, now = _status(pid)
-    return state != "Z" and began in (None, now)
-
-
-def _status(pid: int) -> tuple[str, str | None]:
-    """Return a process' state and when it began, which tells it from a later one of that pid."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return fields[0], fields[19]
-    except (OSError, IndexError):
-        return "", None
-
-
-def check_output(output: str | os.PathLike[str]) -> Path:
-    """Return the path of a new run directory. Raises RunError where something is in it."""
-    path = Path(output).expanduser()
-    try:
-        refuse_if_locked(path)
-        if path.exists() and any(item.name != LOCK for item in path.iterdir()):
-            hint = f", or go on with --resume {path}" if (path / "run.json").is_file() else ""
-            raise RunError(
-                f"{path} is not empty. Choose another --output{hint}; nothing was changed."
-            )
-    except OSError as error:
-        raise not_writable(path, error) from error
-    return path
-
-
-def make_run_directory(path: Path | None, name: str) -> Path:
-    """Make and return a directory for a run. Raises RunError where that is not possible."""
-    try:
-        if path is not None:
-            path = check_output(path)
-            path.mkdir(parents=True, exist_ok=True)
-            return path
-        parent = Path("runs")
-        parent.mkdir(exist_ok=True)
-        stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
-        for number in range(1, 100_000):
-            try:
-                (parent / f"{stem}-{number:03d}").mkdir()
-            except FileExistsError:
-                continue
-            return parent / f"{stem}-{number:03d}"
-        raise RunError(f"No free name for {stem} under runs/. Choose one with --output.")
-    except OSError as error:
-        raise not_writable(path or Path("runs"), error) from error
-
-
-def not_writable(path: Path, error: OSError) -> RunError:
-    """Return what to raise where a run cannot be written."""
-    return RunError(
-        f"Cannot write a run to {path}: {error.strerror}. Choose another place with --output."
-    )
+        record = json.loads((directory / HOLDER).read_text(encoding="utf-8"))
+        return Holder(int(record["pid"]), str(record["host"]), str(record["since"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

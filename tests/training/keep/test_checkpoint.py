@@ -95,7 +95,7 @@ import os, signal, sys, time
 from pathlib import Path
 import keras, numpy as np
 from transfer.system import signals
-from transfer.system.lock import locked
+from transfer.runs.directory import locked
 from transfer.training.keep.checkpoint import save_model
 from transfer.training.keep.state import load_state, save_state
 
@@ -151,7 +151,7 @@ def test_twenty_signals_during_saves_leave_valid_files(tmp_path: Path, number: i
     lines = done.stdout.splitlines()
     assert len([line for line in lines if line.startswith("valid")]) == 20
     states = "state-1.json state-1.npz state-2.json state-2.npz"
-    assert lines[-1] == f"lock.json model.keras {states}"
+    assert lines[-1] == f".lock lock.json model.keras {states}"
     left = [line for line in lines[:-1] if not line.startswith("valid; left 0")]
     assert bool(left) == (number == signal.SIGKILL)  # only a kill leaves anything behind
 
