@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,27 +13,24 @@ from typing import Any
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; put it in place, whole, when the block ends well.
+    """Yield the path of a temporary file, and rename it to `path` when the block succeeds.
 
-    An error or a kill inside the block leaves an earlier file at `path` as it was. Where `path` is
-    a link, this is about the file that it leads to. A pipe, a device or the name of an open file
-    (/dev/stdout), in whose place nothing can be put, is given itself.
+    After an error or a kill inside the block, an earlier file at `path` is unchanged. Where `path`
+    is a link, the file that it leads to is replaced. A pipe, a device or the name of an open file
+    (/dev/stdout) cannot be replaced and is yielded itself.
     """
     if _is_stream(path):
         yield path
         return
     if path.is_symlink():
         path = Path(os.path.realpath(path))
-    handle, name = tempfile.mkstemp(prefix=".tmp", suffix=f"-{path.name}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f".tmp{secrets.token_hex(4)}-{path.name}"
+    # Not tempfile, whose files are private: so the kernel applies the umask and default ACLs.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
         _sync_directory(path.parent)
     finally:
@@ -42,8 +39,8 @@ def atomic(path: Path) -> Iterator[Path]:
 
 def _is_stream(path: Path) -> bool:
     target = path.parent / path.readlink() if path.is_symlink() else path
-    if any(os.path.realpath(each.parent).startswith("/proc/") for each in (path, target)):
-        return True  # what this process has open
+    if any(os.path.realpath(name.parent).startswith("/proc/") for name in (path, target)):
+        return True  # a file that this process has open
     return path.exists() and not (path.is_file() or path.is_dir())
 
 
@@ -57,12 +54,12 @@ def _sync_directory(path: Path) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a file; False too where that cannot be seen."""
-    return os.path.isfile(path)  # noqa: PTH113 - that of Path raises
+    """Return whether `path` is a file; False where that cannot be determined."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, atomically; what of a path is not UTF-8 as JSON would write it."""
+    r"""Write `text` as UTF-8, atomically; bytes of a path that are not UTF-8 become ``\udcfc``."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
