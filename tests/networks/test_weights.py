@@ -207,9 +207,9 @@ def test_download(server: str, cache: Path, algorithm: str | None) -> None:
     ("path", "md5", "reason"),
     [
         ("/short.h5", None, "it broke off after 2,304,008 of 2,305,008 bytes"),
-        ("/good.h5", "0" * 32, "what came is wrong, its md5 is"),
+        ("/good.h5", "0" * 32, "the file received is wrong: its md5 is"),
         ("/missing.h5", None, "HTTP Error 404"),
-        ("/portal.h5", None, "what came is wrong, it is no HDF5 file"),
+        ("/portal.h5", None, "the file received is wrong: it is not an HDF5 file"),
     ],
 )
 def test_failed_download_leaves_nothing(
@@ -219,8 +219,15 @@ def test_failed_download_leaves_nothing(
         resolve_weights(remote(server + path, md5))
     message = str(error.value)
     assert "\n" not in message
-    for part in (reason, server + path, str(cache / path[1:]), "--weights PATH", "--weights none"):
+    for part in (
+        reason,
+        server + path,
+        str(cache / path[1:]),
+        "--weights PATH",
+        "choose a backbone",
+    ):
         assert part in message
+    assert "none" not in message  # random weights are no remedy
     assert list(cache.iterdir()) == []
 
 

@@ -91,15 +91,23 @@ def test_the_umask_decides_who_may_read_a_file(tmp_path: Path, umask: int) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the umask cannot be read here")
-def test_writing_never_changes_the_umask_of_other_threads(tmp_path: Path) -> None:
+def test_writing_never_changes_the_umask_of_other_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def umask() -> str:
         return next(line for line in status.read_text().splitlines() if line.startswith("Umask"))
 
     def write(number: int) -> None:
         while not stop.is_set():
             write_text(tmp_path / f"{number}.txt", "x")
+            written.add(number)
 
+    def refuse(mask: int) -> int:
+        raise AssertionError("it is the umask of all threads")
+
+    monkeypatch.setattr(os, "umask", refuse)
     status, stop = Path("/proc/self/status"), threading.Event()
+    written: set[int] = set()
     threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
@@ -110,3 +118,4 @@ def test_writing_never_changes_the_umask_of_other_threads(tmp_path: Path) -> Non
         for thread in threads:
             thread.join()
     assert len(seen) == 1
+    assert written == {0, 1, 2}
