@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
-import hashlib
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from dataclasses import dataclass
 
-from transfer.data.leaks import drop_shared
+from transfer.data.audit.clean import Audit
+from transfer.data.dataset import Dataset
+from transfer.data.draw import draw
+from transfer.data.groups import group_images
+from transfer.data.leaks import drop_shared, find_leaks, tell_leaks
+from transfer.data.splitfile import Side, match_sides
 from transfer.errors import DataError
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.progress import warn
 
 
-def assign_splits(
+@dataclass(frozen=True)
+class SplitOptions:
+    """How images are divided into train, val and test.
+
+    Attributes:
+        val: Share held out for validation where there is no val folder, between 0 and 1.
+        test: Share held out for the test where there is no test folder; 0 for none.
+        seed: Another seed gives another choice.
+        group_by: Which images belong together, see `transfer.data.groups.group_images`.
+        dedupe: Leave images out of train (and val) whose group is in a later split as well.
+        known: A file of splits that are already decided. They win over folders; the other
+            images of their groups go with them, and what is left goes by the rule.
+    """
+
+    val: float
+    test: float = 0.0
+    seed: int = 0
+    group_by: str = "none"
+    dedupe: bool = False
+    known: Sequence[Side] | None = None
+
+
+def split_dataset(folder: ImageFolder, audit: Audit, options: SplitOptions) -> Dataset:
+    """Group the usable images of a folder, give each a split, and warn of leaks.
+
+    Args:
+        folder: The images that `audit` found usable; see `transfer.data.audit.clean.clean`.
+        audit: The digests of their files, and the groups of near duplicates.
+        options: See `SplitOptions`.
+
+    Returns:
+        The images with every split decided, and their digests, groups and leaks.
+
+    Raises:
+        DataError: See `split_images` and `transfer.data.groups.group_images`.
+        UsageError: ``options.group_by`` is not a regular expression.
+    """
+    groups = group_images(folder, audit.sha256, audit.groups, options.group_by)
+    known = None if options.known is None else match_sides(options.known, folder, audit.sha256)
+    folder = split_images(folder, audit.sha256, groups, options, known)
+    leaks = find_leaks(folder, groups)
+    tell_leaks(folder, leaks)
+    return Dataset(folder, audit.sha256, groups, leaks).with_images(folder)
+
+
+def split_images(
     folder: ImageFolder,
     sha256: Mapping[str, str],
     groups: Mapping[str, str],
-    *,
-    val: float,
-    test: float = 0.0,
-    seed: int,
+    options: SplitOptions,
     known: Mapping[str, str] | None = None,
-    dedupe: bool = False,
 ) -> ImageFolder:
     """Give every image a split: its folder's, a known one, or one by the rule below.
 
@@ -48,12 +92,9 @@ def assign_splits(
         sha256: Digest of each image's file, by its path. Copies of val or test images are left
             out of train, and copies of test images out of val.
         groups: Key of each image's group, by its path; groups are never divided by the rule.
-        val: Share held out for validation where no val/ stands, between 0 and 1.
-        test: Share held out for the test where no test/ stands; 0 for none.
-        seed: Another seed gives another choice.
-        known: Splits that are already decided, by path; they win over folders. The other images
-            of their groups go with them, and what is left goes by the rule.
-        dedupe: Leave images out of train (and val) whose group stands on a later side as well.
+        options: Shares, seed and ``dedupe`` are used; groups and known splits come from the
+            other arguments.
+        known: Splits that are already decided, by path; they win over folders.
 
     Returns:
         The folder with every split decided.
@@ -63,7 +104,7 @@ def assign_splits(
             `known` holds out none.
     """
     known = known or {}
-    shares = _shares(folder, known, val, test)
+    shares = _shares(folder, known, options.val, options.test)
     splits = [
         known.get(path) or ("" if shares and split in ("", "train") else split)
         for path, split in zip(folder.paths, folder.splits, strict=True)
@@ -71,7 +112,7 @@ def assign_splits(
     given = set(folder.splits)
     folder = drop_shared(folder.with_splits(splits), sha256, "the same bytes")
     folder = _follow(folder, groups, known, given)
-    if dedupe:
+    if options.dedupe:
         folder = drop_shared(folder, groups, "near duplicates")
     if not {"", "train"} & set(folder.splits):
         found = ", ".join(f"{split}/" for split in SPLITS if split in folder.splits)
@@ -81,7 +122,7 @@ def assign_splits(
         )
     if shares:
         fixed = {groups[p] for p, s in zip(folder.paths, folder.splits, strict=True) if s}
-        folder = _hold_out(folder, groups, shares, seed)
+        folder = _hold_out(folder, groups, shares, options.seed)
         _check_undivided(folder, groups, fixed)
     _check_undivided(folder, sha256, set())
     return folder
@@ -135,7 +176,7 @@ def _hold_out(
             sizes[label][groups[path]] += 1
         elif split in names:
             decided[label][names.index(split)] += 1
-    sides = _divide(sizes, decided, list(widths.values()), str(seed))
+    sides = draw(sizes, decided, list(widths.values()), str(seed))
     for label in sorted(sizes.keys() | decided.keys()):
         found = {sides[group] for group in sizes[label]} | set(decided[label])
         lacking = [side for number, side in enumerate(names) if number not in found]
@@ -143,69 +184,6 @@ def _hold_out(
             raise _cannot_divide(folder.classes[label], len(sizes[label]), names, lacking)
     rows = zip(folder.paths, folder.splits, strict=True)
     return folder.with_splits([split or names[sides[groups[path]]] for path, split in rows])
-
-
-def _divide(
-    sizes: Mapping[int, Counter[str]],
-    decided: Mapping[int, Counter[int]],
-    widths: Sequence[float],
-    salt: str,
-) -> dict[str, int]:
-    """Return the side, a number, of each group.
-
-    Args:
-        sizes: Label to group to number of images, of what is to be divided.
-        decided: Label to side to number of images that stand there already.
-        widths: Share of each side; they sum to 1.
-        salt: What is hashed with the groups.
-    """
-    sides: dict[str, int] = {}
-    # A group of two classes is decided by the one with fewer groups, which has less choice.
-    for label in sorted(sizes, key=lambda label: (len(sizes[label]), label)):
-        counts = Counter(decided.get(label, {}))
-        for group in sizes[label].keys() & sides.keys():
-            counts[sides[group]] += sizes[label][group]
-        ranks = {group: _rank(salt, group) for group in sizes[label].keys() - sides.keys()}
-        _place(sizes[label], ranks, counts, widths, sides)
-    return sides
-
-
-def _place(
-    sizes: Counter[str],
-    ranks: Mapping[str, float],
-    counts: Counter[int],
-    widths: Sequence[float],
-    sides: dict[str, int],
-) -> None:
-    """Add the sides of one class's groups to `sides`; `counts` are its images on each so far."""
-    numbers = range(len(widths))
-    edges = [0.0, *accumulate(widths)]
-    total = counts.total() + sum(sizes[group] for group in ranks)
-    room = [2 * width * total for width in widths]
-    for group in sorted(ranks, key=ranks.__getitem__):
-        side = min(bisect_right(edges, ranks[group]), len(widths)) - 1
-        if counts[side] + sizes[group] > room[side]:
-            side = max(numbers, key=lambda side: widths[side] * total - counts[side])
-        sides[group] = side
-        counts[side] += sizes[group]
-    for side in numbers:
-        movable = [group for group in ranks if counts[sides[group]] > sizes[group]]
-        if movable and not counts[side]:
-            group = min(
-                movable,
-                key=lambda group: (
-                    max(0.0, sizes[group] - room[side]),
-                    max(edges[side] - ranks[group], ranks[group] - edges[side + 1]),
-                ),
-            )
-            counts[sides[group]] -= sizes[group]
-            counts[side] = sizes[group]
-            sides[group] = side
-
-
-def _rank(salt: str, group: str) -> float:
-    digest = hashlib.sha256(f"{salt}:{group}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def _cannot_divide(
@@ -238,3 +216,19 @@ def _check_undivided(folder: ImageFolder, keys: Mapping[str, str], without: set[
     divided = [key for key, each in sides.items() if len(each) > 1 and key not in without]
     if divided:
         raise AssertionError(f"{len(divided)} group(s) of images stand on two sides of the split")
+
+
+def assign_splits(
+    folder: ImageFolder,
+    sha256: Mapping[str, str],
+    groups: Mapping[str, str],
+    *,
+    val: float,
+    test: float = 0.0,
+    seed: int,
+    known: Mapping[str, str] | None = None,
+    dedupe: bool = False,
+) -> ImageFolder:
+    """Call `split_images` with its options one by one, for callers that are still to change."""
+    options = SplitOptions(val, test, seed, dedupe=dedupe)
+    return split_images(folder, sha256, groups, options, known)

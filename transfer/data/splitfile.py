@@ -1,18 +1,17 @@
-"""split.csv: which image stands on which side, written by each run and read again by the next."""
+"""Split files that users name with --split: which image belongs to which split."""
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.errors import DataError, RunError, did_you_mean
+from transfer.data.dataset import SPLIT_FILE, Dataset, read_run_rows
+from transfer.errors import DataError, did_you_mean
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.csv import read_rows
 from transfer.system.digests import is_sha256
-from transfer.system.files import read_csv, write_csv
 from transfer.system.progress import say, warn
 
 
@@ -32,76 +31,32 @@ def write_split(
     leaks: Mapping[str, str],
     groups: Mapping[str, str],
 ) -> None:
-    """Write split.csv, atomically: path,label,split,sha256,leak,group.
-
-    Args:
-        folder: The images with their splits; label is the class name.
-        path: The file.
-        sha256: Digest of each image's file, by its path.
-        leaks: What `transfer.data.leaks.find_leaks` returned.
-        groups: What `transfer.data.groups.group_images` returned.
-    """
-    rows = zip(folder.paths, folder.labels, folder.splits, strict=True)
-    write_csv(
-        Path(path),
-        ["path", "label", "split", "sha256", "leak", "group"],
-        (
-            [name, folder.classes[label], split, sha256[name], leaks.get(name, ""), groups[name]]
-            for name, label, split in rows
-        ),
-    )
+    """Write split.csv; see `Dataset.write`."""
+    Dataset(folder, sha256, groups, leaks).write(path)
 
 
 def read_split(
     path: str | os.PathLike[str], root: str | os.PathLike[str], classes: Sequence[str]
 ) -> ImageFolder:
-    """Read the images of a run from its split.csv.
-
-    Args:
-        path: The file.
-        root: Folder that its paths are relative to.
-        classes: Class names in the order of the model's outputs.
-
-    Raises:
-        RunError: The file is missing or damaged, or names other classes.
-    """
-    index = {name: label for label, name in enumerate(classes)}
-    rows = _rows_of(path)
-    try:
-        labels = tuple(index[row["label"]] for row in rows)
-        splits = tuple(row["split"] for row in rows)
-        paths = tuple(row["path"] for row in rows)
-    except KeyError as error:
-        raise _damaged(path, error) from error
-    return ImageFolder(Path(root).absolute(), tuple(classes), paths, labels, splits)
+    """Read the images of a run from its split.csv; see `Dataset.read`."""
+    return Dataset.read_file(path, root, classes).images
 
 
 def read_leaks(run: Path) -> set[str]:
     """Return the paths of the images that the split.csv of a run marks as leaks."""
-    return {row["path"] for row in _rows_of(run / "split.csv") if row.get("leak")}
+    return {row["path"] for row in read_run_rows(run / SPLIT_FILE) if row.get("leak")}
 
 
 def read_groups(run: Path) -> dict[str, str]:
     """Return the key of each image's group, by its path."""
-    return {row["path"]: row["group"] for row in _rows_of(run / "split.csv")}
+    return {row["path"]: row["group"] for row in read_run_rows(run / SPLIT_FILE)}
 
 
 def read_trained(run: Path) -> set[str]:
     """Return the digests of the images that a run was trained on, as far as they are known."""
-    path = run / "split.csv"
-    rows = _rows_of(path) if path.is_file() else []
+    path = run / SPLIT_FILE
+    rows = read_run_rows(path) if path.is_file() else []
     return {row["sha256"] for row in rows if row.get("split") == "train" and row.get("sha256")}
-
-
-def _rows_of(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    try:
-        return read_csv(Path(path))
-    except (ValueError, OSError, csv.Error) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: str | os.PathLike[str], error: Exception) -> RunError:
-    return RunError(f"{os.fspath(path)!r} cannot be read as a split of these classes: {error!r}")
 
 
 def read_sides(path: str | os.PathLike[str]) -> list[Side]:
