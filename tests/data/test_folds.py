@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transfer.data.folds import check_folds, deal, divide, make_folds
+from transfer.data.dataset import Dataset
+from transfer.data.folds import check_folds, deal, make_folds, split_for_scratch
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
 
@@ -80,13 +81,13 @@ def test_images_are_divided_in_three_without_dividing_groups() -> None:
     folder = ImageFolder(Path(), ("a", "b"), paths, (0,) * 12 + (1,) * 12, ("train",) * 24)
     sha256 = {path: f"{number:064}" for number, path in enumerate(paths)}
     groups = {path: sha256[paths[number // 2 * 2]] for number, path in enumerate(paths)}
-    folds = divide(folder, sha256, groups, val=0.2, seed=0)
+    folds = split_for_scratch(Dataset(folder, sha256, groups), val=0.2, seed=0)
     assert len(folds) == 5
     assert sorted(path for fold in folds for path in fold.select("test").paths) == sorted(paths)
     for fold in folds:
         assert fold.paths == paths
         for split in ("train", "val", "test"):
-            assert set(fold.select(split).labels) == {0, 1}
+            assert set(fold.select(split).images.labels) == {0, 1}
         sides = {(groups[path], split) for path, split in zip(paths, fold.splits, strict=True)}
         assert len(sides) == 12
     two = {
@@ -94,4 +95,4 @@ def test_images_are_divided_in_three_without_dividing_groups() -> None:
         for number, path in enumerate(paths)
     }
     with pytest.raises(DataError, match=r"'b' has 2 different image.*at least 3"):
-        divide(folder, sha256, two, val=0.2, seed=0)
+        split_for_scratch(Dataset(folder, sha256, two), val=0.2, seed=0)

@@ -6,12 +6,46 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from transfer.data.dataset import Dataset
 from transfer.data.groups import number_groups
-from transfer.data.split import assign_splits
+from transfer.data.split import SplitOptions, split_images
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
 
 FOLDS = 5
+
+
+def split_for_scratch(dataset: Dataset, *, val: float, seed: int) -> list[Dataset]:
+    """Split images for networks that are trained as a whole, once per fold of `make_folds`.
+
+    Args:
+        dataset: The images; their own splits are ignored. Groups are never divided.
+        val: Share of the images outside a fold on which the best epoch is chosen.
+        seed: Another seed gives another choice.
+
+    Returns:
+        The dataset once per fold: the fold's images are ``test``, the others ``train`` or ``val``.
+
+    Raises:
+        DataError: A class has fewer than three images that are not near duplicates.
+    """
+    labels, keys = dataset.labels, dataset.group_numbers()
+    for label in np.unique(labels):
+        if (count := len(np.unique(keys[labels == label]))) < 3:
+            raise DataError(
+                f"Class {dataset.classes[label]!r} has {count} different image(s) (near"
+                " duplicates, and images of one --group-by group, count as one). A network from"
+                " scratch needs at least 3: one to train on, one to choose the epoch, one to"
+                " evaluate on. Add images, or compare without it."
+            )
+    folds = []
+    for _, held in make_folds(labels, keys, seed):
+        splits = np.where(np.isin(np.arange(len(labels)), held), "test", "").tolist()
+        images = dataset.images.with_splits(splits)
+        options = SplitOptions(val=val, seed=seed)
+        images = split_images(images, dataset.sha256, dataset.groups, options)
+        folds.append(Dataset(images, dataset.sha256, dataset.groups).with_images(images))
+    return folds
 
 
 def divide(
@@ -22,36 +56,9 @@ def divide(
     val: float,
     seed: int,
 ) -> list[ImageFolder]:
-    """Divide images for networks that are trained whole, once per fold of `make_folds`.
-
-    Args:
-        folder: The images; their own splits are left out of account.
-        sha256: Path to hex digest of the file.
-        groups: Path to the key of its group; groups are never divided.
-        val: Share of the images outside a fold by which the best epoch is chosen.
-        seed: Another seed gives another choice.
-
-    Returns:
-        The folder once per fold: the fold's images are ``test``, the others ``train`` or ``val``.
-
-    Raises:
-        DataError: A class has fewer than three images that are not near duplicates.
-    """
-    labels, keys = np.array(folder.labels), number_groups(groups, folder.paths)
-    for label in np.unique(labels):
-        if (count := len(np.unique(keys[labels == label]))) < 3:
-            raise DataError(
-                f"Class {folder.classes[label]!r} has {count} different image(s) (near duplicates,"
-                " and those of one --group-by group, count as one); a network from scratch needs"
-                " at least 3: to train, to choose the epoch, to be judged on. Add images, or"
-                " compare without it."
-            )
-    divided = []
-    for _, held in make_folds(labels, keys, seed):
-        splits = np.where(np.isin(np.arange(len(labels)), held), "test", "").tolist()
-        own = folder.with_splits(splits)
-        divided.append(assign_splits(own, sha256, groups, val=val, seed=seed))
-    return divided
+    """Call `split_for_scratch` without a Dataset, for callers that are still to change."""
+    folds = split_for_scratch(Dataset(folder, sha256, groups), val=val, seed=seed)
+    return [fold.images for fold in folds]
 
 
 def make_folds(
