@@ -22,7 +22,7 @@ import transfer
 from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
 from transfer.features import extract as extracting
-from transfer.features import shards
+from transfer.features import store as shards
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.store import Space, clear, features_dir, stored_spaces
@@ -362,7 +362,7 @@ def test_two_processes_at_once() -> None:
 KILLED = """
 import os, signal, sys
 import numpy as np
-from transfer.features import shards
+from transfer.features import store as shards
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

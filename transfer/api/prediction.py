@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from transfer.errors import DataError, UsageError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from transfer.images.decode import Source
     from transfer.serving.postprocess import Prior, PriorLike
     from transfer.serving.predictor import Prediction, Predictor
+
+_LOADING = Lock()
 
 
 def predict(
@@ -74,7 +77,7 @@ def iterate_predictions(
     modified = model.stat().st_mtime_ns if model.is_file() else 0
     from transfer.serving.predictor import predict as iterate
 
-    return iterate(_predictor(run.path.absolute(), modified), pictures, on_bad, asked)
+    return iterate(_load(run.path.absolute(), modified), pictures, on_bad, asked)
 
 
 def tell_prior(run: Run, prior: PriorLike) -> Prior:
@@ -86,9 +89,15 @@ def tell_prior(run: Run, prior: PriorLike) -> Prior:
     return found
 
 
+def _load(path: Path, modified: int) -> Predictor:
+    """Return the model of a run; threads that ask for it at the same time load it once."""
+    with _LOADING:
+        return _predictor(path, modified)
+
+
 @lru_cache(maxsize=2)
 def _predictor(path: Path, modified: int) -> Predictor:
-    """Return the model of a run; a notebook that asks again does not wait again."""
+    """Return the model of a run, kept for the next call in the same process."""
     from transfer.serving.predictor import Predictor
 
     return Predictor(Run(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import keras
 
 OnBad = Callable[[DataError], None]
+_LOADING = threading.Lock()  # TensorFlow's import redirects stderr, and Keras counts its layers
 _NO_PATH = re.compile(r"\w+://|(sample|keras|tfds):")
 
 
@@ -77,7 +79,8 @@ class Predictor:
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
         self._resize = run.recipe.resize
-        self._engine, size, outputs = _open(run)
+        with _LOADING:
+            self._engine, size, outputs = _open(run)
         if outputs != len(self.classes):
             raise RunError(
                 f"Expected the {outputs} classes of model.keras in"
