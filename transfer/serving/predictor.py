@@ -69,6 +69,12 @@ class Predictor:
     For OpenVINO the model is converted on first use and kept in the cache: later ones start in a
     second, without TensorFlow.
 
+    Attributes:
+        classes: Class names in the order of the probabilities.
+        size: Side of the model's square images in pixels.
+        run: The engine: float32 images (b, size, size, 3), RGB 0..255, to a list with the
+            probabilities, float32 (b, classes). May be called from several threads.
+
     Args:
         run: A run with a model.keras.
 
@@ -80,13 +86,12 @@ class Predictor:
         self.classes = run.classes
         self._resize = run.recipe.resize
         with _LOADING:
-            self._engine, size, outputs = _open(run)
+            self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
             raise RunError(
                 f"Expected the {outputs} classes of model.keras in"
                 f" {run.path / 'classes.json'}. Received: {len(self.classes)}"
             )
-        self._size = size
 
     def probabilities(
         self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None = None
@@ -106,7 +111,7 @@ class Predictor:
         decoded = self._decode_ahead(pictures, on_bad)
         while chunk := list(islice(decoded, BATCH_SIZE)):
             names, images = zip(*chunk, strict=True)
-            (rows,) = self._engine(np.stack(images, dtype=np.float32, casting="safe"))
+            (rows,) = self.run(np.stack(images, dtype=np.float32, casting="safe"))
             yield from zip(names, rows, strict=True)
 
     def _decode_ahead(
@@ -115,7 +120,7 @@ class Predictor:
         waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = (
-                (name, pool.submit(decode, source, self._size, self._resize))
+                (name, pool.submit(decode, source, self.size, self._resize))
                 for name, source in pictures
             )
             waiting.extend(islice(jobs, 2 * BATCH_SIZE))
