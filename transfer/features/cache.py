@@ -83,8 +83,12 @@ class FeatureCache:
         except OSError as error:
             self._close(f"{self.root}: {error.strerror}")
 
-    def _close(self, reason: str) -> None:
+    def stop(self) -> None:
+        """Add nothing more: what follows is computed in another way than the cache assumes."""
         self._closed = True
+
+    def _close(self, reason: str) -> None:
+        self.stop()
         warn(f"Not all features are kept for later runs: {reason}. This run is not affected.")
 
 

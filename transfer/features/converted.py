@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,7 +66,7 @@ def convert(
         model = make_model()  # the graph does not keep its variables alive
         graph = graph_of(model)
         openvino = import_openvino()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _root_logger_kept():
             warnings.simplefilter("ignore")
             # Its own weights: shared ones are gone with the model.
             network = openvino.convert_model(graph, share_weights=False)
@@ -96,6 +97,18 @@ def import_openvino() -> Any:
         warnings.simplefilter("ignore")
         import openvino
     return openvino
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Undo what OpenVINO's converter does to the root logger, which it leaves so when it fails."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, root.filters[:], root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters, root.handlers = filters, handlers
 
 
 def _read(path: Path) -> Any:

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transfer.errors import UsageError
-from transfer.features.converted import graph_of, has_openvino, import_openvino
+from transfer.errors import TransferError, UsageError
+from transfer.features.converted import convert, graph_of, has_openvino, import_openvino
+from transfer.system.progress import warn
 
 if TYPE_CHECKING:
     import keras
+
+    from transfer.features.cache import FeatureCache
 
 Batch = Any  # a NumPy array or a tensor
 Engine = Callable[[Batch], list[np.ndarray]]
@@ -60,6 +63,63 @@ def _has_gpu() -> bool:
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def make_engine(
+    model: keras.Model,
+    name: str,
+    precision: str = "f32",
+    cache: FeatureCache | None = None,
+    auto: bool = False,
+) -> tuple[Engine, str]:
+    """Return an engine for `model` and the name of the engine that it became.
+
+    Not every network can be converted for OpenVINO. Where the engine was chosen automatically,
+    Keras takes over with a warning; `cache`, which belongs to the other engine, takes no more
+    features then.
+
+    Args:
+        model: Takes float32 images (b, h, w, 3), RGB 0..255; has one output or several.
+        name: ``keras`` or ``openvino``, from `choose_engine`.
+        precision: ``f32`` or ``bf16``.
+        cache: Where the converted network is kept; None to convert it for this call alone.
+        auto: Whether Keras may take over.
+
+    Raises:
+        TransferError: OpenVINO was asked for explicitly and cannot run the network.
+    """
+    if name == "keras":
+        return keras_engine(model), "keras"
+    try:
+        if cache is None:
+            network = convert(lambda: model)
+        else:
+            network = convert(lambda: model, cache.converted(), cache.in_use)
+        return openvino_engine(network, precision), "openvino"
+    except Exception as error:  # OpenVINO raises nearly everything
+        if not auto:
+            raise TransferError(
+                f"OpenVINO cannot run {model.name!r}: {reason_of(error)}. Use --engine keras."
+            ) from error
+        warn_of_fallback(model.name, error)
+        if cache is not None:
+            cache.stop()
+        return keras_engine(model), "keras"
+
+
+def warn_of_fallback(name: str, error: Exception) -> None:
+    """Warn that Keras runs a network because OpenVINO cannot."""
+    warn(
+        f"OpenVINO cannot run {name!r}: {reason_of(error)}. Keras runs it instead, which may take"
+        " longer. To choose it from the start, use --engine keras."
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error of OpenVINO as one short line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if line.startswith("-- ")] or lines  # its summary
+    return f"{type(error).__name__}: {told[0].lstrip('- ')[:200]}" if told else type(error).__name__
 
 
 def keras_engine(model: keras.Model) -> Engine:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import Image
 
-from transfer.errors import DataError, RunError
+from transfer.errors import DataError, RunError, TransferError
 from transfer.features.converted import convert, has_openvino, place_for
 from transfer.features.engines import (
     BATCH_SIZE,
     Engine,
     keras_engine,
     openvino_engine,
+    warn_of_fallback,
 )
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
@@ -148,10 +149,15 @@ def _open(run: Run) -> tuple[Engine, int, int]:
 
     wanted = run.info.get("features", {}).get("engine")
     if wanted == "openvino" and has_openvino() and path.is_file():
-        about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
-        network = convert(load, place_for(about))
-        sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
-        return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()
+        try:
+            about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
+            network = convert(load, place_for(about))
+            sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
+            return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()
+        except TransferError:  # model.keras itself is at fault
+            raise
+        except Exception as error:  # OpenVINO raises nearly everything
+            warn_of_fallback(str(path), error)
     model = load()
     return keras_engine(model), model.input_shape[1], model.output_shape[-1]
 
