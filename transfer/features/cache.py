@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from transfer.features.converted import place_for
+from transfer.features.spec import FeatureSpec
 from transfer.features.store import CHUNK, Rows, Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.folder import ImageFolder
@@ -31,18 +32,23 @@ class FeatureCache:
     """The cache as one run uses it.
 
     Args:
-        network: All that the features depend on beside the images and the view; JSON.
+        network: All that the features depend on besides the images and the view, as a spec or as
+            what JSON takes.
         outputs: Name of each output of the network, such as ``"vectors (avg)"``.
         sha256: Relative path to hex digest of the file, for every image.
     """
 
     def __init__(
-        self, network: Mapping[str, Any], outputs: Sequence[str], sha256: Mapping[str, str]
+        self,
+        network: FeatureSpec | Mapping[str, Any],
+        outputs: Sequence[str],
+        sha256: Mapping[str, str],
     ) -> None:
         self.root = features_dir()
         self.limit = cache_limit()
         self.sha256 = sha256
-        self._network = {"format": FORMAT, **network}
+        identity = network.identity() if isinstance(network, FeatureSpec) else network
+        self._network = {"format": FORMAT, **identity}
         self._outputs = outputs
         self.in_use: set[Path] = set()
         self._closed = False
