@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from transfer.features.converted import place_for
+from transfer.features.shards import Cell, Shard
 from transfer.features.spec import FeatureSpec
-from transfer.features.store import CHUNK, Rows, Space, features_dir, make_room
+from transfer.features.store import Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe
@@ -24,8 +26,8 @@ from transfer.system.cachedir import cache_limit
 from transfer.system.digests import sha256_or_none
 from transfer.system.progress import warn
 
-FORMAT = 1  # raise it when the files of a space get another form or meaning
-KEY_BYTES = 70  # of each row in the file of keys
+FORMAT = 2  # raise it when the files of a space get another form or meaning
+KEY_BYTES = 80  # of each row in the file of keys
 
 
 class FeatureCache:
@@ -75,8 +77,15 @@ class FeatureCache:
         return path
 
     def write(self, space: Space, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
-        """Add ``array[rows]`` to a space. What goes wrong is said once; the run goes on."""
-        if self._closed or not keys:
+        """Add ``array[rows]`` to a space, without rows that are not finite.
+
+        What fails is reported once, and the run goes on.
+        """
+        if self._closed:
+            return
+        finite = np.array([np.isfinite(array[row]).all() for row in rows], bool)
+        keys, rows = list(compress(keys, finite)), rows[finite]
+        if not keys:
             return
         needed = len(keys) * (array[:1].nbytes + KEY_BYTES)
         try:
@@ -105,7 +114,7 @@ class CachedView:
         self, cache: FeatureCache, folder: ImageFolder, keys: Sequence[str], spaces: list[Space]
     ) -> None:
         self._cache, self._folder, self._keys, self._spaces = cache, folder, keys, spaces
-        self._found: list[Rows] = []
+        self._known: list[dict[str, Cell]] = []
 
     def restore(self, targets: Sequence[np.ndarray]) -> np.ndarray:
         """Fill in the rows that every space has.
@@ -117,14 +126,28 @@ class CachedView:
             bool array of shape (n,): which rows are filled in.
         """
         self._spaces = self._spaces[-len(targets) :]
-        self._found = [
-            space.rows(target.shape[1:], target.dtype)
+        self._known = [
+            dict(space.rows(target.shape[1:], target.dtype))
             for space, target in zip(self._spaces, targets, strict=True)
         ]
-        hits = np.array([all(key in rows for rows in self._found) for key in self._keys], bool)
-        for rows, target in zip(self._found, targets, strict=True):
-            _copy([(i, *rows[self._keys[i]]) for i in np.flatnonzero(hits).tolist()], target)
+        hits = np.array([all(key in rows for rows in self._known) for key in self._keys], bool)
+        for rows, target in zip(self._known, targets, strict=True):
+            self._fill(rows, target, hits)
         return hits
+
+    def _fill(self, rows: dict[str, Cell], target: np.ndarray, hits: np.ndarray) -> None:
+        """Copy the rows of `hits` to `target`; forget the shards that turn out to be damaged."""
+        wanted: dict[Shard, list[tuple[int, int]]] = defaultdict(list)
+        for i in np.flatnonzero(hits).tolist():
+            shard, row = rows[self._keys[i]]
+            wanted[shard].append((row, i))
+        for shard, pairs in wanted.items():
+            source, to = zip(*pairs, strict=True)
+            if not shard.copy(source, target, to):
+                shard.remove("its checksums are wrong")
+                hits[list(to)] = False
+                for key in [key for key, cell in rows.items() if cell.shard is shard]:
+                    del rows[key]
 
     def keep(self, rows: np.ndarray, targets: Sequence[np.ndarray]) -> None:
         """Write rows that were computed just now (int array of any length) where `restore` looked.
@@ -138,17 +161,6 @@ class CachedView:
             sha256_or_none(self._folder.file(paths[i])) == self._cache.sha256[paths[i]]
             for i in rows
         ]
-        for space, known, target in zip(self._spaces, self._found, targets, strict=True):
+        for space, known, target in zip(self._spaces, self._known, targets, strict=True):
             new = np.array([i for i in rows[same] if self._keys[i] not in known], np.int64)
             self._cache.write(space, [self._keys[i] for i in new], target, new)
-
-
-def _copy(cells: Sequence[tuple[int, np.ndarray, int]], target: np.ndarray) -> None:
-    """Set ``target[i] = array[row]`` for each (i, array, row), some at once."""
-    groups: dict[int, list[tuple[int, np.ndarray, int]]] = defaultdict(list)
-    for cell in cells:
-        groups[id(cell[1])].append(cell)
-    for group in groups.values():
-        for start in range(0, len(group), CHUNK):
-            to, arrays, rows = zip(*group[start : start + CHUNK], strict=True)
-            target[list(to)] = arrays[0][list(rows)]

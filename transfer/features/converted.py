@@ -1,7 +1,16 @@
-"""Networks as OpenVINO has them: converted once, kept in the cache, read without Keras."""
+"""Networks in OpenVINO's format: converted once, kept in the cache, read without Keras.
+
+::
+
+    <cache dir>/features/<hash>/network.xml     the graph
+                                network.bin     its weights
+                                network.json    SHA-256 of both; written last
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import shutil
 import sys
@@ -9,14 +18,15 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfer.features.shards import open_regular
 from transfer.features.store import Space, features_dir, make_room
 from transfer.system.cachedir import cache_limit
-from transfer.system.files import atomic
+from transfer.system.files import atomic, write_json
 from transfer.system.progress import warn
 
 if TYPE_CHECKING:
@@ -26,6 +36,14 @@ if TYPE_CHECKING:
 def has_openvino() -> bool:
     """Tell whether OpenVINO is installed."""
     return find_spec("openvino") is not None
+
+
+def openvino_version() -> str:
+    """Return the version of OpenVINO, without importing it where that is possible."""
+    try:
+        return version("openvino")
+    except PackageNotFoundError:  # a build of one's own, or a distribution of another name
+        return str(import_openvino().__version__)
 
 
 def place_for(about: Mapping[str, Any]) -> Path | None:
@@ -39,7 +57,7 @@ def place_for(about: Mapping[str, Any]) -> Path | None:
     """
     if cache_limit() == 0:
         return None
-    kind = {"what": "converted network", "openvino": version("openvino")}
+    kind = {"what": "converted network", "openvino": openvino_version()}
     space = Space(features_dir(), kind | dict(about))
     try:
         space.open()
@@ -112,22 +130,43 @@ def _root_logger_kept() -> Iterator[None]:
 
 
 def _read(path: Path) -> Any:
-    if not path.exists():
-        return None
+    """Return a converted network that was kept; None where there is none, or a damaged one."""
     try:
-        return import_openvino().Core().read_model(path)
-    except RuntimeError:
-        warn(f"{path} is damaged and is made anew.")
+        with open_regular(path.with_suffix(".json")) as stream:
+            digests = json.loads(stream.read())
+        files = [_read_bytes(path), _read_bytes(path.with_suffix(".bin"))]
+        if digests != _digests(path, files):
+            raise ValueError("its checksums are wrong")
+        return import_openvino().Core().read_model(*files)
+    except OSError:  # there is none, or it was removed just now
         return None
+    except (ValueError, RuntimeError) as error:
+        warn(f"{path} is damaged and is converted again: {error}")
+        return None
+
+
+def _read_bytes(path: Path) -> bytes:
+    with open_regular(path) as stream:
+        return stream.read()
+
+
+def _digests(path: Path, files: Iterable[bytes]) -> dict[str, str]:
+    """Return what network.json holds: the space, for files that were swapped, and two digests."""
+    xml, weights = (hashlib.sha256(content).hexdigest() for content in files)
+    return {"space": path.parent.name, "xml": xml, "bin": weights}
 
 
 def _write(network: Any, path: Path, in_use: Iterable[Path]) -> None:
-    """Keep a converted network where it fits in; the .xml comes last and makes the .bin valid."""
+    """Keep a converted network where it fits in; the .json comes last and makes it valid."""
     with suppress(OSError, RuntimeError), tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / path.name
         import_openvino().save_model(network, saved, compress_to_fp16=False)
-        files = (saved.with_suffix(".bin"), saved)
+        files = (saved, saved.with_suffix(".bin"))
+        digests = _digests(path, map(Path.read_bytes, files))
         if make_room(sum(file.stat().st_size for file in files), {path.parent, *in_use}):
+            for name in (".json", ".bin", ".xml"):  # whatever is there, even a link or a pipe
+                path.with_suffix(name).unlink(missing_ok=True)
             for file in files:
                 with atomic(path.with_name(file.name)) as temporary:
                     shutil.copyfile(file, temporary)
+            write_json(path.with_suffix(".json"), digests)

@@ -8,11 +8,10 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.features.converted import import_openvino
+from transfer.features.converted import openvino_version
 from transfer.images.decode import DECODE_VERSION
 
 if TYPE_CHECKING:
@@ -154,14 +153,6 @@ def engine_versions(engine: str) -> tuple[tuple[str, str], ...]:
     import tensorflow as tf
 
     return (("keras", keras.__version__), ("tensorflow", tf.__version__))
-
-
-def openvino_version() -> str:
-    """Return the version of OpenVINO, without importing it where that is possible."""
-    try:
-        return version("openvino")
-    except PackageNotFoundError:  # a build of one's own, or a distribution of another name
-        return str(import_openvino().__version__)
 
 
 def device_name(engine: str, precision: str) -> str:
