@@ -1,7 +1,7 @@
-"""Features on disk: what a frozen network makes of an image is computed once, not once per run.
+"""Features on disk: what a frozen network computes for an image is computed once for all runs.
 
-Rows are found by the image's bytes: a photo that was changed is computed anew, one that was moved
-or stands in another folder is not. How they lie on the disk is told in `transfer.features.store`.
+Rows are keyed by the image's bytes: a photo that changed is computed again, one that was moved is
+not. `transfer.features.store` describes the files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KEY_BYTES = 80  # of each row in the file of keys
 
 
 class FeatureCache:
-    """The cache as one run uses it.
+    """The feature cache, as used by one run.
 
     Args:
         network: All that the features depend on besides the images and the view, as a spec or as
@@ -70,7 +70,7 @@ class FeatureCache:
         return CachedView(self, folder, keys, spaces)
 
     def converted(self) -> Path | None:
-        """Return the file that holds, or may hold, the network as OpenVINO has it."""
+        """Return the file where the network converted for OpenVINO is, or may be, kept."""
         path = place_for(self._network | {"outputs": list(self._outputs)})
         if path is not None:
             self.in_use.add(path.parent)
@@ -94,12 +94,12 @@ class FeatureCache:
             else:
                 self._close(f"they need more than {self.limit / 1e9:g} GB (raise TRANSFER_CACHE)")
         except FileNotFoundError:
-            pass  # another process has just cleared the cache: the next shard makes its folder
+            pass  # another process has just cleared the cache: the next shard creates its folder
         except OSError as error:
             self._close(f"{self.root}: {error.strerror}")
 
     def stop(self) -> None:
-        """Add nothing more: what follows is computed in another way than the cache assumes."""
+        """Write nothing more: later features do not fit the identity of this cache."""
         self._closed = True
 
     def _close(self, reason: str) -> None:
@@ -108,7 +108,7 @@ class FeatureCache:
 
 
 class CachedView:
-    """One view of n images: a row for each of them, or for some, in each of some spaces."""
+    """One view of n images: in each of some spaces, rows for all or some of them."""
 
     def __init__(
         self, cache: FeatureCache, folder: ImageFolder, keys: Sequence[str], spaces: list[Space]
@@ -117,7 +117,7 @@ class CachedView:
         self._known: list[dict[str, Cell]] = []
 
     def restore(self, targets: Sequence[np.ndarray]) -> np.ndarray:
-        """Fill in the rows that every space has.
+        """Fill in the rows that are in every space and undamaged.
 
         Args:
             targets: One array of shape (n, ...) for each of the spaces, or for the last of them.
@@ -150,11 +150,15 @@ class CachedView:
                     del rows[key]
 
     def keep(self, rows: np.ndarray, targets: Sequence[np.ndarray]) -> None:
-        """Write rows that were computed just now (int array of any length) where `restore` looked.
+        """Write rows that were just computed to the spaces that `restore` looked in.
 
-        A file that was replaced after the audit had hashed it would stand under the old file's
-        digest for ever. So each is hashed again, after it was decoded: that costs little beside
-        decoding and inference, and unlike a comparison of sizes and times it cannot err.
+        A file replaced after the audit hashed it would be stored under the digest of the old one,
+        permanently. So each file is hashed again after it was decoded: that costs little compared
+        with decoding and inference and, unlike comparing sizes and times, it is never wrong.
+
+        Args:
+            rows: int array of any length.
+            targets: The arrays given to `restore`.
         """
         paths = self._folder.paths
         same = [

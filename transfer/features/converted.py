@@ -47,13 +47,13 @@ def openvino_version() -> str:
 
 
 def place_for(about: Mapping[str, Any]) -> Path | None:
-    """Return the file in the cache where a converted network is, or may be put.
+    """Return the file in the cache for a converted network, which need not exist.
 
     Args:
         about: What identifies the network; JSON.
 
     Returns:
-        A path ending in ``.xml``; None where no cache is wanted or it cannot be written.
+        A path ending in ``.xml``; None if the cache is off or cannot be written.
     """
     if cache_limit() == 0:
         return None
@@ -75,20 +75,20 @@ def convert(
 
     Args:
         make_model: Makes the model, which takes float32 images (b, h, w, 3), RGB 0..255, and has
-            one output or several. Not called where `kept` holds the converted one.
-        kept: File (``.xml``) where the converted model is found, or else put, if it fits in.
-        in_use: Spaces of the cache that do not make room for it.
+            one output or several. Not called if `kept` holds the converted one.
+        kept: File (``.xml``) that the converted model is read from, or written to if it fits.
+        in_use: Spaces of the cache that must not be evicted for it.
     """
     network = None if kept is None else _read(kept)
     if network is None:
-        model = make_model()  # the graph does not keep its variables alive
+        model = make_model()  # named, because the graph does not keep its variables alive
         graph = graph_of(model)
         openvino = import_openvino()
         with warnings.catch_warnings(), _root_logger_kept():
             warnings.simplefilter("ignore")
-            # Its own weights: shared ones are gone with the model.
+            # A copy of the weights: shared ones are freed with the model.
             network = openvino.convert_model(graph, share_weights=False)
-        # Activations with a gradient of their own (swish) come out as further outputs.
+        # Activations with a custom gradient (swish) become additional outputs.
         results = [network.output(each.name).get_node() for each in graph.outputs]
         network = openvino.Model(results, network.get_parameters())
         if kept is not None:
@@ -109,7 +109,7 @@ def graph_of(model: keras.Model) -> Any:
 
 
 def import_openvino() -> Any:
-    """Import OpenVINO without its reporting that to its maker."""
+    """Import OpenVINO with its telemetry disabled."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -119,7 +119,7 @@ def import_openvino() -> Any:
 
 @contextmanager
 def _root_logger_kept() -> Iterator[None]:
-    """Undo what OpenVINO's converter does to the root logger, which it leaves so when it fails."""
+    """Restore the root logger, which OpenVINO's converter silences and leaves so if it fails."""
     root = logging.getLogger()
     level, filters, handlers = root.level, root.filters[:], root.handlers[:]
     try:
@@ -130,7 +130,7 @@ def _root_logger_kept() -> Iterator[None]:
 
 
 def _read(path: Path) -> Any:
-    """Return a converted network that was kept; None where there is none, or a damaged one."""
+    """Return the converted network in a file; None if there is none or it is damaged."""
     try:
         with open_regular(path.with_suffix(".json")) as stream:
             digests = json.loads(stream.read())
@@ -151,20 +151,20 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _digests(path: Path, files: Iterable[bytes]) -> dict[str, str]:
-    """Return what network.json holds: the space, for files that were swapped, and two digests."""
+    """Return what network.json holds: two digests, and the space to notice swapped files."""
     xml, weights = (hashlib.sha256(content).hexdigest() for content in files)
     return {"space": path.parent.name, "xml": xml, "bin": weights}
 
 
 def _write(network: Any, path: Path, in_use: Iterable[Path]) -> None:
-    """Keep a converted network where it fits in; the .json comes last and makes it valid."""
+    """Keep a converted network if it fits; the .json is written last and makes it valid."""
     with suppress(OSError, RuntimeError), tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / path.name
         import_openvino().save_model(network, saved, compress_to_fp16=False)
         files = (saved, saved.with_suffix(".bin"))
         digests = _digests(path, map(Path.read_bytes, files))
         if make_room(sum(file.stat().st_size for file in files), {path.parent, *in_use}):
-            for name in (".json", ".bin", ".xml"):  # whatever is there, even a link or a pipe
+            for name in (".json", ".bin", ".xml"):  # which may be links or pipes
                 path.with_suffix(name).unlink(missing_ok=True)
             for file in files:
                 with atomic(path.with_name(file.name)) as temporary:

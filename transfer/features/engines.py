@@ -37,16 +37,16 @@ MAX_FROZEN_BYTES = 1_500_000_000
 
 
 def choose_engine(name: str, precision: str) -> str:
-    """Return which engine is meant: ``"keras"`` or ``"openvino"``.
+    """Return the engine to use: ``"keras"`` or ``"openvino"``.
 
     ``auto`` is OpenVINO where it is installed and there is no GPU.
 
     Args:
         name: ``auto``, ``keras`` or ``openvino``.
-        precision: ``f32`` or ``bf16``, which OpenVINO alone has.
+        precision: ``f32`` or ``bf16``, which only OpenVINO supports.
 
     Raises:
-        UsageError: OpenVINO is asked for and not installed.
+        UsageError: OpenVINO is requested but not installed.
     """
     if name == "auto" and precision == "f32":
         return "openvino" if has_openvino() and not _has_gpu() else "keras"
@@ -72,7 +72,7 @@ def make_engine(
     cache: FeatureCache | None = None,
     auto: bool = False,
 ) -> tuple[Engine, str]:
-    """Return an engine for `model` and the name of the engine that it became.
+    """Return an engine for `model`, and the name of the engine that runs it.
 
     Not every network can be converted for OpenVINO. Where the engine was chosen automatically,
     Keras takes over with a warning; `cache`, which belongs to the other engine, takes no more
@@ -86,7 +86,7 @@ def make_engine(
         auto: Whether Keras may take over.
 
     Raises:
-        TransferError: OpenVINO was asked for explicitly and cannot run the network.
+        TransferError: OpenVINO was requested explicitly and cannot run the network.
     """
     if name == "keras":
         return keras_engine(model), "keras"

@@ -49,7 +49,7 @@ from transfer.system.cachedir import cache_dir, cache_limit
 from transfer.system.digests import is_sha256
 from transfer.system.files import write_json
 
-ORPHANED = 3600.0  # seconds after which a shard without keys is what a killed run left behind
+ORPHANED = 3600.0  # seconds; an older shard without keys is left from a killed run
 
 
 class Space:
@@ -78,7 +78,7 @@ class Space:
         return rows
 
     def open(self) -> None:
-        """Make the folder where it is not there, and note that it is in use."""
+        """Make the folder if needed, and mark it as used."""
         self.path.mkdir(parents=True, exist_ok=True)
         if (self.path / "space.json").exists():
             os.utime(self.path / "space.json")
@@ -86,18 +86,18 @@ class Space:
             write_json(self.path / "space.json", self.about)
 
     def append(self, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
-        """Write ``array[rows]`` as a new shard. Raises OSError where that is not possible."""
+        """Write ``array[rows]`` as a new shard. Raises OSError."""
         self.open()
         write_shard(self.path, keys, array, rows)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A space as it lies on the disk.
+    """A space on disk.
 
     Attributes:
         path: Its folder.
-        about: Its space.json; empty where that cannot be read.
+        about: Its space.json; empty if that cannot be read.
         size: Bytes.
         used: When it was last used, in seconds since 1970.
     """
@@ -122,12 +122,12 @@ def features_dir() -> Path:
 
 
 def stored_spaces() -> list[Stored]:
-    """Return all spaces, the one that was not used for longest first."""
+    """Return all spaces, least recently used first."""
     return sorted(map(_look_at, _folders()), key=lambda each: each.used)
 
 
 def clear() -> int:
-    """Remove all spaces, and nothing else that may lie beside them; return the bytes.
+    """Remove all spaces, and nothing else next to them; return their size in bytes.
 
     Raises:
         TransferError: Some cannot be removed.
@@ -162,7 +162,7 @@ def _look_at(path: Path) -> Stored:
 
 def remove(path: Path) -> bool:
     """Remove a space; return whether it is gone."""
-    # At once, so that no other process sees half of it; what it has mapped stays readable.
+    # Renamed first: no other process sees half of it, and what one has mapped stays readable.
     gone = path.with_name(f".gone-{uuid4().hex}")
     with suppress(OSError):
         path.rename(gone)
@@ -171,14 +171,14 @@ def remove(path: Path) -> bool:
 
 
 def make_room(needed: int, in_use: Container[Path]) -> bool:
-    """Throw out the spaces that were not used for longest until so many bytes fit in.
+    """Evict the least recently used spaces until a number of bytes fits into the cache.
 
     Args:
-        needed: Bytes that are to be written.
+        needed: Bytes to be written.
         in_use: Folders of spaces that stay.
 
     Returns:
-        Whether that sufficed. Nothing goes for what would not fit into an empty cache.
+        Whether they fit. Nothing is evicted for what would not fit into an empty cache.
     """
     limit = cache_limit()
     if needed > limit:
