@@ -30,7 +30,7 @@ _LEVELS = ("avx512f", "avx2", "avx", "sse4_1")
 class FeatureSpec:
     """What the features of an image depend on besides the image and its augmentation.
 
-    It holds names and hashes only, so it can be written as JSON, sent to other processes and compared.
+    It holds only names and hashes: it can be compared, written as JSON and sent to other processes.
 
     Attributes:
         backbone: Name in the registry.
