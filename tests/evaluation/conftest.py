@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transfer.evaluation.report import write_evaluation
+from transfer.evaluation.evaluate import write_evaluation
 from transfer.recipe import Recipe
 from transfer.runs.run import Predictions, Run
 from transfer.system.lock import make_run_directory

@@ -15,8 +15,9 @@ from transfer.data.audit.duplicates import groups_of
 from transfer.data.sources.prepare import resolve
 from transfer.data.splitfile import read_leaks, read_split, read_trained
 from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.evaluation.evaluate import write_evaluation
 from transfer.evaluation.metrics import compute_metrics
-from transfer.evaluation.report import write_evaluation, write_report
+from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.runs.run import Run, RunLike, as_run
 from transfer.system.files import write_json

@@ -25,8 +25,8 @@ from transfer.data.splitfile import (
     write_split,
 )
 from transfer.errors import UsageError, out_of_memory
+from transfer.evaluation.evaluate import write_evaluation
 from transfer.evaluation.folds import summarise_folds
-from transfer.evaluation.report import write_evaluation
 from transfer.features.engines import choose_engine
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
