@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from transfer.evaluation.label_errors import write_suspects
+from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
 from transfer.experiments.cross_validation import Material, judge_folds
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
@@ -176,8 +176,26 @@ def _fit_head(
     save_model(build_classifier(tuning.extractor, head), job.path)
     phase = finite(figures) | {"seconds": time.monotonic() - started}
     job.run.update_info(phase_kept="head", seconds=seconds, phases={"head": phase})
-    write_suspects(job.run, sides, features, tuning.base.output.shape[-1], job.groups)
+    _find_label_errors(job, features, tuning.base.output.shape[-1])
     return head
+
+
+def _find_label_errors(job: Job, features: tuple[Features, Features], channels: int) -> None:
+    shapes = [(each.views, len(each), -1, channels) for each in features]
+    vectors = [
+        each.vectors.reshape(shape).mean(axis=(0, 2))
+        for each, shape in zip(features, shapes, strict=True)
+    ]
+    images = LabelledVectors(
+        np.concatenate(vectors).astype(np.float32),
+        np.array([label for side in job.sides for label in side.labels]),
+        [path for side in job.sides for path in side.paths],
+        job.folder.classes,
+        job.numbers(*job.sides),
+    )
+    result = write_label_errors(job.run.path, images, job.recipe.seed)
+    if result is not None:
+        job.run.update_info(label_errors=asdict(result))
 
 
 def _fine_tune(
