@@ -68,9 +68,32 @@ class TransferError(Exception):
 
 
 class UsageError(TransferError):
-    """An option or argument has a value that makes no sense."""
+    """An option or argument has a value that makes no sense.
+
+    Args:
+        message: What was expected and received. ``{knob}`` marks where the argument is named.
+        knob: The argument as a caller of the library writes it, for example ``"image_size"``. The
+            command line names the option instead, ``--image-size``.
+
+    Example:
+        >>> str(UsageError("Expected {knob} of 1 or more. Received: 0", knob="top"))
+        'Expected top of 1 or more. Received: 0'
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, knob: str | None = None) -> None:
+        super().__init__(message)
+        self.knob = knob
+
+    def __str__(self) -> str:
+        return self.render(self.knob)
+
+    def render(self, name: str | None) -> str:
+        """Return the message with the argument called `name`."""
+        # Not str.format: messages quote what users typed, braces included.
+        message = super().__str__()
+        return message if name is None else message.replace("{knob}", name)
 
 
 class DataError(TransferError):

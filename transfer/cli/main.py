@@ -126,7 +126,7 @@ def _explain(error: BaseException) -> int:
         case SystemExit():
             return int(error.code or 0)
         case UsageError():
-            return _say(f"Error: {_with_options(str(error))}", error.exit_code)
+            return _say(f"Error: {_named_as_option(error)}", error.exit_code)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
         case OSError() if error.filename is not None or error.errno is not None:
@@ -171,13 +171,9 @@ def _advice(word: str) -> str:
     return f" {found}" if " " in found else ""
 
 
-def _with_options(message: str) -> str:
-    """Return a message on fields of the Recipe as one on the options that stand for them."""
-    from transfer.cli.options import HELP
-
-    plain = r"(?<=^Expected )({})(?= (?:above|as|between|from|of) )".format("|".join(HELP))
-    long = r"(?<![\w/.'\"-])({})(?![\w/.'\"=-])".format("|".join(n for n in HELP if "_" in n))
-    return re.sub(f"{plain}|{long}", lambda found: f"--{found[0].replace('_', '-')}", message)
+def _named_as_option(error: UsageError) -> str:
+    """Return the message with the argument written as its option."""
+    return error.render(None if error.knob is None else f"--{error.knob.replace('_', '-')}")
 
 
 def _say(message: str, code: int) -> int:
