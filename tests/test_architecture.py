@@ -41,7 +41,6 @@ NOT_YET: dict[str, set[str]] = {
     "training": {"experiments", "evaluation"},
     "features": set(),
     "evaluation": {"features", "training"},
-    "cli": {"runs", "networks", "features", "data", "serving", "evaluation"},
     "system": set(),
     "experiments": {"evaluation"},
 }

@@ -212,8 +212,8 @@ def picture(path: Path) -> None:
         (["predict", "two"], 2, ["PATH..."]),
         (["predict", "two", "x.jpg", "--top", "0"], 2, ["Expected --top of 1 or more"]),
         (["backbones", "vgg61"], 2, ["Did you mean 'vgg16'?"]),
-        (["backbones", "zz*"], 2, ["No backbone fits 'zz*'"]),
-        (["weights", "vgg61"], 2, ["No backbone fits 'vgg61'. Did you mean 'vgg16'?"]),
+        (["backbones", "zz*"], 2, ["No backbone matches 'zz*'"]),
+        (["weights", "vgg61"], 2, ["No backbone matches 'vgg61'. Did you mean 'vgg16'?"]),
         (["predict", "two", "x.jpg", "-o", "no/x.csv"], 2, ["'no/x.csv'", "--output"]),
         (["predict", "two", "x.jpg", "-o", "one"], 2, ["'one'", "--output"]),
     ],
@@ -328,7 +328,7 @@ def test_cache(command: Command) -> None:
     assert found["prepared"] == []
     (space.path / "space.json").write_text("[")
     assert ["?", "?", "?", "2"] in [line.split()[:4] for line in command("cache")[1].splitlines()]
-    assert command("cache", "clear") == (0, f"1.2 MB removed from {folder}\n", "")
+    assert command("cache", "clear") == (0, f"Removed 1.2 MB from {folder}\n", "")
     assert json.loads(command("cache", "clear", "--json")[1])["removed_bytes"] == 0
     assert [path.name for path in folder.iterdir()] == ["mine"]
     code, out, err = command("cache", "clean")
