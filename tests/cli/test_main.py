@@ -528,9 +528,9 @@ def test_a_cache_that_cannot_be_cleared(
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams(make_folder: Callable[..., Path], closed: str) -> None:
+def test_closed_streams(make_folder: Callable[..., Path], tmp_path: Path, closed: str) -> None:
     words = [sys.executable, "-m", "transfer", "check", str(make_folder(per_class=2)), "--fix-list"]
-    words.append("fixes.csv")
+    words.append(str(tmp_path / "fixes.csv"))
     done = subprocess.run(["sh", "-c", f"{shlex.join(words)} {closed}"], check=False)
     assert done.returncode == 0
-    assert Path("fixes.csv").read_text().splitlines()[0].startswith("path")
+    assert (tmp_path / "fixes.csv").read_text().splitlines()[0].startswith("path")
