@@ -150,7 +150,7 @@ class _Graph:
             )
         self.operations: list[Any] = list(model.operations)
         position = {id(operation): i for i, operation in enumerate(self.operations)}
-        # Not operation._inbound_nodes: a layer shared with another model has that model's nodes too.
+        # Not operation._inbound_nodes: a layer shared with another model has its nodes too.
         node_of = {id(n.operation): n for level in model._nodes_by_depth.values() for n in level}
         nodes = [node_of[id(operation)] for operation in self.operations]
         self.outputs: list[Any] = [node.outputs[0] for node in nodes]
