@@ -24,15 +24,16 @@ ALLOWED = {
     "runs": LOW | {"recipe"},
     "networks": LOW | {"recipe", "runs"},
     "images": LOW | {"recipe"},
+    "statistics": LOW,
     "data": LOW | {"recipe", "images", "networks"},
     "features": LOW | {"recipe", "images"},
     "training": LOW | {"recipe", "runs", "networks", "images", "data", "features"},
     "experiments": LOW | {"recipe", "runs", "networks", "images", "data", "features", "training"},
-    "evaluation": LOW | {"recipe", "runs", "images", "data"},
+    "evaluation": LOW | {"recipe", "runs", "images", "statistics", "data"},
     "serving": LOW | {"recipe", "runs", "networks", "images", "features"},
     "api": LOW
     | {"recipe", "runs", "networks", "images", "data", "features"}
-    | {"training", "experiments", "evaluation", "serving"},
+    | {"statistics", "training", "experiments", "evaluation", "serving"},
     "cli": LOW | {"recipe", "api"},
 }
 # Arrows that still run the wrong way, to be turned.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.evaluation.plots import figure_at
+from transfer.statistics.paired import mcnemar
 
 GREY, BLUE = "#8996a3", "#1f6fb2"
 CHANCE = 0.05  # p-value from which a difference is put down to chance
@@ -42,27 +43,21 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def paired_p_value(first: Mapping[str, bool], second: Mapping[str, bool]) -> float | None:
-    """Return how easily chance alone would make the first network the better one by as much.
-
-    That is McNemar's exact test, two-sided, on the images that both have judged: of those that one
-    alone recognises, chance gives each of them half. Q. McNemar, "Note on the sampling error of the
-    difference between correlated proportions or percentages", Psychometrika 12 (1947).
+    """Return the two-sided p-value of McNemar's exact test on the images that both predicted.
 
     Args:
         first: Path to whether the image was recognised.
         second: The same of another network.
 
     Returns:
-        The p-value; 1 where the first is not the better one; None where no image is common.
+        0..1; None where no image is common.
     """
-    from scipy.stats import binomtest
-
     common = first.keys() & second.keys()
     if not common:
         return None
     gained = sum(first[path] and not second[path] for path in common)
     lost = sum(second[path] and not first[path] for path in common)
-    return float(binomtest(gained, gained + lost).pvalue) if gained > lost else 1.0
+    return mcnemar(gained, lost)
 
 
 def tell_winner(records: Sequence[Mapping[str, Any]]) -> str | None:

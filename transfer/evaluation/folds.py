@@ -1,4 +1,4 @@
-"""What the predictions of a cross-validation say about a recipe."""
+"""The metrics of a cross-validation."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from transfer.evaluation.metrics import count_confusions, wilson_interval
 from transfer.runs.run import Run
+from transfer.statistics.intervals import wilson_interval
+from transfer.statistics.metrics import accuracy, count_confusions, macro_f1
 from transfer.system.csv import read_csv
 
 
 def summarise_folds(run: Run) -> dict[str, Any]:
-    """Compute the figures of a run's folds.csv, ready for JSON.
+    """Compute the metrics of a run's folds.csv, ready for JSON.
 
-    The interval is that of the share of all images that were judged rightly. None can be made of
-    the deviation between folds, whose models share most of their training images (Y. Bengio and
+    The interval is that of the share of all images that were predicted correctly. None can be made
+    of the deviation between folds, whose models share most of their training images (Y. Bengio and
     Y. Grandvalet, "No Unbiased Estimator of the Variance of K-Fold Cross-Validation", JMLR 5,
     2004). For the same reason it is a little narrow (S. Bates, T. Hastie and R. Tibshirani,
     "Cross-validation: what does it estimate and how well does it do it?", JASA 119, 2024).
@@ -36,14 +37,14 @@ def summarise_folds(run: Run) -> dict[str, Any]:
     )
     fold = np.array([int(row["fold"]) for row in rows])
 
-    def judge(chosen: np.ndarray) -> dict[str, Any]:
+    def figures(chosen: np.ndarray) -> dict[str, Any]:
         matrix = count_confusions(true[chosen], predicted[chosen], len(index))
         n = int(chosen.sum())
-        return {"n": n, "accuracy": int(matrix.trace()) / n, "macro_f1": _macro_f1(matrix)}
+        return {"n": n, "accuracy": accuracy(matrix), "macro_f1": macro_f1(matrix)}
 
-    per_fold = [{"fold": int(number)} | judge(fold == number) for number in np.unique(fold)]
-    together = judge(np.ones(len(rows), bool))
-    right = round(together["accuracy"] * len(rows))
+    per_fold = [{"fold": int(number)} | figures(fold == number) for number in np.unique(fold)]
+    together = figures(np.ones(len(rows), bool))
+    right = int((true == predicted).sum())
     result = {
         "k": len(per_fold),
         **together,
@@ -54,10 +55,3 @@ def summarise_folds(run: Run) -> dict[str, Any]:
         result |= {f"{name}_mean": float(np.mean(values))}
         result |= {f"{name}_std": float(np.std(values, ddof=1))}
     return result | {"per_fold": per_fold}
-
-
-def _macro_f1(matrix: np.ndarray) -> float:
-    """Return the mean F1 of the classes that have images, as `compute_metrics` does."""
-    support, chosen = matrix.sum(axis=1), matrix.sum(axis=0)
-    present = support > 0
-    return float((2 * matrix.diagonal()[present] / (support + chosen)[present]).mean())
