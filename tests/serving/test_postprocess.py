@@ -101,7 +101,7 @@ def test_classes_without_training_images(
     np.testing.assert_allclose(resolve_prior(run, "cat=1,dog=3").target, [0.25, 0.75, 0])
     assert not caplog.text
     np.testing.assert_allclose(resolve_prior(run, "cat=1,dog=3,eel=4").target, [0.25, 0.75, 0])
-    assert "No training images of 'eel': the probability stays 0" in caplog.text
+    assert "'eel' had no training images: the probability stays 0" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_run_that_does_not_say_how_it_was_trained(
 ) -> None:
     run = make()
     run.update(**info)
-    with pytest.raises(RunError, match=r"run\.json\. Received.*Train anew, or leave the prior out"):
+    with pytest.raises(RunError, match=r"run\.json\. Received.*Train again, or leave out"):
         resolve_prior(run, "even")
 
 

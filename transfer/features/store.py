@@ -1,23 +1,22 @@
-"""Rows of arrays on disk, by key: spaces, and the shards in them.
+"""The folders of the feature cache, by what their content depends on.
 
 A *space* is a folder of rows of one kind: the vectors of one network, or its activations at one
-cut, of the images themselves or of one augmented view of them. Its name is the hash of all that
-its rows depend on beside the image::
+cut, of the images themselves or of one augmented view of them. It is named by the hash of
+everything but the image that its rows depend on::
 
-    <cache dir>/features/<hash>/space.json    what was hashed, to be read
-                                <id>.npy      array of shape (n, ...)
-                                <id>.keys     the keys of its n rows as JSON; written last, it
-                                              makes the shard valid
-                                network.xml   in a space of its own: the network as OpenVINO has
-                                              it, with its weights in network.bin
+    <cache dir>/features/<hash>/space.json    what was hashed, for readers
+                                <id>.npy      a shard, see `transfer.features.shards`
+                                <id>.keys
+                                network.*     in a space of its own: a converted network, see
+                                              `transfer.features.converted`
 
-Shards are never changed, so that several runs can read and write at once without locks. A row
-that stands in two of them does no harm. Vectors and activations have spaces of their own: a run
-that trains the head alone finds the vectors of one that fine-tuned, and the activations at cuts
-that nobody uses any more are the first to be thrown out.
+Shards never change, so several runs can read and write at once without locks. A row that is in two
+of them does no harm. Vectors and activations have separate spaces: a run that trains the head
+alone finds the vectors of one that fine-tuned, and the activations at cuts that nobody uses any
+more are the first to be evicted.
 
-Vectors are float32, since a run from the cache then gives the same head, bit by bit, as the one
-that computed them; activations are float16, as in training.
+Vectors are float32, so a run from the cache gives the same head, bit for bit, as the one that
+computed them; activations are float16, as in training.
 """
 
 from __future__ import annotations
@@ -37,15 +36,20 @@ from uuid import uuid4
 import numpy as np
 
 from transfer.errors import TransferError
+from transfer.features.shards import (
+    Cell,
+    Rows,
+    open_regular,
+    read_keys,
+    read_shard,
+    remove_damaged,
+    write_shard,
+)
 from transfer.system.cachedir import cache_dir, cache_limit
 from transfer.system.digests import is_sha256
-from transfer.system.files import atomic, write_json, write_text
-from transfer.system.progress import warn
+from transfer.system.files import write_json
 
-CHUNK = 32  # rows that are copied at once
-ORPHANED = 3600.0  # seconds after which a shard without keys is what a killed run left behind
-
-Rows = Mapping[str, tuple[np.ndarray, int]]
+ORPHANED = 3600.0  # seconds; an older shard without keys is left from a killed run
 
 
 class Space:
@@ -57,30 +61,24 @@ class Space:
         self.path = root / hashlib.sha256(text.encode()).hexdigest()
 
     def rows(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
-        """Return key -> (memory map of shape (m, *shape), row of it) of all valid shards."""
-        rows: dict[str, tuple[np.ndarray, int]] = {}
+        """Return where each key's row is, in all valid shards; damaged ones are removed."""
+        rows: dict[str, Cell] = {}
         with suppress(OSError):
             os.utime(self.path / "space.json")
             _remove_orphans(self.path)
         for file in sorted(self.path.glob("*.keys")):
             try:
-                keys = _read_keys(file)
-                array = np.lib.format.open_memmap(file.with_suffix(".npy"), mode="r")
-                if array.shape != (len(keys), *shape) or array.dtype != dtype:
-                    raise ValueError(f"it holds {array.dtype} of shape {array.shape}")
-            except (OSError, MemoryError):  # removed just now, or there for another time
+                shard = read_shard(file, shape, dtype)
+            except (OSError, MemoryError):  # removed just now, or readable at another time
                 continue
             except Exception as error:  # whatever a damaged file makes NumPy raise
-                warn(f"{file} is damaged, is removed and computed anew: {error}")
-                with suppress(OSError):
-                    file.unlink(missing_ok=True)
-                    file.with_suffix(".npy").unlink(missing_ok=True)
+                remove_damaged(file, error)
                 continue
-            rows.update((key, (array, row)) for row, key in enumerate(keys))
+            rows.update((key, Cell(shard, row)) for row, key in enumerate(shard.keys))
         return rows
 
     def open(self) -> None:
-        """Make the folder where it is not there, and note that it is in use."""
+        """Make the folder if needed, and mark it as used."""
         self.path.mkdir(parents=True, exist_ok=True)
         if (self.path / "space.json").exists():
             os.utime(self.path / "space.json")
@@ -88,29 +86,18 @@ class Space:
             write_json(self.path / "space.json", self.about)
 
     def append(self, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
-        """Write ``array[rows]`` as a new shard. Raises OSError where that is not possible."""
+        """Write ``array[rows]`` as a new shard. Raises OSError."""
         self.open()
-        file = self.path / f"{uuid4().hex}.npy"
-        header = {
-            "descr": np.lib.format.dtype_to_descr(array.dtype),
-            "fortran_order": False,
-            "shape": (len(rows), *array.shape[1:]),
-        }
-        # Not as a memory map: on a full disk, writing to one kills the process.
-        with atomic(file) as temporary, temporary.open("wb") as stream:
-            np.lib.format.write_array_header_1_0(stream, header)
-            for start in range(0, len(rows), CHUNK):
-                stream.write(np.ascontiguousarray(array[rows[start : start + CHUNK]]).data)
-        write_text(file.with_suffix(".keys"), json.dumps(list(keys)))
+        write_shard(self.path, keys, array, rows)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A space as it lies on the disk.
+    """A space on disk.
 
     Attributes:
         path: Its folder.
-        about: Its space.json; empty where that cannot be read.
+        about: Its space.json; empty if that cannot be read.
         size: Bytes.
         used: When it was last used, in seconds since 1970.
     """
@@ -125,7 +112,7 @@ class Stored:
         keys: set[str] = set()
         for file in self.path.glob("*.keys"):
             with suppress(OSError, ValueError):
-                keys.update(_read_keys(file))
+                keys.update(read_keys(file)[0])
         return len(keys)
 
 
@@ -135,12 +122,12 @@ def features_dir() -> Path:
 
 
 def stored_spaces() -> list[Stored]:
-    """Return all spaces, the one that was not used for longest first."""
+    """Return all spaces, least recently used first."""
     return sorted(map(_look_at, _folders()), key=lambda each: each.used)
 
 
 def clear() -> int:
-    """Remove all spaces, and nothing else that may lie beside them; return the bytes.
+    """Remove all spaces, and nothing else next to them; return their size in bytes.
 
     Raises:
         TransferError: Some cannot be removed.
@@ -163,19 +150,19 @@ def _folders() -> Iterator[Path]:
 
 def _look_at(path: Path) -> Stored:
     about, size, used = {}, 0, 0.0
-    with suppress(OSError, ValueError):
-        about = json.loads((path / "space.json").read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError), open_regular(path / "space.json") as stream:
+        about = json.loads(stream.read())
     with suppress(OSError):
         for file in path.iterdir():
             with suppress(FileNotFoundError):
-                size += file.stat().st_size
-        used = (path / "space.json").stat().st_mtime
+                size += file.lstat().st_size
+        used = (path / "space.json").lstat().st_mtime
     return Stored(path, about if isinstance(about, dict) else {}, size, used)
 
 
 def remove(path: Path) -> bool:
     """Remove a space; return whether it is gone."""
-    # At once, so that no other process sees half of it; what it has mapped stays readable.
+    # Renamed first: no other process sees half of it, and what one has mapped stays readable.
     gone = path.with_name(f".gone-{uuid4().hex}")
     with suppress(OSError):
         path.rename(gone)
@@ -184,14 +171,14 @@ def remove(path: Path) -> bool:
 
 
 def make_room(needed: int, in_use: Container[Path]) -> bool:
-    """Throw out the spaces that were not used for longest until so many bytes fit in.
+    """Evict the least recently used spaces until a number of bytes fits into the cache.
 
     Args:
-        needed: Bytes that are to be written.
+        needed: Bytes to be written.
         in_use: Folders of spaces that stay.
 
     Returns:
-        Whether that sufficed. Nothing goes for what would not fit into an empty cache.
+        Whether they fit. Nothing is evicted for what would not fit into an empty cache.
     """
     limit = cache_limit()
     if needed > limit:
@@ -213,10 +200,3 @@ def _remove_orphans(path: Path) -> None:
             with suppress(FileNotFoundError):
                 if time.time() - file.stat().st_mtime > ORPHANED:
                     file.unlink()
-
-
-def _read_keys(file: Path) -> list[str]:
-    keys = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise ValueError("it holds no list of keys")
-    return keys

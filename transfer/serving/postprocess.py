@@ -1,20 +1,20 @@
-"""Probabilities for other class frequencies than those that a model was trained with.
+"""Probabilities corrected for class frequencies that differ from those of training.
 
-A model answers with p(y|x) ∝ p(x|y) prior(y). Where photos look as they did in training and classes
-alone are more or less frequent, another prior can be put in its place without training anew
+A model outputs p(y|x) ∝ p(x|y) prior(y). If images of each class look as they did in training and
+only the class frequencies differ, the prior can be replaced without training again
 (M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier to new a priori
 probabilities", Neural Computation 14, 2002, equation 4)::
 
     p'(y|x) ∝ p(y|x) target(y) / prior(y)
 
-The prior of a model that was trained on n(y) images with the weights w(y) in the loss is in
-proportion to n(y) w(y) (C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001): the
-even one with full balance, be it by weights or by draws.
+The prior of a model trained on n(y) images with weights w(y) in the loss is proportional to
+n(y) w(y) (C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001): uniform under full
+balancing, whether by weights or by sampling.
 
-That is theory. Label smoothing bends probabilities towards one another, which is not undone here;
-and a model that separates its training images hardly feels the weights (J. Byrd, Z. Lipton, "What
-is the Effect of Importance Weighting in Deep Learning?", ICML 2019), so that undoing them does too
-much. Whether a prior helps is what `transfer.evaluate` tells, on images such as it is meant for.
+This is an approximation. Label smoothing pulls probabilities together, which is not undone here;
+and weights have little effect on a model that separates its training images (J. Byrd, Z. Lipton,
+"What is the Effect of Importance Weighting in Deep Learning?", ICML 2019), so undoing them
+overcorrects. To find out whether a prior helps, run `transfer.evaluate` on representative images.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _EXPECTED = 'Expected train, even, or a share for each class, as in "cat=0.9,dog
 
 @dataclass(frozen=True)
 class Prior:
-    """Class frequencies for which probabilities are wanted, and those that the model has learned.
+    """Class frequencies that probabilities are corrected to, and those that the model learned.
 
     Attributes:
         name: ``train``, ``even`` or ``given``.
         classes: Class names in the order of the model's outputs.
-        model: Share of each class that the model takes for granted; they sum to 1.
+        model: Share of each class that the model assumes; they sum to 1.
         target: Share of each class where the model is used; they sum to 1.
     """
 
@@ -76,16 +76,16 @@ def change_prior(
 
     Args:
         probabilities: float array of shape (..., classes) that sums to 1 over the classes.
-        prior: Share of each class behind these; where it is 0 the model knows nothing of the
-            class, and its probability becomes 0.
-        target: Share of each class to put in its place; not 0 for all classes that have a prior.
+        prior: Share of each class that the probabilities assume; where it is 0, the class was
+            not trained, and its probability becomes 0.
+        target: Share of each class to correct to; above 0 for at least one class with a prior.
 
     Returns:
         float32 array of the same shape; it sums to 1 over the classes.
     """
     old, new = np.asarray(prior, np.float64), np.asarray(target, np.float64)
     ratio = np.where(old > 0, new / np.where(old > 0, old, 1.0), 0.0)
-    # What float32 has rounded down to 0 was small, not impossible: no row is left without a sum.
+    # float32 rounds tiny probabilities to 0; they are not impossible, and every row needs a sum.
     smallest = np.finfo(np.float32).tiny
     scaled = np.maximum(probabilities.astype(np.float64), smallest) * ratio
     return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True), np.float32)
@@ -95,15 +95,15 @@ def resolve_prior(run: Run, prior: PriorLike) -> Prior:
     """Return what a prior means for the model of a run.
 
     Args:
-        run: A run that says in run.json what it was trained with.
+        run: A run whose run.json records what it was trained with.
         prior: ``train`` (classes as frequent as in the training images), ``even``, or the share of
             each class, as a mapping or as text ``"cat=0.9,dog=0.1"``. Shares are divided by their
-            sum, so that counts do as well.
+            sum, so counts work too.
 
     Raises:
         UsageError: It is none of these, a class is missing or unknown, or a share is negative or
-            no number.
-        RunError: run.json does not say what the model was trained with.
+            not a number.
+        RunError: run.json does not record what the model was trained with.
     """
     counts, weights = _training(run)
     model = counts * weights / (counts * weights).sum()
@@ -130,7 +130,7 @@ def _training(run: Run) -> tuple[np.ndarray, np.ndarray]:
         raise RunError(
             "A prior needs the training images (counts) and the class_weights of each of the"
             f" {len(run.classes)} classes in {run.path / 'run.json'}. Received: {error!r}."
-            " Train anew, or leave the prior out."
+            " Train again, or leave out the prior."
         ) from error
     return counts, weights
 
@@ -170,16 +170,16 @@ def _shares(pairs: object, classes: Sequence[str], trained: np.ndarray) -> np.nd
     missing = [name for name in needed if name not in pairs]
     if missing:
         raise UsageError(
-            f"The prior has no share for {_some(missing)}. Name every class, with 0 for those that"
-            " do not occur."
+            f"The prior has no share for {_some(missing)}. Name every class, with 0 for"
+            " classes that do not occur."
         )
     shares = np.array([_number(name, pairs.get(name, 0.0)) for name in classes])
     if not shares[trained].any():
-        raise UsageError("Expected a share above 0 for at least one class that was trained.")
+        raise UsageError("Expected a share above 0 for at least one trained class.")
     untrained = [name for name, share in zip(classes, shares * ~trained, strict=True) if share]
     if untrained:
-        warn(f"No training images of {_some(untrained)}: the probability stays 0.")
-    return np.asarray(shares / shares.max())  # so that their sum is finite
+        warn(f"{_some(untrained)} had no training images: the probability stays 0.")
+    return np.asarray(shares / shares.max())  # keeps their sum finite
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,9 +1,10 @@
-"""Pictures -> labels and probabilities, by the model of a run."""
+"""Images -> labels and probabilities, from the model of a run."""
 
 from __future__ import annotations
 
 import os
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import Image
 
-from transfer.errors import DataError, RunError
+from transfer.errors import DataError, RunError, TransferError
 from transfer.features.converted import convert, has_openvino, place_for
 from transfer.features.engines import (
     BATCH_SIZE,
     Engine,
     keras_engine,
     openvino_engine,
+    warn_of_fallback,
 )
 from transfer.images.decode import Source, decode
 from transfer.images.folder import ImageFolder
@@ -37,15 +39,16 @@ if TYPE_CHECKING:
     import keras
 
 OnBad = Callable[[DataError], None]
+_LOADING = threading.Lock()  # TensorFlow's import redirects stderr, and Keras counts its layers
 _NO_PATH = re.compile(r"\w+://|(sample|keras|tfds):")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says about one picture.
+    """The model's prediction for one image.
 
     Attributes:
-        path: The file, or ``"#0"``, ``"#1"``... for pictures given as arrays or PIL images.
+        path: The file, or ``"#0"``, ``"#1"``... for arrays and PIL images.
         label: The most probable class.
         confidence: Its probability, 0..1.
         probabilities: Probability of every class, in the order of the run's classes.
@@ -64,9 +67,15 @@ class Prediction:
 class Predictor:
     """The model of a run, loaded once.
 
-    It runs on the engine that the run's features were computed with, where that is installed.
-    For OpenVINO the model is converted on first use and kept in the cache: later ones start in a
-    second, without TensorFlow.
+    It uses the engine that computed the run's features, if that is installed. For OpenVINO the
+    model is converted on first use and kept in the cache; later starts take a second and need no
+    TensorFlow. A model that OpenVINO cannot convert runs on Keras, with a warning.
+
+    Attributes:
+        classes: Class names in the order of the probabilities.
+        size: Side of the model's square images in pixels.
+        run: The engine: float32 images (b, size, size, 3), RGB 0..255, to a list with the
+            probabilities, float32 (b, classes). May be called from several threads.
 
     Args:
         run: A run with a model.keras.
@@ -78,33 +87,33 @@ class Predictor:
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
         self._resize = run.recipe.resize
-        self._engine, size, outputs = _open(run)
+        with _LOADING:
+            self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
             raise RunError(
                 f"Expected the {outputs} classes of model.keras in"
                 f" {run.path / 'classes.json'}. Received: {len(self.classes)}"
             )
-        self._size = size
 
     def probabilities(
         self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None = None
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (name, float32 array (classes,)) for each readable picture, in their order.
+        """Yield (name, float32 array (classes,)) for each readable image, in order.
 
-        Pictures are decoded ahead in threads while the model works; memory does not grow with
+        Images are decoded ahead in threads while the model runs; memory use does not grow with
         their number.
 
         Args:
             pictures: Pairs of a name and a file, PIL image or uint8 array (h, w, 3), RGB 0..255.
-            on_bad: Called with the error of each unreadable picture; where None, it is raised.
+            on_bad: Called with the error of each unreadable image; if None, the error is raised.
 
         Raises:
-            DataError: A picture cannot be read, and `on_bad` is None.
+            DataError: An image cannot be read, and `on_bad` is None.
         """
         decoded = self._decode_ahead(pictures, on_bad)
         while chunk := list(islice(decoded, BATCH_SIZE)):
             names, images = zip(*chunk, strict=True)
-            (rows,) = self._engine(np.stack(images, dtype=np.float32, casting="safe"))
+            (rows,) = self.run(np.stack(images, dtype=np.float32, casting="safe"))
             yield from zip(names, rows, strict=True)
 
     def _decode_ahead(
@@ -113,7 +122,7 @@ class Predictor:
         waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = (
-                (name, pool.submit(decode, source, self._size, self._resize))
+                (name, pool.submit(decode, source, self.size, self._resize))
                 for name, source in pictures
             )
             waiting.extend(islice(jobs, 2 * BATCH_SIZE))
@@ -130,7 +139,7 @@ class Predictor:
 
 
 def _open(run: Run) -> tuple[Engine, int, int]:
-    """Return what runs the model, the side of its images in pixels, and the number of classes."""
+    """Return the engine, the side of its images in pixels, and the number of classes."""
     path = run.path / "model.keras"
 
     def load() -> keras.Model:
@@ -142,10 +151,15 @@ def _open(run: Run) -> tuple[Engine, int, int]:
     features = run.info.features
     wanted = "keras" if features is None else features.engine
     if wanted == "openvino" and has_openvino() and path.is_file():
-        about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
-        network = convert(load, place_for(about))
-        sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
-        return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()
+        try:
+            about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
+            network = convert(load, place_for(about))
+            sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
+            return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()
+        except TransferError:  # model.keras itself is at fault
+            raise
+        except Exception as error:  # OpenVINO raises nearly everything
+            warn_of_fallback(str(path), error)
     model = load()
     return keras_engine(model), model.input_shape[1], model.output_shape[-1]
 
@@ -173,18 +187,18 @@ def predict(
     on_bad: OnBad | None = None,
     prior: Prior | None = None,
 ) -> Iterator[Prediction]:
-    """Yield a Prediction for every picture; files in folders are found at any depth.
+    """Yield a Prediction for every image; folders are searched at any depth.
 
     Args:
         predictor: The model.
-        sources: One picture or several: files, folders, PIL images or uint8 arrays (h, w, 3).
-            Taken one by one: a stream of any length will do.
-        on_bad: Called with the error of each unreadable picture, and of each folder that
-            cannot be listed or holds no picture; where None, it is raised.
-        prior: What the probabilities are corrected for; None for the model's own.
+        sources: One image or several: files, folders, PIL images or uint8 arrays (h, w, 3).
+            They are read one by one, so a stream of any length works.
+        on_bad: Called with the error of each unreadable image, and of each folder that cannot
+            be listed or holds no images; if None, the error is raised.
+        prior: Class prior that the probabilities are corrected to; None to leave them as they are.
 
     Raises:
-        DataError: There is such a one, and `on_bad` is None.
+        DataError: An image or a folder cannot be read, and `on_bad` is None.
     """
     for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
         row = row if prior is None else prior(row)
@@ -201,13 +215,13 @@ def _expand(
         if not isinstance(source, (str, os.PathLike)):
             yield f"#{number}", source
         elif not os.fspath(source):
-            raise DataError("Expected the path of a picture. Received an empty one.")
+            raise DataError("Expected the path of an image. Received an empty path.")
         elif os.path.isdir(source):  # noqa: PTH112 (Path.is_dir raises behind a locked folder)
             yield from ((str(file), file) for file in walk_images(Path(source), on_bad))
         elif _NO_PATH.match(str(source)) and not os.path.exists(source):  # noqa: PTH110 (as above)
             error = DataError(
-                f"Expected files and folders of pictures. Received: {str(source)!r}. A data set or"
-                " archive becomes a folder by: transfer prepare SOURCE DEST"
+                f"Expected files and folders of pictures. Received: {str(source)!r}. To turn a data"
+                " set or an archive into a folder, run: transfer prepare SOURCE DEST"
             )
             if on_bad is None:
                 raise error
@@ -218,5 +232,5 @@ def _expand(
 
 def _is_one(sources: Source | Iterable[Source]) -> bool:
     if isinstance(sources, np.ndarray):
-        return sources.ndim < 4  # a batch of pictures has four dimensions
+        return sources.ndim < 4  # a batch of images has four dimensions
     return isinstance(sources, (str, os.PathLike, Image.Image))
