@@ -23,8 +23,9 @@ from toys import make_dataset, make_settings
 import transfer
 from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
-from transfer.features import extract as extracting
+from transfer.features import engines
 from transfer.features import shards, store
+from transfer.features.spec import fingerprint
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.store import Space, clear, features_dir, stored_spaces
@@ -34,7 +35,7 @@ from transfer.networks.classifier import Classifier
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.runs.run import Run
 from transfer.settings import Settings
-from transfer.training.setup import _open_cache, fingerprint
+from transfer.training.setup import _open_cache
 
 SETTINGS = make_settings(batch_size=4, augment="flip,shift=0.2")
 ABOUT = {"backbone": "toy", "weights": "0" * 64}
@@ -45,7 +46,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.engines = self.images = 0
-        self._make = extracting.keras_engine
+        self._make = engines.keras_engine
 
     def __call__(self, model: keras.Model) -> Callable[[tf.Tensor], list[np.ndarray]]:
         engine = self._make(model)
@@ -68,7 +69,7 @@ class Counter:
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     made = Counter()
-    monkeypatch.setattr(extracting, "keras_engine", made)
+    monkeypatch.setattr(engines, "keras_engine", made)
     return made
 
 
@@ -279,8 +280,8 @@ def test_what_a_damaged_shard_held_is_computed_anew(
 def test_shards_are_written_as_the_images_are_computed(
     extractor: keras.Model, folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extracting, "SHARD", 4)
-    monkeypatch.setattr(extracting, "BATCH_SIZE", 4)
+    monkeypatch.setattr(engines, "SHARD", 4)
+    monkeypatch.setattr(engines, "BATCH_SIZE", 4)
     monkeypatch.setattr(shards, "CHUNK", 3)
     before = run_toy(extractor, folder)
     assert len(list(features_dir().glob("*/*.keys"))) == 3 * 3
@@ -365,6 +366,7 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from transfer.features import shards, store
+from transfer.features.spec import fingerprint
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

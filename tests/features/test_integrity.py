@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from toys import make_settings
 
 from transfer.data.audit.clean import audit
 from transfer.features.cache import FeatureCache
@@ -22,15 +23,14 @@ from transfer.images.folder import ImageFolder
 from transfer.networks.backbones import get_backbone
 from transfer.networks.classifier import build_extractor
 from transfer.networks.weights import Weights
-from transfer.recipe import Recipe
 
-RECIPE = Recipe(backbone="toy", augment="none", engine="keras")
+SETTINGS = make_settings(augment="none")
 ABOUT = {"backbone": "toy"}
 
 
 @pytest.fixture
 def extractor(toy: str) -> keras.Model:
-    return build_extractor(RECIPE, Weights("none"))
+    return build_extractor(SETTINGS, Weights("none"))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def folder(make_folder: Callable[..., Path]) -> ImageFolder:
 
 def run_toy(extractor: keras.Model, folder: ImageFolder) -> Features:
     cache = FeatureCache(ABOUT, ["vectors (avg)"], audit(folder).sha256)
-    return extract(FrozenNetwork(extractor, RECIPE), folder, cache=cache)
+    return extract(FrozenNetwork(extractor, SETTINGS), folder, cache=cache)
 
 
 def overwrite(file: Path, start: int, count: int, value: int) -> None:

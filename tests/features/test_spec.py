@@ -12,28 +12,19 @@ from pathlib import Path
 import keras
 import pytest
 import tensorflow as tf
+from toys import make_settings
 
 from transfer.features import spec as specs
 from transfer.features.cache import FeatureCache
 from transfer.features.spec import FeatureSpec, device_name, engine_versions, feature_spec
 from transfer.images.folder import ImageFolder
-from transfer.networks.backbones import get_backbone
-from transfer.recipe import Recipe
+from transfer.networks.backbones import Backbone, get_backbone
 
-RECORD = {"name": "toy", "family": "own", "constructor": "a:b", "preprocess": "c:d"}
+TOY = Backbone("toy", "a:b", "c:d", "own", 32, 32, 0, 0)
 
 
-def make(model: keras.Model, record: dict[str, str] = RECORD) -> FeatureSpec:
-    return feature_spec(
-        record,
-        model,
-        "0" * 64,
-        image_size=32,
-        resize="squash",
-        engine="keras",
-        precision="f32",
-        pooling="avg",
-    )
+def make(model: keras.Model, backbone: Backbone = TOY) -> FeatureSpec:
+    return feature_spec(backbone, model, "0" * 64, make_settings(), "avg")
 
 
 @pytest.fixture
@@ -48,7 +39,7 @@ def test_every_field_tells_features_apart(
     sha256 = dict.fromkeys(folder.paths, "1" * 64)
 
     def spaces(one: FeatureSpec) -> list[Path]:
-        view = FeatureCache(one, one.outputs, sha256).view(folder, 0, Recipe())
+        view = FeatureCache(one, one.outputs, sha256).view(folder, 0, make_settings())
         return [space.path for space in view._spaces]
 
     found = {tuple(spaces(spec))}
@@ -78,10 +69,10 @@ def test_versions_are_those_of_what_computes(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_fold_belongs_to_efficientnet_alone(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = get_backbone(toy).build()
-    own, folded = make(model), make(model, RECORD | {"family": "EfficientNet"})
+    own, folded = make(model), make(model, replace(TOY, family="EfficientNet"))
     monkeypatch.setattr(specs, "EFFICIENTNET_FOLD_VERSION", 99)
     assert make(model) == own
-    assert make(model, RECORD | {"family": "EfficientNet"}) != folded
+    assert make(model, replace(TOY, family="EfficientNet")) != folded
 
 
 @pytest.mark.parametrize(

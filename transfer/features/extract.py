@@ -12,8 +12,7 @@ import numpy as np
 
 from transfer.errors import TransferError
 from transfer.features.cache import CachedView, FeatureCache
-from transfer.features.converted import convert
-from transfer.features.engines import BATCH_SIZE, Engine, keras_engine, openvino_engine
+from transfer.features.engines import BATCH_SIZE, Engine, make_engine
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_dataset, naming_bad_files
 from transfer.settings import Settings
@@ -79,23 +78,19 @@ class FrozenNetwork:
     def engine(self, cache: FeatureCache | None) -> Engine:
         """Return the engine; it is made on the first call."""
         if self._engine is None:
-            self._engine = self._make(self.model, cache)
+            self._engine, self.engine_name = self._make(self.model, cache)
         return self._engine
 
     def apply(self, head: keras.Model, vectors: np.ndarray) -> np.ndarray:
         """Return a head's probabilities for vectors (n, d), on this network's engine."""
-        engine = self._make(head)
+        engine, _ = self._make(head)
         starts = range(0, len(vectors), BATCH_SIZE)
         return np.concatenate([engine(vectors[i : i + BATCH_SIZE])[0] for i in starts])
 
-    def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> Engine:
-        if self.engine_name == "keras":
-            return keras_engine(model)
-        if cache is None:
-            network = convert(lambda: model)
-        else:
-            network = convert(lambda: model, cache.converted(), cache.in_use)
-        return openvino_engine(network, self.settings.precision)
+    def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> tuple[Engine, str]:
+        settings = self.settings
+        auto = not settings.engine_required
+        return make_engine(model, self.engine_name, settings.precision, cache, auto)
 
 
 def extract(

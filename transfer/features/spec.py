@@ -6,13 +6,14 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.features.converted import openvino_version
 from transfer.images.decode import DECODE_VERSION
+from transfer.networks.backbones import Backbone
+from transfer.settings import Settings
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +41,7 @@ class FeatureSpec:
         graph: `fingerprint` of preprocessing and backbone.
         weights: SHA-256 of the weights file, 64 hex digits.
         image_size: Side of the square images in pixels.
-        resize: How images get that size, such as ``"squash"``.
+        resize: How images get that size, such as ``"stretch"``.
         engine: ``keras`` or ``openvino``.
         precision: ``f32`` or ``bf16``.
         pooling: How the feature map becomes a vector, such as ``"avg"``.
@@ -86,48 +87,33 @@ class FeatureSpec:
 
 
 def feature_spec(
-    record: Mapping[str, str],
-    graph: keras.Model,
-    weights: str,
-    *,
-    image_size: int,
-    resize: str,
-    engine: str,
-    precision: str,
-    pooling: str,
-    cut: str | None = None,
+    backbone: Backbone, graph: keras.Model, weights: str, settings: Settings, pooling: str
 ) -> FeatureSpec:
     """Return the spec of features that this machine computes now.
 
-    One parameter for each thing that features depend on: that is many, and none can be left out.
-
     Args:
-        record: The backbone's name, family, constructor and preprocess, as in the registry.
+        backbone: The record in the registry; its constructor and preprocess are import strings.
         graph: Preprocessing and backbone as one model.
         weights: SHA-256 of the weights file, 64 hex digits.
-        image_size: Side of the square images in pixels.
-        resize: How images get that size.
-        engine: ``keras`` or ``openvino``.
-        precision: ``f32`` or ``bf16``.
+        settings: The image size, the engine, its precision, and whether there is a cut.
         pooling: How the feature map becomes a vector.
-        cut: Layer whose activations are computed too.
     """
     return FeatureSpec(
-        backbone=record["name"],
-        family=record["family"],
-        constructor=record["constructor"],
-        preprocess=record["preprocess"],
+        backbone=backbone.name,
+        family=backbone.family,
+        constructor=str(backbone.constructor),
+        preprocess=str(backbone.preprocess),
         graph=fingerprint(graph),
         weights=weights,
-        image_size=image_size,
-        resize=resize,
-        engine=engine,
-        precision=precision,
+        image_size=settings.image_size,
+        resize=settings.resize,
+        engine=settings.engine,
+        precision=settings.precision,
         pooling=pooling,
-        cut=cut,
-        versions=engine_versions(engine),
-        device=device_name(engine, precision),
-        fold=EFFICIENTNET_FOLD_VERSION if record["family"] == "EfficientNet" else 0,
+        cut=settings.cut or None,
+        versions=engine_versions(settings.engine),
+        device=device_name(settings.engine, settings.precision),
+        fold=EFFICIENTNET_FOLD_VERSION if backbone.family == "EfficientNet" else 0,
     )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import keras
 from transfer.data.dataset import Dataset
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import ActivationOverflow, Features, FrozenNetwork, extract
-from transfer.images.decode import DECODE_VERSION
+from transfer.features.spec import feature_spec
 from transfer.images.folder import ImageFolder
 from transfer.networks.classifier import Classifier, layers_to_unfreeze
 from transfer.networks.weights import Weights
@@ -191,28 +188,6 @@ def _open_cache(
         return None
     images = keras.Input(classifier.base.input.shape[1:])
     graph = keras.Model(images, classifier.base(backbone.apply_preprocess(images)))
-    identity = {
-        "backbone": backbone.name,
-        "family": backbone.family,
-        "constructor": backbone.constructor,
-        "preprocess": backbone.preprocess,
-        "graph": fingerprint(graph),
-        "weights": weights.sha256,
-        "image_size": settings.image_size,
-        "resize": settings.resize,
-        "decode": DECODE_VERSION,
-        "engine": settings.engine,
-        "precision": settings.precision,
-    }
-    cut = [f"at {settings.cut}"] if settings.cut else []
-    return FeatureCache(identity, [*cut, f"vectors ({classifier.head.pooling})"], dataset.sha256)
-
-
-def fingerprint(model: keras.Model) -> str:
-    """Return a hash of a model's layers and operations with their options, without the weights.
-
-    It notices that the code behind an import string has changed. Numbers at the end of names are
-    left out: they say how many layers of a kind this process has made before.
-    """
-    text = json.dumps(model.get_config(), sort_keys=True, default=str)
-    return hashlib.sha256(re.sub(r'_\d+"', '"', text).encode()).hexdigest()
+    pooling = classifier.head.pooling
+    spec = feature_spec(backbone, graph, weights.sha256, settings, pooling)
+    return FeatureCache(spec, spec.outputs, dataset.sha256)
