@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from transfer.errors import DataError
+from transfer.images import pipeline
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import (
@@ -153,3 +157,43 @@ def test_oversampled_images_come_often_and_each_time_another_way(folder):
     rare = images[labels == 0]
     assert len(rare) >= 3
     assert len({image.tobytes() for image in rare}) == len(rare)
+
+
+def test_failures_are_searched_while_other_threads_add_to_them(tmp_path):
+    names = tuple(f"a/{number}.jpg" for number in range(64))
+    gone = ImageFolder(tmp_path, ("a",), names, (0,) * 64, ("",) * 64)
+    done = threading.Event()
+
+    def read() -> None:
+        row = 0
+        while not done.is_set():
+            with suppress(DataError):
+                pipeline._decode(gone, row % 64, 8, "stretch")
+            row += 1
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(2000):
+            assert pipeline.unwrap(RuntimeError("something else")) is None
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(interval)
+
+
+def test_the_epochs_of_a_range_follow_on_each_other(tree):
+    folder = ImageFolder.index(tree({"a": 3, "b": 3}))
+    options = pipeline.ImageOptions(8, batch_size=4, augment="flip", seed=1)
+    both = list(pipeline.image_batches(folder, options, order="shuffled", epochs=range(1, 3)))
+    assert [len(images) for images, _ in both] == [4, 2, 4, 2]
+    later = pipeline.image_batches(folder, options, order="shuffled", epochs=range(2, 3))
+    for (images, labels), (again, same) in zip(both[2:], later, strict=True):
+        np.testing.assert_array_equal(images, again)
+        np.testing.assert_array_equal(labels, same)
+    with pytest.raises(ValueError, match=r"listed, shuffled, balanced\. Received: 'random'"):
+        pipeline.image_batches(folder, options, order="random")

@@ -101,6 +101,10 @@ def _to_square(image: Image.Image, size: int, resize: str) -> np.ndarray:
     if resize == "crop":
         image = ImageOps.fit(image, square, Image.Resampling.BILINEAR)
     elif resize == "pad":
+        short, long = sorted(image.size)
+        if round(short / long * size) < 1:  # Pillow would scale the short side to no pixel at all
+            thin = (size, 1) if image.width > image.height else (1, size)
+            image = image.resize(thin, Image.Resampling.BILINEAR)
         image = ImageOps.pad(image, square, Image.Resampling.BILINEAR, color=WHITE)
     else:
         image = image.resize(square, Image.Resampling.BILINEAR, reducing_gap=2.0)

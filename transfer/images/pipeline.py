@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,95 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 PREFETCH = 4  # batches
+_ORDERS = ("listed", "shuffled", "balanced")
 _failures: deque[DataError] = deque(maxlen=64)
+_failures_lock = threading.Lock()  # tf.data's threads add while others search
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How images are decoded, augmented and batched.
+
+    Attributes:
+        size: Side of the images in pixels.
+        resize: See `transfer.images.decode.decode`.
+        batch_size: Images per batch; the last batch of each epoch holds what is left.
+        augment: See `transfer.images.augment.parse_augment`.
+        seed: Seed of order and augmentation, 0 or more.
+    """
+
+    size: int
+    resize: str = "stretch"
+    batch_size: int = 32
+    augment: str = "none"
+    seed: int = 0
+
+
+def image_batches(
+    folder: ImageFolder,
+    options: ImageOptions,
+    *,
+    order: str = "listed",
+    epochs: range = range(1),
+    weights: Sequence[float] | None = None,
+    labels: bool = True,
+) -> tf.data.Dataset:
+    """Make a dataset of batches of a folder's images.
+
+    Order and augmentation depend on the seed, the epoch and the images' relative paths alone: a
+    run resumed at epoch 7 sees the same batches. Iterate it inside ``with naming_bad_files():``,
+    which names a file that cannot be read.
+
+    Args:
+        folder: The images.
+        options: See `ImageOptions`.
+        order: ``"listed"`` is the order of ``folder.paths``; ``"shuffled"`` another one in each
+            epoch; ``"balanced"`` draws every class as often as any other, see `balanced_order`.
+        epochs: Numbers of the epochs, 0 or more, one after the other.
+        weights: Weight of each image in the loss, in the order of ``folder.paths``.
+        labels: Whether to yield labels (and weights); else images alone.
+
+    Returns:
+        Dataset of (float32 images of shape (b, size, size, 3), RGB, 0..255; int32 labels (b,);
+        float32 weights (b,) where given), or of the images alone. Its cardinality is known.
+
+    Raises:
+        DataError: The folder is empty.
+        UsageError: ``options.augment`` cannot be read.
+    """
+    import tensorflow as tf
+
+    if order not in _ORDERS:
+        raise ValueError(f"Expected order to be one of {', '.join(_ORDERS)}. Received: {order!r}")
+    if not folder.paths:
+        raise DataError(f"No images to read in {str(folder.root)!r}.")
+    size, count, batch_size = options.size, len(folder), options.batch_size
+    change = build_augment(options.augment, size)
+    extras = _extras(folder, weights) if labels else []
+
+    def read(row: np.ndarray) -> np.ndarray:
+        return _decode(folder, int(row), size, options.resize)
+
+    def load(row: tf.Tensor, image_seed: tf.Tensor) -> Any:
+        image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (size, size, 3))
+        image = tf.cast(image, tf.float32) if change is None else change(image, image_seed)
+        return (image, *(tf.gather(values, row) for values in extras)) if extras else image
+
+    def plan(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _plan(folder, order, options.seed, int(number))
+
+    def one_epoch(number: tf.Tensor) -> tf.data.Dataset:
+        rows, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
+        pairs = (tf.ensure_shape(rows, (count,)), tf.ensure_shape(seeds, (count, 2)))
+        images = tf.data.Dataset.from_tensor_slices(pairs)
+        images = images.map(load, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
+        return images.batch(batch_size)
+
+    batches = tf.data.Dataset.range(epochs.start, epochs.stop, epochs.step).flat_map(one_epoch)
+    batches = batches.apply(
+        tf.data.experimental.assert_cardinality(len(epochs) * -(-count // batch_size))
+    )
+    return batches.prefetch(PREFETCH).with_options(without_autotune())
 
 
 def image_dataset(
@@ -38,71 +128,26 @@ def image_dataset(
     weights: Sequence[float] | None = None,
     labels: bool = True,
 ) -> tf.data.Dataset:
-    """Make a dataset of batches of a folder's images.
-
-    Order and augmentation depend on `seed`, the epoch and the images' relative paths alone, so
-    that a training that is taken up again at epoch 7 sees what it would have seen. Iterate it
-    inside ``with naming_bad_files():`` to have a file that vanished named.
-
-    Args:
-        folder: The images.
-        size: Side of the images in pixels.
-        resize: See `transfer.images.decode.decode`.
-        batch_size: Images per batch; the last batch of each epoch holds what is left.
-        augment: See `transfer.images.augment.parse_augment`.
-        shuffle: Whether each epoch has its own order; otherwise the order of ``folder.paths``.
-        oversample: Whether every class is drawn as often as any other, see `balanced_order`.
-        seed: Seed of order and augmentation, 0 or more.
-        epoch: Number of the first epoch, 0 or more.
-        epochs: How many epochs follow on each other; for ``fit(..., steps_per_epoch=...)``.
-        weights: Weight of each image in the loss, in the order of ``folder.paths``.
-        labels: Whether labels (and weights) are given out; else images alone.
-
-    Returns:
-        Dataset of (float32 images of shape (b, size, size, 3), RGB, 0..255; int32 labels (b,);
-        float32 weights (b,) where given), or of the images alone. Its cardinality is known.
-
-    Raises:
-        DataError: The folder is empty.
-        UsageError: `augment` cannot be read.
-    """
-    import tensorflow as tf
-
-    if not folder.paths:
-        raise DataError(f"No images to read in {str(folder.root)!r}.")
-    change = build_augment(augment, size)
-    count = len(folder)
-    extras = _extras(folder, weights) if labels else []
-
-    def read(row: np.ndarray) -> np.ndarray:
-        return _decode(folder, int(row), size, resize)
-
-    def load(row: tf.Tensor, image_seed: tf.Tensor) -> Any:
-        image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (size, size, 3))
-        image = tf.cast(image, tf.float32) if change is None else change(image, image_seed)
-        return (image, *(tf.gather(values, row) for values in extras)) if extras else image
-
-    def plan(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if oversample:
-            order = balanced_order(folder.labels, seed, int(number))
-        else:
-            order = epoch_order(count, seed, int(number), shuffle)
-        seeds = image_seeds(folder.paths, seed, int(number))[order]
-        seeds[:, 1] += repetitions(order)  # else an image that comes twice looks the same twice
-        return order, seeds
-
-    def one_epoch(number: tf.Tensor) -> tf.data.Dataset:
-        order, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
-        rows = (tf.ensure_shape(order, (count,)), tf.ensure_shape(seeds, (count, 2)))
-        images = tf.data.Dataset.from_tensor_slices(rows)
-        images = images.map(load, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
-        return images.batch(batch_size)
-
-    batches = tf.data.Dataset.range(epoch, epoch + epochs).flat_map(one_epoch)
-    batches = batches.apply(
-        tf.data.experimental.assert_cardinality(epochs * -(-count // batch_size))
+    """Call `image_batches` with its options one by one, for callers that are still to change."""
+    return image_batches(
+        folder,
+        ImageOptions(size, resize, batch_size, augment, seed),
+        order="balanced" if oversample else "shuffled" if shuffle else "listed",
+        epochs=range(epoch, epoch + epochs),
+        weights=weights,
+        labels=labels,
     )
-    return batches.prefetch(PREFETCH).with_options(without_autotune())
+
+
+def _plan(folder: ImageFolder, order: str, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of an epoch in their order, int64 (n,), and their seeds, int32 (n, 2)."""
+    if order == "balanced":
+        rows = balanced_order(folder.labels, seed, epoch)
+    else:
+        rows = epoch_order(len(folder), seed, epoch, order == "shuffled")
+    seeds = image_seeds(folder.paths, seed, epoch)[rows]
+    seeds[:, 1] += repetitions(rows)  # else an image that comes twice looks the same twice
+    return rows, seeds
 
 
 def without_autotune() -> tf.data.Options:
@@ -198,12 +243,15 @@ def naming_bad_files() -> Iterator[None]:
 def unwrap(error: Exception) -> DataError | None:
     """Return the DataError that an error of TensorFlow wraps, or None where it is another."""
     text = str(error)
-    return next((failure for failure in _failures if str(failure) in text), None)
+    with _failures_lock:
+        failures = list(_failures)
+    return next((failure for failure in failures if str(failure) in text), None)
 
 
 def _decode(folder: ImageFolder, row: int, size: int, resize: str) -> np.ndarray:
     try:
         return decode(folder.file(folder.paths[row]), size, resize)
     except DataError as error:
-        _failures.append(error)
+        with _failures_lock:
+            _failures.append(error)
         raise

@@ -21,7 +21,7 @@ from transfer.data.sources.members import Limits
 from transfer.data.sources.prepare import prepared_dir, resolve
 from transfer.errors import DataError
 
-DOGS = Path(__file__).resolve().parents[2] / "datasets/dogs_prepared/dummy_data"
+DOGS = Path(__file__).resolve().parents[3] / "datasets/dogs_prepared/dummy_data"
 Member = tarfile.TarInfo | tuple[str, bytes]
 
 

@@ -14,7 +14,7 @@ from transfer.data.sources.prepare import prepared_dir, resolve
 from transfer.errors import DataError, TransferError, UsageError
 from transfer.images.folder import ImageFolder
 
-ROOT = Path(__file__).resolve().parents[2] / "datasets"
+ROOT = Path(__file__).resolve().parents[3] / "datasets"
 HEAD = """
 import numpy as np
 import tensorflow_datasets as tfds

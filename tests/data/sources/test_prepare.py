@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from transfer.data.sources import kinds
 from transfer.data.sources.kinds import Options, _digest, find
 from transfer.data.sources.prepare import prepared, prepared_dir, resolve
 from transfer.errors import DataError, TransferError, UsageError
@@ -202,7 +203,7 @@ def test_a_sha256_that_makes_no_sense(tmp_path: Path) -> None:
     for data in (tmp_path, "keras:mnist"):
         with pytest.raises(UsageError, match="Expected an archive beside --sha256"):
             find(data, options)
-    with pytest.raises(UsageError, match="is not that of the address"):
+    with pytest.raises(UsageError, match="Expected --sha256 to be that of the address"):
         find(f"https://x.invalid/x.zip#sha256={'1' * 64}", options)
     assert find(f"https://x.invalid/x.zip#sha256={'0' * 64}", options).name == "x"
 
@@ -230,3 +231,23 @@ def test_a_full_disk(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         resolve(archive)
     assert error.value.exit_code == 1
     assert list(prepared_dir().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "data", ["", "nothing:there", "tfds:a b", "http://host/x.txt#sha256=" + "0" * 64]
+)
+def test_every_message_about_a_source_ends_its_sentences(data):
+    with pytest.raises(TransferError) as raised:
+        kinds.find(data, kinds.Options())
+    message = str(raised.value)
+    assert message.endswith(".")
+    assert "sample: Received" not in message
+
+
+def test_a_failed_download_tells_the_remedy_in_a_whole_sentence(tmp_path):
+    url = f"http://127.0.0.1:9/x.zip#sha256={'0' * 64}"
+    source = kinds.find(url, kinds.Options())
+    with pytest.raises(
+        TransferError, match=r"name the file in place of http://127\.0\.0\.1:9/x\.zip\.$"
+    ):
+        source.fill(tmp_path)

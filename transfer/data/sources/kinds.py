@@ -85,9 +85,9 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
         return _KINDS[kind](text, rest)
     if re.match(r"[A-Za-z][\w+.-]+:", text) and not Path(text).exists():
         near = did_you_mean(kind, [*_KINDS, "http", "https"])
-        raise UsageError(f"Unknown kind of data {text!r}.{near} Expected {KNOWN}")
+        raise UsageError(f"Unknown kind of data {text!r}.{near} Expected {KNOWN}.")
     if not text:
-        raise DataError(f"Expected {KNOWN} Received an empty path.")
+        raise DataError(f"Expected {KNOWN}. Received an empty path.")
     path = Path(text).expanduser()
     if path.is_dir() and builders.builder_script(path.absolute()):
         return _from_builder(text, path.absolute(), options)
@@ -98,7 +98,7 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
     if tables.is_table(path):
         return _from_table(text, path.absolute(), options)
     ends = ", ".join((*archives.SUFFIXES, *tables.SUFFIXES))
-    raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}")
+    raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}.")
 
 
 def _sample(text: str, name: str) -> Source:
@@ -120,7 +120,7 @@ def _tfds(text: str, rest: str) -> Source:
 
     match = re.fullmatch(r"(\w+)(?:[:/]([\w.-]+))?", rest)
     if match is None:
-        raise UsageError(f"Expected tfds:NAME or tfds:NAME:CONFIG. Received: {text!r}")
+        raise UsageError(f"Expected tfds:NAME or tfds:NAME:CONFIG. Received: {text!r}.")
     name, config = match.groups()
     return Source(
         text,
@@ -186,7 +186,9 @@ def _at_address(text: str, options: Options) -> Source:
     named = fragment.removeprefix("sha256=").lower()
     digest = options.sha256 or named
     if named not in ("", digest):
-        raise UsageError(f"--sha256 {digest} is not that of the address: {text}")
+        raise UsageError(
+            f"Expected --sha256 to be that of the address. Received: {digest} for {text}."
+        )
     if not is_sha256(digest):
         raise UsageError(
             f"A download is used only where its content is known. Add its sha256 (64 hex digits) to"
@@ -194,7 +196,7 @@ def _at_address(text: str, options: Options) -> Source:
         )
     if not name.lower().endswith(archives.SUFFIXES):
         raise UsageError(
-            f"Expected the address of an archive ({', '.join(archives.SUFFIXES)}). Received: {url}"
+            f"Expected the address of an archive ({', '.join(archives.SUFFIXES)}). Received: {url}."
         )
     return Source(
         url,
@@ -207,7 +209,7 @@ def _at_address(text: str, options: Options) -> Source:
 def _download_and_unpack(url: str, digest: str, file: Path, target: Path, limits: Limits) -> None:
     from http.client import HTTPException
 
-    without = f"Fetch it by other means and name the file in place of {url}"
+    without = f"Fetch it by other means and name the file in place of {url}."
     say(f"Downloading {url}")
     try:
         download(url, file, file.name)
