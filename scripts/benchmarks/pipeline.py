@@ -23,7 +23,7 @@ from transfer.data.audit.clean import clean  # noqa: E402
 from transfer.features.converted import convert, has_openvino  # noqa: E402
 from transfer.features.engines import keras_engine, openvino_engine  # noqa: E402
 from transfer.images.folder import ImageFolder  # noqa: E402
-from transfer.images.pipeline import image_dataset  # noqa: E402
+from transfer.images.pipeline import ImageOptions, image_batches  # noqa: E402
 from transfer.networks.backbones import get_backbone  # noqa: E402
 from transfer.networks.classifier import Classifier  # noqa: E402
 from transfer.networks.weights import resolve_weights  # noqa: E402
@@ -46,9 +46,8 @@ def main() -> None:
     engine = keras_engine(extractor)
 
     def images(augment: str = "none", autotune: bool = False) -> tf.data.Dataset:
-        dataset = image_dataset(
-            folder, size=size, resize="stretch", batch_size=BATCH, augment=augment, labels=False
-        )
+        looks = ImageOptions(size, batch_size=BATCH, augment=augment)
+        dataset = image_batches(folder, looks, labels=False)
         tuned = tf.data.Options()
         tuned.autotune.enabled = True
         return dataset.with_options(tuned) if autotune else dataset

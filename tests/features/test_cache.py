@@ -23,8 +23,8 @@ from toys import make_dataset, make_settings
 import transfer
 from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
-from transfer.features import engines
-from transfer.features import shards, store
+from transfer.features import engines, shards, store
+from transfer.features import extract as extracting
 from transfer.features.spec import fingerprint
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
@@ -366,7 +366,6 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from transfer.features import shards, store
-from transfer.features.spec import fingerprint
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

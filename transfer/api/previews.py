@@ -15,7 +15,8 @@ from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
-from transfer.images.preview import preview_images
+from transfer.images.pipeline import ImageOptions
+from transfer.images.preview import make_preview
 from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
 from transfer.system.progress import say, warn
@@ -74,14 +75,11 @@ def preview(
     if "train" in folder.splits:
         folder = folder.select("train")
     totals = np.bincount(folder.labels, minlength=len(folder.classes))
-    found = preview_images(
+    found = make_preview(
         folder.keep([label < MOST_CLASSES for label in folder.labels]),
+        ImageOptions(size, recipe.resize, augment=recipe.augment, seed=recipe.seed),
         count=count,
         views=VIEWS,
-        size=size,
-        resize=recipe.resize,
-        augment=recipe.augment,
-        seed=recipe.seed,
     )
     labels = np.array(found.folder.labels)
     rows = [

@@ -23,7 +23,7 @@ from transfer.data.folds import deal
 from transfer.experiments.material import Material
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
-from transfer.images.pipeline import image_dataset, naming_bad_files
+from transfer.images.pipeline import image_batches, naming_bad_files
 from transfer.runs.info import FoldsInfo
 from transfer.runs.run import Run
 from transfer.system.csv import read_csv, write_csv
@@ -33,6 +33,7 @@ from transfer.training.head.fitting import fit_head, is_solved
 from transfer.training.keep.checkpoint import save_model
 from transfer.training.keep.selection import keep_the_best
 from transfer.training.setup import Pair, Setup, Tunable, prepare
+from transfer.training.tuning.batches import options_of
 from transfer.training.tuning.fit import Record, fine_tune
 from transfer.training.tuning.history import History
 
@@ -186,13 +187,8 @@ def _inputs(material: Material, rows: np.ndarray) -> Iterable[Any]:
     """Return the input of the trained part of the network for some images, in batches."""
     settings = material.settings
     if not settings.cut:
-        batches: Iterable[Any] = image_dataset(
-            material.images(rows),
-            size=settings.image_size,
-            resize=settings.resize,
-            batch_size=settings.batch_size,
-            labels=False,
-        )
+        images = material.images(rows)
+        batches: Iterable[Any] = image_batches(images, options_of(settings), labels=False)
         return batches
     kept = material.take(rows).activations
     assert kept is not None

@@ -14,7 +14,7 @@ import numpy as np
 from transfer.data.dataset import Dataset
 from transfer.experiments.compare import Measured, measure_speed
 from transfer.images.folder import ImageFolder
-from transfer.images.pipeline import image_dataset, naming_bad_files
+from transfer.images.pipeline import image_batches, naming_bad_files
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.settings import Settings
@@ -22,6 +22,7 @@ from transfer.system.progress import say, silenced, warn
 from transfer.training.keep.checkpoint import save_model
 from transfer.training.settle import settle
 from transfer.training.setup import Setup, prepare
+from transfer.training.tuning.batches import options_of
 from transfer.training.tuning.fit import Record, fine_tune
 from transfer.training.tuning.history import History
 
@@ -110,13 +111,7 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _recognised(classifier: keras.Model, images: ImageFolder, settings: Settings) -> np.ndarray:
     """Return for each image whether its most probable class is the given one: bool (n,)."""
-    batches = image_dataset(
-        images,
-        size=settings.image_size,
-        resize=settings.resize,
-        batch_size=settings.batch_size,
-        labels=False,
-    )
+    batches = image_batches(images, options_of(settings), labels=False)
     with naming_bad_files():
         rows = np.concatenate([np.asarray(classifier(batch, training=False)) for batch in batches])
     right: np.ndarray = rows.argmax(axis=1) == np.array(images.labels)

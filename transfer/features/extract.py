@@ -14,7 +14,7 @@ from transfer.errors import TransferError
 from transfer.features.cache import CachedView, FeatureCache
 from transfer.features.engines import BATCH_SIZE, Engine, make_engine
 from transfer.images.folder import ImageFolder
-from transfer.images.pipeline import image_dataset, naming_bad_files
+from transfer.images.pipeline import ImageOptions, image_batches, naming_bad_files
 from transfer.settings import Settings
 from transfer.system.progress import Advance, bar
 
@@ -150,14 +150,13 @@ def _compute(
 ) -> None:
     """Run the network over one view of the missing images and fill in their rows."""
     settings = network.settings
-    batches = image_dataset(
+    augment = settings.augment if view else "none"
+    batches = image_batches(
         folder.keep(missing.tolist()),
-        size=network.model.input.shape[1],
-        resize=settings.resize,
-        batch_size=BATCH_SIZE,
-        augment=settings.augment if view else "none",
-        seed=settings.seed,
-        epoch=view,
+        ImageOptions(
+            network.model.input.shape[1], settings.resize, BATCH_SIZE, augment, settings.seed
+        ),
+        epochs=range(view, view + 1),
         labels=False,
     )
     rows, done, kept = np.flatnonzero(missing), 0, 0

@@ -113,32 +113,6 @@ def image_batches(
     return batches.prefetch(PREFETCH).with_options(without_autotune())
 
 
-def image_dataset(
-    folder: ImageFolder,
-    *,
-    size: int,
-    resize: str,
-    batch_size: int,
-    augment: str = "none",
-    shuffle: bool = False,
-    oversample: bool = False,
-    seed: int = 0,
-    epoch: int = 0,
-    epochs: int = 1,
-    weights: Sequence[float] | None = None,
-    labels: bool = True,
-) -> tf.data.Dataset:
-    """Call `image_batches` with its options one by one, for callers that are still to change."""
-    return image_batches(
-        folder,
-        ImageOptions(size, resize, batch_size, augment, seed),
-        order="balanced" if oversample else "shuffled" if shuffle else "listed",
-        epochs=range(epoch, epoch + epochs),
-        weights=weights,
-        labels=labels,
-    )
-
-
 def _plan(folder: ImageFolder, order: str, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of an epoch in their order, int64 (n,), and their seeds, int32 (n, 2)."""
     if order == "balanced":
@@ -229,7 +203,7 @@ def naming_bad_files() -> Iterator[None]:
     tf.data wraps what its functions raise into errors of its own that show a traceback::
 
         with naming_bad_files():
-            model.fit(image_dataset(...))
+            model.fit(image_batches(...))
     """
     try:
         yield

@@ -54,21 +54,6 @@ def make_preview(folder: ImageFolder, options: ImageOptions, *, count: int, view
     return Preview(chosen, np.stack(seen, axis=1))
 
 
-def preview_images(
-    folder: ImageFolder,
-    *,
-    count: int,
-    views: int,
-    size: int,
-    resize: str,
-    augment: str,
-    seed: int,
-) -> Preview:
-    """Call `make_preview` with its options one by one, for callers that are still to change."""
-    options = ImageOptions(size, resize, augment=augment, seed=seed)
-    return make_preview(folder, options, count=count, views=views)
-
-
 def _choose(folder: ImageFolder, count: int, options: ImageOptions) -> dict[str, np.ndarray]:
     """Return up to `count` readable images of each class, by path."""
     labels, decoded = np.array(folder.labels), {}

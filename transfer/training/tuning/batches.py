@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,11 @@ import tensorflow as tf
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import (
+    ImageOptions,
     PREFETCH,
     balanced_order,
     epoch_order,
-    image_dataset,
+    image_batches,
     repetitions,
     without_autotune,
 )
@@ -110,26 +110,25 @@ def batches_of_images(
         first_epoch: Epochs that a resumed training has behind it.
     """
     weights = _loss_weights(settings)
-    read = partial(
-        image_dataset,
-        size=settings.image_size,
-        resize=settings.resize,
-        batch_size=settings.batch_size,
-    )
+    plain = options_of(settings)
     return Batches(
-        read(
+        image_batches(
             train,
-            augment=settings.augment,
-            shuffle=True,
-            seed=settings.seed,
-            epoch=first_epoch,
-            epochs=settings.epochs - first_epoch,
-            oversample=settings.balance == "oversample",
+            replace(plain, augment=settings.augment),
+            order="balanced" if settings.balance == "oversample" else "shuffled",
+            epochs=range(first_epoch, settings.epochs),
             weights=[weights[label] for label in train.labels],
         ),
-        read(val),
+        image_batches(val, plain),
         -(-len(train) // settings.batch_size),
         len(train),
+    )
+
+
+def options_of(settings: Settings) -> ImageOptions:
+    """Return how images that are not augmented come to the network."""
+    return ImageOptions(
+        settings.image_size, settings.resize, settings.batch_size, seed=settings.seed
     )
 
 
