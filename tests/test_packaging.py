@@ -44,7 +44,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     }
     assert {name for name in names if name.startswith("transfer/")} == tracked
     assert "transfer/bundled/mobilenetv2_notop.fp16.weights.h5" in names
-    assert "transfer/evaluation/templates/report.html.j2" in names
+    assert "transfer/evaluation/report/templates/report.html.j2" in names
 
 
 def test_the_wheel_is_described(wheel: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from toys import make_info
 
-from transfer.evaluation.report import write_evaluation
+from transfer.evaluation.evaluate import write_evaluation
 from transfer.recipe import Recipe
 from transfer.runs.directory import make_run_directory
 from transfer.runs.predictions import Predictions

@@ -9,13 +9,9 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.evaluation.label_errors import (
-    find_suspects,
-    judge_out_of_fold,
-    outliers,
-    vote,
-)
-from transfer.features.extract import Features
+from transfer.evaluation.label_errors import count_label_errors, find_label_errors
+from transfer.evaluation.out_of_fold import neighbour_shares, predict_out_of_fold
+from transfer.evaluation.outliers import outlier_scores
 from transfer.runs.info import LabelErrors
 
 CLASSES, DIMENSIONS = 4, 60
@@ -41,12 +37,12 @@ def flipped(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_flipped_labels_are_found_counted_and_set_right() -> None:
     vectors, labels = clouds(spread=1.5)
     given, rows = flipped(labels, 12)
-    found = find_suspects(judge_out_of_fold(vectors, given, CLASSES), given)
+    found = find_label_errors(predict_out_of_fold(vectors, given, CLASSES), given)
     assert len(set(rows) & set(found.rows[:24])) >= 11
     assert 7 <= found.likely <= 16
     assert (found.suggested[rows] == labels[rows]).mean() > 0.9
     assert (np.diff(found.scores[found.rows]) >= 0).all()
-    right = find_suspects(judge_out_of_fold(vectors, labels, CLASSES), labels)
+    right = find_label_errors(predict_out_of_fold(vectors, labels, CLASSES), labels)
     assert right.likely <= 3
 
 
@@ -54,17 +50,17 @@ def test_each_image_is_judged_by_what_has_not_seen_it() -> None:
     rng = np.random.default_rng(0)  # noise: whoever has seen it would be right
     vectors = rng.normal(0, 1, (60, 400)).astype(np.float32)
     labels = rng.permutation(np.repeat([0, 1], 30))
-    judged = judge_out_of_fold(vectors, labels, 2)
+    judged = predict_out_of_fold(vectors, labels, 2)
     assert (judged.argmax(axis=1) == labels).mean() < 0.7
     twice, both = np.concatenate([vectors, vectors]), np.concatenate([labels, labels])
     copies = np.tile(np.arange(60), 2)
-    judged = judge_out_of_fold(twice, both, 2, groups=copies)
+    judged = predict_out_of_fold(twice, both, 2, groups=copies)
     assert (judged.argmax(axis=1) == both).mean() < 0.7
 
 
 def test_the_probabilities_mean_what_they_say() -> None:
     vectors, labels = clouds(spread=4.0)
-    judged = judge_out_of_fold(vectors, labels, CLASSES)
+    judged = predict_out_of_fold(vectors, labels, CLASSES)
     np.testing.assert_allclose(judged.sum(axis=1), 1, rtol=1e-5)
     accuracy = (judged.argmax(axis=1) == labels).mean()
     assert judged.max(axis=1).mean() == pytest.approx(accuracy, abs=0.08)
@@ -74,7 +70,7 @@ def test_the_confident_joint_by_hand() -> None:
     shares = np.array([[0.9, 0.1], [0.7, 0.3], [0.1, 0.9], [0.2, 0.8], [0.45, 0.55], [0.9, 0.1]])
     labels = np.array([0, 0, 1, 1, 0, 1])
     # Thresholds: 0 -> mean(.9, .7, .45) = .683; 1 -> mean(.9, .8, .1) = .6. Row 4 reaches none.
-    found = find_suspects(shares, labels)
+    found = find_label_errors(shares, labels)
     assert found.rows.tolist() == [5, 4]
     assert found.likely == 1
     assert found.suggested.tolist() == [0, 0, 1, 1, 1, 0]
@@ -83,18 +79,18 @@ def test_the_confident_joint_by_hand() -> None:
 def test_classes_with_few_images_are_not_judged() -> None:
     vectors, labels = clouds(10)
     labels[0] = 4  # alone; a sixth class has no image at all
-    judged = judge_out_of_fold(vectors, labels, 6)
+    judged = predict_out_of_fold(vectors, labels, 6)
     assert np.isnan(judged[0]).all()
     assert np.isfinite(judged[1:]).all()
-    assert 0 not in find_suspects(judged, labels).rows
-    alone = judge_out_of_fold(vectors, np.zeros(len(labels), np.int64), 6)
+    assert 0 not in find_label_errors(judged, labels).rows
+    alone = predict_out_of_fold(vectors, np.zeros(len(labels), np.int64), 6)
     assert np.isnan(alone).all()
-    assert find_suspects(alone, labels).rows.size == 0
+    assert find_label_errors(alone, labels).rows.size == 0
 
 
 def test_neighbours_vote_but_not_on_their_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = clouds()
-    shares = vote(vectors, labels, CLASSES + 1)
+    shares = neighbour_shares(vectors, labels, CLASSES + 1)
     assert shares.shape == (len(labels), CLASSES + 1)
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
     assert (shares.argmax(axis=1) == labels).mean() > 0.95
@@ -103,41 +99,83 @@ def test_neighbours_vote_but_not_on_their_copies(monkeypatch: pytest.MonkeyPatch
     vectors[:11] = vectors[0]
     copies = np.arange(len(labels))
     copies[:11] = 0
-    assert vote(vectors, given, CLASSES)[0].argmax() == 3
-    assert vote(vectors, given, CLASSES, groups=copies)[0].argmax() == 0
-    monkeypatch.setattr("transfer.evaluation.label_errors.MOST_VOTERS", 50)
-    assert (vote(vectors, labels, CLASSES).argmax(axis=1) == labels).mean() > 0.9
+    assert neighbour_shares(vectors, given, CLASSES)[0].argmax() == 3
+    assert neighbour_shares(vectors, given, CLASSES, groups=copies)[0].argmax() == 0
+    monkeypatch.setattr("transfer.evaluation.out_of_fold.MOST_NEIGHBOURS", 50)
+    assert (neighbour_shares(vectors, labels, CLASSES).argmax(axis=1) == labels).mean() > 0.9
 
 
 def test_only_others_vote() -> None:
     """Fewer than ten others are all that vote, and nobody votes where there are none."""
     vectors, labels = np.eye(4, dtype=np.float32) + 0.1, np.array([0, 0, 1, 1])
-    shares = vote(vectors, labels, 2)
+    shares = neighbour_shares(vectors, labels, 2)
     np.testing.assert_allclose(shares, [[1 / 3, 2 / 3]] * 2 + [[2 / 3, 1 / 3]] * 2, rtol=1e-6)
     groups = np.array([7, 7, 7, 8])
-    np.testing.assert_allclose(vote(vectors, labels, 2, groups=groups)[0], [0, 1])
-    assert np.isnan(vote(vectors, labels, 2, groups=np.zeros(4))).all()
+    np.testing.assert_allclose(neighbour_shares(vectors, labels, 2, groups=groups)[0], [0, 1])
+    assert np.isnan(neighbour_shares(vectors, labels, 2, groups=np.zeros(4))).all()
 
 
 def test_the_odd_one_out_is_farthest() -> None:
     vectors, labels = clouds()
     vectors[17] *= -1
-    scores = outliers(vectors, labels)
+    scores = outlier_scores(vectors, labels)
     assert scores.argmax() == 17
-    assert outliers(vectors[:1], labels[:1]).tolist() == [0.0]
+    assert outlier_scores(vectors[:1], labels[:1]).tolist() == [0.0]
 
 
 def test_large_classes_are_compared_with_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = clouds()
     vectors[17] *= -1
-    monkeypatch.setattr("transfer.evaluation.label_errors.MOST_COMPARED", 25)
-    assert outliers(vectors, labels).argmax() == 17
+    monkeypatch.setattr("transfer.evaluation.outliers.MOST_COMPARED", 25)
+    assert outlier_scores(vectors, labels).argmax() == 17
 
 
-def test_views_and_positions_are_averaged() -> None:
-    maps = np.arange(2 * 3 * 8, dtype=np.float32).reshape(2, 3, 4, 2)  # views, n, positions, c
-    features = Features(maps.reshape(6, 8), np.zeros(6, np.int64), None, 2)
-    np.testing.assert_allclose(features.per_image(2), maps.mean(axis=(0, 2)))
+def counted(vectors: np.ndarray, labels: np.ndarray, classes: int) -> LabelErrors:
+    probabilities = predict_out_of_fold(vectors, labels, classes)
+    probabilities = (probabilities + neighbour_shares(vectors, labels, classes)) / 2
+    return count_label_errors(find_label_errors(probabilities, labels), probabilities, labels)
+
+
+@pytest.mark.parametrize("count", [0, 5, 20])
+def test_the_interval_holds_the_planted_number(count: int) -> None:
+    vectors, labels = clouds(spread=1.5)
+    given, _ = flipped(labels, count)
+    result = counted(vectors, given, CLASSES)
+    assert result.reliable
+    assert result.low <= count <= result.high
+    assert result.low <= result.likely <= result.high
+    assert count - 4 <= result.likely <= count + 4
+
+
+@pytest.mark.parametrize(("classes", "per_class"), [(2, 50), (10, 20), (110, 6)])
+def test_a_model_of_noise_is_not_believed(classes: int, per_class: int) -> None:
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(classes), per_class)
+    vectors = rng.normal(0, 1, (len(labels), 100)).astype(np.float32)
+    result = counted(vectors, labels, classes)
+    assert not result.reliable
+    assert result.low == 0
+
+
+def test_correct_labels_of_digits_have_an_interval_from_zero() -> None:
+    from sklearn.datasets import load_digits
+
+    vectors, labels = load_digits(return_X_y=True)
+    clean = vectors[:500].astype(np.float32)
+    result = counted(clean, labels[:500], 10)
+    assert result.reliable
+    assert result.low == 0
+    assert result.likely <= 10
+    noise = np.random.default_rng(4).normal(0, 15, clean.shape)
+    weak = counted((clean + noise).astype(np.float32), labels[:500], 10)
+    assert weak.likely > 100  # all of them correct
+    assert not weak.reliable
+
+
+def test_nothing_to_judge_is_not_reliable() -> None:
+    vectors, labels = clouds(10)
+    result = counted(vectors, np.zeros(len(labels), np.int64), 6)
+    assert (result.likely, result.high, result.reliable) == (0, 0, False)
 
 
 @pytest.mark.case("R04")
@@ -163,9 +201,12 @@ def test_a_run_lists_the_labels_that_look_wrong(
     assert list(first) == ["path", "given", "suggested", "score"]
     assert first["path"] == "'=red()/in truth blue.png"
     assert (first["given"], first["suggested"]) == ("'=red()", "blue")
-    assert run.info.label_errors == LabelErrors(len(rows), 31)
+    known = run.info.label_errors
+    assert known is not None
+    assert (known.likely, known.images, known.high) == (len(rows), 31, len(rows))
+    assert known.reliable
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "Labels that look wrong" in page
+    assert "Possible label errors" in page
     assert page.count("in truth blue.png") > 1
 
 
@@ -177,4 +218,4 @@ def test_too_few_images_are_not_judged(
         folder, output=tmp_path / "run", backbone=toy, head_epochs=2, views=0, unfreeze="none"
     )
     assert not (run.path / "label_errors.csv").exists()
-    assert "Labels that look wrong" not in (run.path / "report.html").read_text(encoding="utf-8")
+    assert "Possible label errors" not in (run.path / "report.html").read_text(encoding="utf-8")

@@ -24,10 +24,9 @@ import transfer
 from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
 from transfer.features import engines, shards, store
-from transfer.features import extract as extracting
-from transfer.features.spec import fingerprint
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
+from transfer.features.spec import fingerprint
 from transfer.features.store import Space, clear, features_dir, stored_spaces
 from transfer.images.folder import ImageFolder
 from transfer.networks.backbones import get_backbone, register_backbone

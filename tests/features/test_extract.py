@@ -9,9 +9,9 @@ import pytest
 from toys import make_settings
 
 from transfer.errors import DataError, TransferError
-from transfer.features import extract as extracting
+from transfer.features import engines
 from transfer.features.engines import Batch, Engine, keras_engine
-from transfer.features.extract import FrozenNetwork, extract
+from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
 from transfer.networks.classifier import Classifier
@@ -94,7 +94,13 @@ def test_the_batches_are_not_those_of_the_training(
         engine = keras_engine(model)
         return run
 
-    monkeypatch.setattr(extracting, "keras_engine", engine_of)
+    monkeypatch.setattr(engines, "keras_engine", engine_of)
     recipe = make_settings(batch_size=2)
     extract(FrozenNetwork(extractor, recipe), folder)
     assert sizes == [len(folder)]
+
+
+def test_views_and_positions_are_averaged() -> None:
+    maps = np.arange(2 * 3 * 8, dtype=np.float32).reshape(2, 3, 4, 2)  # views, n, positions, c
+    features = Features(maps.reshape(6, 8), np.zeros(6, np.int64), None, 2)
+    np.testing.assert_allclose(features.per_image(2), maps.mean(axis=(0, 2)))

@@ -90,7 +90,9 @@ def test_shuffle_gives_every_image_once(folder):
     weights = np.arange(len(folder))
     orders = []
     for epoch in range(3):
-        dataset = batches(folder, **OPTIONS, weights=weights, order="shuffled", epochs=range(epoch, epoch + 1))
+        dataset = batches(
+            folder, **OPTIONS, weights=weights, order="shuffled", epochs=range(epoch, epoch + 1)
+        )
         orders.append(tuple(everything(dataset)[2].astype(int)))
     assert all(sorted(order) == list(range(11)) for order in orders)
     assert len(set(orders)) == 3

@@ -17,8 +17,9 @@ from transfer.data.audit.duplicates import groups_of
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.evaluation.evaluate import find_caveat, write_evaluation
 from transfer.evaluation.metrics import compute_metrics
-from transfer.evaluation.report import write_evaluation, write_report
+from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
@@ -89,6 +90,7 @@ class Subject:
         split: Name of their split; ``all`` where they have none.
         leaks: Paths of those that training has seen.
         seen: Words on what that includes.
+        caveat: Why its metrics are optimistic, from `find_caveat`; None where nothing is known.
     """
 
     name: str
@@ -96,12 +98,14 @@ class Subject:
     split: str
     leaks: Collection[str]
     seen: str
+    caveat: str | None = None
 
 
 def own_subject(run: Run, split: str | None) -> Subject:
     split = split or run.info.split
     dataset = Dataset.read(run.path, _own_images(run), run.classes).select(split)
-    return Subject(split, dataset.images, split, dataset.leaks, _NEAR)
+    caveat = find_caveat(split, run.info.settings.monitor, len(run.history()))
+    return Subject(split, dataset.images, split, dataset.leaks, _NEAR, caveat)
 
 
 def _other(
@@ -203,14 +207,15 @@ def evaluate_on(
         prior: What the probabilities are corrected to; None for the model's own.
     """
     predictions = _predict(run, subject.images, known or {})
-    split, leaks = subject.split, subject.leaks
-    if prior is None:
-        return write_evaluation(directory, predictions, split, leaks)
-    own = compute_metrics(predictions, split)
-    without = {name: own[name] for name in ("accuracy", "macro_f1", "log_loss", "ece")}
-    corrected = replace(predictions, probabilities=prior(predictions.probabilities))
-    about = prior.to_dict() | {"without": without}
-    return write_evaluation(directory, corrected, split, leaks, about)
+    about = None
+    if prior is not None:
+        own = compute_metrics(predictions, subject.split)
+        without = {name: own[name] for name in ("accuracy", "macro_f1", "log_loss", "ece")}
+        about = prior.to_dict() | {"without": without}
+        predictions = replace(predictions, probabilities=prior(predictions.probabilities))
+    return write_evaluation(
+        directory, predictions, subject.split, subject.leaks, about, subject.caveat
+    )
 
 
 def _predict(run: Run, images: ImageFolder, known: Mapping[str, np.ndarray]) -> Predictions:

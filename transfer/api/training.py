@@ -23,7 +23,7 @@ from transfer.data.split import split_dataset
 from transfer.data.splitfile import read_sides
 from transfer.errors import out_of_memory
 from transfer.evaluation.folds import summarise_folds
-from transfer.evaluation.label_errors import write_label_errors
+from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
 from transfer.runs.directory import check_output, make_run_directory
@@ -193,7 +193,10 @@ def _find_label_errors(run: RunDirectory, outcome: Outcome) -> None:
     channels = setup.classifier.base.output.shape[-1]
     vectors = np.concatenate([each.per_image(channels) for each in outcome.features])
     dataset = setup.dataset.train_and_val()
-    result = write_label_errors(run.path, dataset, vectors, setup.settings.seed)
+    images, groups = dataset.images, dataset.group_numbers()
+    labels = np.array(images.labels)
+    labelled = LabelledVectors(vectors, labels, images.paths, images.classes, groups)
+    result = write_label_errors(run.path, labelled, setup.settings.seed)
     if result is not None:
         run.update(label_errors=result)
 

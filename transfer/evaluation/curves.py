@@ -9,7 +9,7 @@ from itertools import groupby
 
 WIDTH, HEIGHT = 560.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 26.0, 42.0
-PHASES = {"head": "frozen", "finetune": "fine-tuning"}
+PHASES = {"head": "head", "finetune": "fine-tuning"}
 
 Point = tuple[int, float]
 

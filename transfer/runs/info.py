@@ -61,15 +61,24 @@ class Choice:
 
 @dataclass(frozen=True)
 class LabelErrors:
-    """How many labels of the training and validation images look wrong.
+    """How many labels of the training and validation images are probably wrong.
 
     Attributes:
-        likely: About how many.
-        images: Of how many images.
+        likely: About how many, as confident learning counts.
+        images: Of how many images; 0 where that is not known.
+        low: `likely` less what mistakes of the model itself may add; None in older runs.
+        high: Number of images predicted as another class than their label; None in older runs.
+        accuracy: Out-of-fold accuracy of the model that judged them, 0..1; 0 where it could judge
+            none; None in older runs.
+        reliable: Whether that model is accurate enough for these figures to mean anything.
     """
 
-    likely: int
-    images: int
+    likely: int = 0
+    images: int = 0
+    low: int | None = None
+    high: int | None = None
+    accuracy: float | None = None
+    reliable: bool = True
 
 
 @dataclass(frozen=True)

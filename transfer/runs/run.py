@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from transfer.errors import RunError
 from transfer.recipe import Recipe, is_uneven
 from transfer.runs.info import SCHEMA, RunInfo, read_info, records_settings
 from transfer.runs.predictions import Predictions
+from transfer.system.csv import read_csv
 from transfer.system.files import write_json
 from transfer.system.progress import say
 
@@ -147,6 +149,20 @@ class Run:
     def metrics(self) -> Mapping[str, Any]:
         """metrics.json of the run's own evaluation split, see `transfer.evaluate`."""
         return self.read_json("metrics.json")
+
+    def history(self) -> list[dict[str, str]]:
+        """Return history.csv, one row per epoch; nothing where there is none.
+
+        Raises:
+            RunError: It is damaged.
+        """
+        path = self.path / "history.csv"
+        try:
+            return read_csv(path) if path.is_file() else []
+        except (OSError, ValueError, csv.Error) as error:
+            raise RunError(
+                f"{path} cannot be read: {error}. Remove it to go on without learning curves."
+            ) from error
 
     def predictions(self) -> Predictions:
         """predictions.csv of the run's own evaluation split."""

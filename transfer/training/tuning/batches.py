@@ -12,8 +12,8 @@ import tensorflow as tf
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import (
-    ImageOptions,
     PREFETCH,
+    ImageOptions,
     balanced_order,
     epoch_order,
     image_batches,

@@ -1,56 +1,17 @@
-"""What the report's template shows, brought into the shape in which it shows it."""
+"""Prepares tables and figures for the report's templates."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from transfer.evaluation.curves import PHASES, read_number
+from transfer.evaluation.report.data import About
 from transfer.recipe import MONITORS
 
-MOST_CLASSES = 256  # of the matrix; a table of more cells than 65,536 stalls browsers
-MOST_TITLES = 6_000  # cells with a tooltip, so that the page stays small
-LEVELS = 20
 LONGEST_TITLE = 40
-ABSOLUTE = re.compile(r"""(?<![\w./:<])(?:/|[A-Za-z]:\\)(?:[^\s'"/\\<>]+[/\\])+""")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the confusion matrix.
-
-    Attributes:
-        count: Number of images.
-        level: Shade, 0 (none of the true class's images) to 20 (all of them).
-        title: Tooltip: the pair, the count and the share; empty where the count is 0.
-    """
-
-    count: int
-    level: int
-    title: str
-
-
-def matrix_rows(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> list[list[Cell]]:
-    """Return the cells of the confusion matrix, or ``[]`` above 256 classes."""
-    if len(classes) > MOST_CLASSES:
-        return []
-    names = [isolate(shorten(name)) for name in classes]
-    titled = sum(count > 0 for row in matrix for count in row) <= MOST_TITLES
-    rows = []
-    for true, counts in zip(names, matrix, strict=True):
-        support = sum(counts) or 1
-        cells = []
-        for predicted, count in zip(names, counts, strict=True):
-            share = count / support
-            words = f"{count} of {support} ({percent(share)})"
-            title = f"true {true}, predicted {predicted}: {words}" if count and titled else ""
-            cells.append(Cell(count, -int(-share * LEVELS // 1), title))
-        rows.append(cells)
-    return rows
 
 
 def count_table(
@@ -99,21 +60,26 @@ class PhaseRow:
     best_epoch: int | None
 
 
-def phase_rows(info: Mapping[str, Any], history: Sequence[Mapping[str, str]]) -> list[PhaseRow]:
+def phase_name(phase: str) -> str:
+    """Return how users know a phase of run.json and history.csv."""
+    return PHASES.get(phase, phase)
+
+
+def phase_rows(about: About, history: Sequence[Mapping[str, str]]) -> list[PhaseRow]:
     """Return the phases that run.json knows, with figures from the history where it has none."""
     rows = []
-    for name, about in (info.get("phases") or {}).items():
+    for name, known in about.phases.items():
         epochs = [row for row in history if row.get("phase") == name]
-        figures, number = about, None
-        if "val_accuracy" not in about and (best := _best_epoch(epochs, info.get("monitor"))):
+        figures, number = known, None
+        if "val_accuracy" not in known and (best := _best_epoch(epochs, about.monitor)):
             figures = {key: read_number(text) for key, text in epochs[best - 1].items()}
             number = best
         rows.append(
             PhaseRow(
-                name=PHASES.get(name, name),
-                kept=name == info.get("phase_kept"),
+                name=phase_name(name),
+                kept=about.finished and name == about.phase_kept,
                 epochs=len(epochs) or None,
-                seconds=about.get("seconds"),
+                seconds=known.get("seconds"),
                 val_accuracy=figures.get("val_accuracy"),
                 val_loss=figures.get("val_loss"),
                 best_epoch=number,
@@ -122,8 +88,8 @@ def phase_rows(info: Mapping[str, Any], history: Sequence[Mapping[str, str]]) ->
     return rows
 
 
-def _best_epoch(epochs: Sequence[Mapping[str, str]], monitor: Any) -> int | None:
-    """Return the number (from 1) of the epoch that the monitor prefers; of equals the surer."""
+def _best_epoch(epochs: Sequence[Mapping[str, str]], monitor: str) -> int | None:
+    """Return the number (from 1) of the best epoch; ties go to the lower validation loss."""
     name = monitor if monitor in MONITORS else "val_accuracy"
     sign = 1 if MONITORS[name] == "max" else -1
     ranks = []
@@ -134,43 +100,66 @@ def _best_epoch(epochs: Sequence[Mapping[str, str]], monitor: Any) -> int | None
     return -max(ranks)[2] if ranks else None
 
 
-def tell_recipe(recipe: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe in words: behind what was left open stands what run.json says was used."""
-    known = info
-    told = {}
+def recipe_rows(recipe: Mapping[str, Any], used: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe for display: an open knob is followed by what was used, in brackets."""
+    rows = {}
     for name, value in recipe.items():
-        used = known.get(name)
-        if isinstance(used, bool):
-            used = "on" if used else "off"
-        if isinstance(used, float):
-            used = f"{used:.6g}"
-        told[name] = "default" if value is None else value
-        if value in (None, "auto") and isinstance(used, int | str):
-            told[name] = f"{told[name]} ({used})"
-    return told
+        actual = used.get(name)
+        if isinstance(actual, bool):
+            actual = "on" if actual else "off"
+        if isinstance(actual, float):
+            actual = f"{actual:.6g}"
+        rows[name] = "default" if value is None else value
+        if value in (None, "auto") and isinstance(actual, int | str):
+            rows[name] = f"{rows[name]} ({actual})"
+    return rows
 
 
-def redact(value: Any, root: Path | None) -> Any:
-    """Return `value` with folders cut from the absolute paths in its text, at any depth.
+@dataclass(frozen=True)
+class Headline:
+    """The accuracy to trust: without images that training has seen, where there are others.
 
-    The page is made to be passed on; where somebody's files lie is nobody else's business.
+    Attributes:
+        accuracy: 0..1.
+        interval: Its 95 % interval.
+        n: Number of images.
+        macro_f1: Shown first where classes are uneven; None elsewhere.
+        clean: Whether leaked images were left out.
     """
-    if isinstance(value, Mapping):
-        return {redact(str(key), root): redact(item, root) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redact(item, root) for item in value]
-    if not isinstance(value, str):
-        return value
-    if root is not None and root.name:
-        value = value.replace(str(root), root.name)
-    if value.startswith("/"):  # a bare path, which may hold spaces
-        return value.rstrip("/").rpartition("/")[2]
-    return ABSOLUTE.sub("", value)
+
+    accuracy: float
+    interval: tuple[float, float]
+    n: int
+    macro_f1: float | None
+    clean: bool
+
+
+def headline(metrics: Mapping[str, Any], uneven: bool) -> Headline:
+    """Return the figures that the page leads with.
+
+    Macro-F1 is known for all images only, so it does not lead where some are leaked.
+
+    Args:
+        metrics: As `transfer.evaluation.metrics.compute_metrics` returns them.
+        uneven: Whether the training classes are uneven.
+    """
+    leaked = metrics.get("leaked")
+    if leaked and leaked["n_without"]:
+        low, high = leaked["accuracy_without_ci95"]
+        return Headline(leaked["accuracy_without"], (low, high), leaked["n_without"], None, True)
+    low, high = metrics["accuracy_ci95"]
+    macro_f1 = metrics["macro_f1"] if uneven else None
+    return Headline(metrics["accuracy"], (low, high), metrics["n"], macro_f1, False)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
     """Return ``"92.4 %"`` with a no-break space, or ``"n/a"`` for None."""
     return "n/a" if share is None else f"{100 * share:.{digits}f}\u00a0%"
+
+
+def interval(bounds: Sequence[float]) -> str:
+    """Return ``"88.1–95.0 %"`` with a no-break space."""
+    return f"{100 * bounds[0]:.1f}–{percent(bounds[1])}"
 
 
 def fixed(value: float | None, digits: int = 3) -> str:

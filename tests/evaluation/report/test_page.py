@@ -13,8 +13,9 @@ import pytest
 from toys import make_settings
 
 from transfer.errors import DataError, RunError
-from transfer.evaluation.report import write_evaluation, write_report
-from transfer.evaluation.sections import percent
+from transfer.evaluation.evaluate import write_evaluation
+from transfer.evaluation.report import write_report
+from transfer.evaluation.report.sections import percent
 from transfer.runs.info import WeightsInfo
 from transfer.runs.predictions import Predictions
 
@@ -91,7 +92,7 @@ def test_an_absent_class_shows_n_a_and_few_images_are_flagged(make_predictions, 
     page = Page(write_report(make_run(make_predictions(["x", "absent", "rare"], [20, 0, 4]))))
     assert "n/a" in page.text
     assert "no images" in page.text
-    assert "few images: shaky" in page.text
+    assert "few images: unreliable" in page.text
 
 
 @pytest.mark.case("R03")
@@ -191,11 +192,11 @@ def test_another_evaluation_of_the_run(make_predictions, make_run, tmp_path: Pat
     assert not (run.path / "report.html").exists()
 
 
-def test_missing_or_foreign_files_say_how_to_mend_it(make_predictions, make_run) -> None:
+def test_missing_or_foreign_files_say_how_to_fix_it(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
     metrics = json.loads((run.path / "metrics.json").read_text())
     (run.path / "metrics.json").write_text(json.dumps(metrics | {"n": 3}))
-    with pytest.raises(RunError, match=r"is of 3 images. Make it anew with: transfer evaluate"):
+    with pytest.raises(RunError, match=r"has 3 images. Write both again with: transfer evaluate"):
         write_report(run)
     (run.path / "metrics.json").write_text("{}")
     with pytest.raises(RunError, match="lacks split"):
@@ -229,7 +230,7 @@ def test_the_epochs_of_each_phase_are_counted(make_predictions, make_run) -> Non
     (run.path / "history.csv").write_text("phase,epoch\nhead,1\nhead,2\nhead,3\nfinetune,1\n")
     run.update(phases={"head": {"seconds": 1.0}, "finetune": {"seconds": 2.0}})
     page = write_report(run).read_text(encoding="utf-8")
-    assert '<th scope="row">frozen</th><td>3</td>' in page
+    assert '<th scope="row">head</th><td>3</td>' in page
     assert '<th scope="row">fine-tuning</th><td>1</td>' in page
 
 
@@ -252,9 +253,11 @@ def test_leaks_are_shown_where_there_are_any(make_predictions, make_run) -> None
     assert "seen in training" not in write_report(run).read_text()
     metrics = write_evaluation(run.path, found, "val", set(found.paths[:5]))
     page = " ".join(" ".join(Page(write_report(run)).text).split())
-    assert "5 images of these 20 were seen in training" in page
+    assert "5 images of these 20 were seen in training or are near duplicates" in page
     without = percent(metrics["leaked"]["accuracy_without"]).replace("\u00a0", " ")
-    assert f"Without them {without} of 15 are right" in page
+    assert f"{without} of 15 val images right, without the images that training has seen" in page
+    everything = percent(metrics["accuracy"]).replace("\u00a0", " ")
+    assert f"With them, {everything} of 20 are right" in page
     write_evaluation(run.path, found, "val", set(found.paths))
     assert "No other image is left" in write_report(run).read_text()
 
@@ -268,12 +271,14 @@ def test_validation_images_that_chose_the_model_are_not_told_as_a_test(
 ) -> None:
     found = make_predictions(["a", "b"])
     run = make_run(found)
-    promise, chose = "95 times out of 100", "These images also chose the model"
+    promise, chose = "95 of 100 such intervals", "These images also chose the model"
     page = text_of(write_report(run))
-    assert f"{chose}, which flatters a little; --test 0.1 or --folds 5 give a figure" in page
+    assert f"{chose}, so the accuracy is slightly optimistic; --test 0.1 or --folds 5 give" in page
     assert promise not in page
     run.update(split="test")
-    assert "a little; the test images give a figure" in text_of(write_report(run))
+    assert "slightly optimistic; publish the accuracy on the test images" in text_of(
+        write_report(run)
+    )
     write_evaluation(run.path, found, "test")
     page = text_of(write_report(run))
     assert promise in page
@@ -300,7 +305,7 @@ def test_validation_images_that_chose_nothing(
         write_evaluation(directory, make_predictions(["a", "b"]), "val")
         (directory / "evaluation.json").write_text('{"data": "/elsewhere", "split": "val"}')
     page = text_of(write_report(run, directory))
-    assert "95 times out of 100" in page
+    assert "95 of 100 such intervals" in page
     assert "chose the model" not in page
 
 
