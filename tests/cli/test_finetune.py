@@ -50,7 +50,7 @@ def test_a_network_from_scratch_ends_in_a_summary(
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        (["--folds", "1"], "Expected --folds between 2 and 20, or 0. Received: 1"),
+        (["--folds", "1"], "folds between 2 and 20, or 0. Received: 1"),
         (["--folds", "-5"], "Received: -5"),
         (["--folds", "21"], "Received: 21"),
         (["--folds", "five"], "'five' is not a valid integer"),

@@ -16,7 +16,8 @@ from transfer.system.progress import say, warn
 if TYPE_CHECKING:
     from transfer.images.decode import Source
     from transfer.serving.postprocess import Prior, PriorLike
-    from transfer.serving.predictor import Prediction, Predictor
+    from transfer.serving.predictor import Prediction as Prediction
+    from transfer.serving.predictor import Predictor
 
 _LOADING = Lock()
 

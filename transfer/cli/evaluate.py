@@ -35,8 +35,8 @@ def evaluate(
     prior, go to RUN/evaluations.
     """
     from transfer import api
+    from transfer.api.run import Run
     from transfer.cli.tables import describe
-    from transfer.runs.run import Run
 
     if data is not None:
         refuse_swapped("evaluate", run, [data])

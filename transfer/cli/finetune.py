@@ -82,7 +82,7 @@ def _refuse_beside_resume(**options: str | None) -> None:
 
 def _result(run: Any) -> dict[str, Any]:
     path, metrics, info = run.path, run.metrics, dataclasses.asdict(run.info)
-    label_errors = info["label_errors"] or {}
+    label_errors = run.info.label_errors
     return {
         "run": str(path),
         "split": metrics["split"],
@@ -95,7 +95,7 @@ def _result(run: Any) -> dict[str, Any]:
         "phase_kept": info["phase_kept"],
         "choice": info["choice"],
         "phases": info["phases"],
-        "label_errors": label_errors.get("likely"),
+        "label_errors": label_errors.likely if label_errors and label_errors.reliable else None,
         "seconds": info["seconds"]["total"],
         "report": str(path / "report.html"),
     }
@@ -107,18 +107,21 @@ def summary(run: Any) -> str:
     from transfer.system.files import shown
 
     info = run.info
-    likely = info.label_errors.likely if info.label_errors else 0
     folds = dataclasses.asdict(info.folds) if info.folds else None
     return "\n".join(
         [
             describe(run.metrics, run.uneven),
             *([describe_folds(folds)] if folds else []),
-            *(
-                [f"Labels: about {likely:,} look wrong: {shown(run.path / 'label_errors.csv')}"]
-                if likely
-                else []
-            ),
+            *_describe_label_errors(info.label_errors, shown(run.path / "label_errors.csv")),
             f"Model:  {shown(run.path / 'model.keras')}",
             f"Report: {shown(run.path / 'report.html')}",
         ]
     )
+
+
+def _describe_label_errors(found: Any, file: str) -> list[str]:
+    """Return a line on labels that look wrong; none where there are none or nobody can tell."""
+    if found is None or not found.likely or not found.reliable:
+        return []
+    interval = "" if found.low is None else f" ({found.low:,} to {found.high:,})"
+    return [f"Labels: about {found.likely:,} look wrong{interval}: {file}"]

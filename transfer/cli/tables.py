@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.serving.predictor import Prediction
+    from transfer.api.prediction import Prediction
 
 _NAMES = {"macro_f1": "macro-F1", "log_loss": "log loss", "ece": "calibration error"}
 
