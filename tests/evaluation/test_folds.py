@@ -6,10 +6,10 @@ import pytest
 
 from transfer.cli.tables import describe_folds
 from transfer.evaluation.folds import summarise_folds
-from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.report import write_report
 from transfer.runs.info import FoldsInfo
 from transfer.runs.run import Run
+from transfer.statistics.intervals import wilson_interval
 from transfer.system.csv import write_csv
 
 ROWS = ["aa1", "ab1", "bb1", "bb1", "aa2", "aa2", "bb2", "bb2", "cb2"]  # label, predicted, fold

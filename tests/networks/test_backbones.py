@@ -49,7 +49,7 @@ def clean() -> Iterator[None]:
 def test_import_is_light() -> None:
     code = (
         "import sys, transfer.networks.backbones, transfer.networks.blocks;"
-        "import transfer.networks.weights;"
+        "import transfer.networks.weights, transfer.networks.loading;"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'h5py'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

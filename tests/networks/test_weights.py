@@ -17,7 +17,8 @@ import pytest
 
 from transfer.errors import UsageError, WeightsError
 from transfer.networks.backbones import Backbone, get_backbone, register_backbone
-from transfer.networks.weights import Weights, keras_cache, load_weights, locate, resolve_weights
+from transfer.networks.loading import load_weights
+from transfer.networks.weights import Weights, keras_cache, locate, resolve_weights
 
 # TensorFlow's, under NumPy 2, wherever Keras reads a variable
 pytestmark = pytest.mark.filterwarnings(
@@ -93,12 +94,26 @@ def test_auto_needs_a_download_where_nothing_is_bundled() -> None:
 
 
 def test_auto_leaves_an_own_model_as_its_constructor_made_it(toy: Backbone) -> None:
-    assert locate(toy) == Weights("none")
-    assert resolve_weights(toy) == Weights("none")
+    assert locate(toy) == resolve_weights(toy) == Weights("own")
+    assert locate(toy, "none") == Weights("none")
 
 
 def test_none_is_none() -> None:
     assert resolve_weights(get_backbone("mobilenetv2"), "none") == Weights("none")
+    assert locate(get_backbone("lenet5")) == Weights("none")  # no constructor of the user's
+
+
+@pytest.mark.parametrize("origin", ["own", "bundled", "imagenet", "file", "none"])
+def test_random_weights_alone_are_not_pretrained(origin: str) -> None:
+    assert Weights(origin).pretrained is (origin != "none")
+
+
+def test_random_weights_are_no_remedy(toy: Backbone) -> None:
+    """`--weights none` in place of missing weights would train on noise."""
+    for backbone, spec in ((get_backbone("vgg16"), "bundled"), (toy, "imagenet")):
+        with pytest.raises(UsageError) as error:
+            locate(backbone, spec)
+        assert "none" not in str(error.value)
 
 
 def test_imagenet_takes_a_sound_file_of_the_cache(cache: Path) -> None:
@@ -207,9 +222,9 @@ def test_download(server: str, cache: Path, algorithm: str | None) -> None:
     ("path", "md5", "reason"),
     [
         ("/short.h5", None, "it broke off after 2,304,008 of 2,305,008 bytes"),
-        ("/good.h5", "0" * 32, "what came is wrong, its md5 is"),
+        ("/good.h5", "0" * 32, "the file received is wrong: its md5 is"),
         ("/missing.h5", None, "HTTP Error 404"),
-        ("/portal.h5", None, "what came is wrong, it is no HDF5 file"),
+        ("/portal.h5", None, "the file received is wrong: it is not an HDF5 file"),
     ],
 )
 def test_failed_download_leaves_nothing(
@@ -219,8 +234,15 @@ def test_failed_download_leaves_nothing(
         resolve_weights(remote(server + path, md5))
     message = str(error.value)
     assert "\n" not in message
-    for part in (reason, server + path, str(cache / path[1:]), "--weights PATH", "--weights none"):
+    for part in (
+        reason,
+        server + path,
+        str(cache / path[1:]),
+        "--weights PATH",
+        "choose a backbone",
+    ):
         assert part in message
+    assert "none" not in message  # random weights are no remedy
     assert list(cache.iterdir()) == []
 
 
@@ -264,10 +286,11 @@ def test_load_both_formats(toy: Backbone, tmp_path: Path) -> None:
             np.testing.assert_array_equal(found, expected)
 
 
-def test_none_changes_nothing(toy: Backbone) -> None:
+@pytest.mark.parametrize("origin", ["own", "none"])
+def test_without_a_file_nothing_changes(toy: Backbone, origin: str) -> None:
     model = toy.build()
     before = model.get_weights()
-    load_weights(model, toy, Weights("none"))
+    load_weights(model, toy, Weights(origin))
     for found, expected in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, expected)
 

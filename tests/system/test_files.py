@@ -5,11 +5,11 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from transfer.system.csv import read_csv, write_csv
 from transfer.system.files import atomic, is_file, write_json, write_text
 
 
@@ -33,13 +33,6 @@ def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("")
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.json", "b.json")]
     assert modes[0] == modes[1]
-
-
-def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
-    write_csv(tmp_path / "a.csv", ["=h"], [["=1+1"], ["@x"], ["plain"]])
-    lines = (tmp_path / "a.csv").read_text().splitlines()
-    assert not any(line.startswith(("=", "@")) for line in lines)
-    assert [row["=h"] for row in read_csv(tmp_path / "a.csv")] == ["=1+1", "@x", "plain"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")
@@ -87,3 +80,42 @@ def test_a_path_that_is_not_utf8_comes_back(tmp_path: Path) -> None:
 def test_what_cannot_be_looked_at_is_no_file(tmp_path: Path) -> None:
     assert not is_file(tmp_path / ("a" * 300))
     assert is_file(Path(__file__))
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_the_umask_decides_who_may_read_a_file(tmp_path: Path, umask: int) -> None:
+    code = f"import os, sys; os.umask({umask}); from pathlib import Path\n"
+    code += "from transfer.system.files import write_text; write_text(Path(sys.argv[1]), 'x')"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.txt")], check=True)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the umask cannot be read here")
+def test_writing_never_changes_the_umask_of_other_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def umask() -> str:
+        return next(line for line in status.read_text().splitlines() if line.startswith("Umask"))
+
+    def write(number: int) -> None:
+        while not stop.is_set():
+            write_text(tmp_path / f"{number}.txt", "x")
+            written.add(number)
+
+    def refuse(mask: int) -> int:
+        raise AssertionError("it is the umask of all threads")
+
+    monkeypatch.setattr(os, "umask", refuse)
+    status, stop = Path("/proc/self/status"), threading.Event()
+    written: set[int] = set()
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        seen = {umask() for _ in range(3000)}
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert len(seen) == 1
+    assert written == {0, 1, 2}

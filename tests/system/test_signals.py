@@ -13,6 +13,6 @@ import pytest
 def test_signals() -> None:
     checks = Path(__file__).with_name("check_signals.py")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(checks)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=checks.parents[1])
+    done = subprocess.run(words, capture_output=True, text=True, cwd=checks.parents[2])
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout

@@ -15,11 +15,11 @@ from transfer.data.dataset import Dataset
 from transfer.data.folds import folds_from_scratch
 from transfer.errors import UsageError
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
-from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.plots import check_png
 from transfer.networks.backbones import get_backbone, list_backbones
 from transfer.networks.weights import Weights, locate, resolve_weights
 from transfer.recipe import Recipe
+from transfer.statistics.intervals import wilson_interval
 from transfer.system.progress import say
 from transfer.system.quiet import import_tensorflow
 

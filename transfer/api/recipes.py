@@ -60,7 +60,7 @@ def check_recipe(recipe: Recipe) -> Backbone:
     cache_limit()
     if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
         choose_engine(recipe.engine, recipe.precision)
-    if locate(backbone, recipe.weights).origin == "none":
+    if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)
     return backbone
 

@@ -19,12 +19,12 @@ from transfer.errors import DataError, RunError, UsageError
 from transfer.features.engines import choose_engine
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
+from transfer.runs.directory import locked
 from transfer.runs.info import versions
 from transfer.runs.run import Run as RunDirectory
 from transfer.runs.run import RunLike, as_run
 from transfer.settings import Settings
 from transfer.system.digests import sha256_or_none
-from transfer.system.lock import locked
 from transfer.system.progress import say, track, warn
 from transfer.system.quiet import import_tensorflow
 from transfer.training.keep.state import State, clear_state, load_state

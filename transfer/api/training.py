@@ -26,13 +26,12 @@ from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
-from transfer.runs.directory import check_output, make_run_directory
+from transfer.runs.directory import check_output, locked, make_run_directory
 from transfer.runs.info import RunInfo, WeightsInfo, versions
 from transfer.runs.run import Run as RunDirectory
 from transfer.settings import Settings
 from transfer.system.digests import sha256_of
 from transfer.system.files import shown
-from transfer.system.lock import locked
 from transfer.system.progress import say
 from transfer.system.quiet import import_tensorflow
 from transfer.training.keep.state import State, clear_state, out_of_disk

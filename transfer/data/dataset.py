@@ -13,9 +13,7 @@ import numpy as np
 from transfer.data.groups import number_groups
 from transfer.errors import RunError
 from transfer.images.folder import ImageFolder
-from transfer.system.csv import read_csv, write_csv
-
-COLUMNS = ("path", "label", "split", "sha256", "leak", "group")
+from transfer.system.csv import SPLIT_HEADER, read_csv, write_csv
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Dataset:
         rows = zip(images.paths, images.labels, images.splits, strict=True)
         write_csv(
             path,
-            COLUMNS,
+            SPLIT_HEADER,
             (
                 [
                     name,

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from transfer.evaluation.metrics import wilson_interval
 from transfer.runs.info import FoldFigures, FoldsInfo
 from transfer.runs.run import Run
+from transfer.statistics.intervals import wilson_interval
 from transfer.statistics.metrics import count_confusions, macro_f1
 from transfer.system.csv import read_csv
 

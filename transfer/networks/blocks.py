@@ -1,24 +1,24 @@
-"""Where a network can be cut in two, and the blocks that lie between the cuts.
+"""Where a network can be cut in two, and the blocks between the cuts.
 
-A *cut* is an operation that every path from input to output passes through. Its tensor is all
-that the upper part needs of the lower, so the lower can be run once and its output kept.
+A *cut* is an operation that every path from input to output passes through. The upper part needs
+nothing but its tensor, so the lower part can be run once and its output cached.
 
 A *block* ends at a cut where one of two things is true:
 
-- Branches come together: Add, Concatenate and their like. A product (squeeze-and-excite, gates)
-  does not count, nor a Concatenate that carries its own input along: in a DenseNet the whole dense
-  block is the block.
-- The side of the feature map has fallen to 0.6 or less of what it was (the loss of a few pixels by
-  'valid' padding does not count). Then the block ends at the cheapest tensor since the last
-  boundary, the latest of equals but rather before the loss than after it: after a pooling, but
-  before the wide middle of an inverted residual, and never between a depthwise convolution and the
-  pointwise one that completes it. Where the last boundary is itself the cheapest, nothing ends: a
-  strided block belongs with what follows.
+- Branches merge: Add, Concatenate and the like. A product (squeeze-and-excite, gates) does not
+  count, nor a Concatenate that includes its own input: in a DenseNet the whole dense block is the
+  block.
+- The side of the feature map has shrunk to 0.6 or less (losing a few pixels to 'valid' padding
+  does not count). Then the block ends at the smallest tensor since the last boundary. Of equal
+  ones the latest wins, but one before the reduction is preferred to one after it: a block ends
+  after a pooling, but before the wide middle of an inverted residual, and never between a
+  depthwise convolution and the pointwise one that completes it. If the tensor at the last boundary
+  is the smallest, no block ends: a strided block belongs with what follows.
 
-Activations that follow such a cut belong to it, and what holds no kernels (a lone
+Activations directly after a cut belong to its block, and a block without kernels (a lone
 BatchNormalization) joins a neighbour. All of it is read from the graph, so it holds for any
-functional model with one input and one output. Where every cell looks back past its predecessor
-(NASNet), nothing can be cut and almost all of the network is one block.
+functional model with one input and one output. If every cell also reads the one before its
+predecessor (NASNet), nothing can be cut and almost all of the network is one block.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
     import keras
 
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Dot", "Matmul"}
-_SHRUNK = 0.6
+_SHRUNK = 0.6  # of the side at the last boundary
 HALF = 0.5  # of the network's work
 MOST_MACS = 2e9  # multiply-adds per image
 
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring layers that are frozen or trained together.
+    """Consecutive layers that are frozen or trained together.
 
     Attributes:
-        first: Name of the lowest operation in the block.
-        last: Name of its highest, which is a cut: ``split_at(model, block.last)`` works.
-        layers: Names of all its layers, from the input up.
-        parameters: Number of weights in it.
+        first: Name of the operation nearest to the input.
+        last: Name of the operation nearest to the output, a cut: ``split_at(model, block.last)``.
+        layers: Names of its layers, in order from the input.
+        parameters: Number of its weights.
         work: Multiply-adds per image in convolutions and dense layers.
     """
 
@@ -76,7 +76,7 @@ def find_cuts(model: keras.Model) -> list[str]:
 
 
 def find_blocks(model: keras.Model) -> list[Block]:
-    """Return the blocks of a network from the top down: what ``--unfreeze N`` counts.
+    """Return the blocks of a network from the output down, as ``--unfreeze N`` counts them.
 
         >>> [block.last for block in find_blocks(get_backbone("vgg16").build())]
         ['block5_pool', 'block4_pool', 'block3_pool', 'block2_pool', 'block1_pool']
@@ -85,11 +85,11 @@ def find_blocks(model: keras.Model) -> list[Block]:
         model: Functional model with one input of a fixed size and one output.
 
     Returns:
-        Blocks that together hold every layer once, the lowest with the input layer. The first
-        `n` of them are trained alone by ``split_at(model, blocks[n].last)``.
+        Blocks that together hold every layer once, the last one with the input layer. To train
+        only the first `n` of them, cut with ``split_at(model, blocks[n].last)``.
 
     Raises:
-        UsageError: The model has several inputs or outputs, or an input of no fixed size.
+        UsageError: The model has several inputs or outputs, or an input without a fixed size.
     """
     graph = _Graph(model)
     ends = _join_idle(graph, _boundaries(graph))
@@ -98,11 +98,11 @@ def find_blocks(model: keras.Model) -> list[Block]:
 
 
 def affordable(blocks: Sequence[Block]) -> int:
-    """Return how many blocks from the top are trained by default: at least one.
+    """Return how many blocks are trained by default, counted from the output: at least one.
 
-    They do at most half of the network's work (`HALF`) and `MOST_MACS` multiply-adds per image.
-    What is frozen below them runs once, so an epoch costs about one and a half passes of the
-    network, and less of a large one.
+    They do at most half of the network's work (`HALF`) and at most `MOST_MACS` multiply-adds per
+    image. The frozen part below them runs only once, so an epoch costs about one and a half passes
+    through the network, and less for a large one.
     """
     work = list(accumulate(block.work for block in blocks))
     return max(1, sum(done <= min(HALF * work[-1], MOST_MACS) for done in work))
@@ -134,7 +134,7 @@ def split_at(model: keras.Model, cut: str) -> tuple[keras.Model, keras.Model]:
         )
     tensor, output = graph.outputs[names[cut]], model.outputs[0]
     trunk = keras.Model(model.inputs[0], tensor)
-    if tensor is output:  # Keras cannot make a model without layers from an inner tensor
+    if tensor is output:  # Keras cannot make a model of no layers from an inner tensor
         tensor = output = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
     return trunk, keras.Model(tensor, output)
 
@@ -150,9 +150,9 @@ class _Graph:
             )
         self.operations: list[Any] = list(model.operations)
         position = {id(operation): i for i, operation in enumerate(self.operations)}
-        # Not operation._inbound_nodes: a layer that another model shares has that model's too.
-        found = {id(n.operation): n for level in model._nodes_by_depth.values() for n in level}
-        nodes = [found[id(operation)] for operation in self.operations]
+        # Not operation._inbound_nodes: a layer shared with another model has its nodes too.
+        node_of = {id(n.operation): n for level in model._nodes_by_depth.values() for n in level}
+        nodes = [node_of[id(operation)] for operation in self.operations]
         self.outputs: list[Any] = [node.outputs[0] for node in nodes]
         self.sources = [
             [position[id(tensor._keras_history.operation)] for tensor in node.input_tensors]
@@ -167,7 +167,7 @@ class _Graph:
                 farthest[source] = max(farthest[source], consumer)
         cuts, reach = [], 0
         for i in range(len(self.operations)):
-            if reach <= i:  # no edge jumps over i
+            if reach <= i:  # no edge skips i
                 cuts.append(i)
             reach = max(reach, farthest[i])
         return cuts
@@ -215,11 +215,11 @@ class _Graph:
 
 
 def _boundaries(graph: _Graph) -> list[int]:
-    """Return where blocks end, as positions of operations; the last is the output."""
+    """Return the positions of the operations at which blocks end; the last is the output."""
     cuts = graph.cuts
     complete = _complete(graph)
     ends: list[int] = []
-    # Up to the first kernel it is still the image, padded or scaled: no place to cut.
+    # Up to the first kernel it is still the image, padded or scaled: cutting there gains nothing.
     image = next((i for i, n in enumerate(cuts) if any(map(graph.work, range(n + 1)))), 1) - 1
     last, side = image, graph.side(cuts[image])  # last is an index into cuts
     for i in range(image + 1, len(cuts)):
@@ -241,7 +241,7 @@ def _boundaries(graph: _Graph) -> list[int]:
 
 
 def _complete(graph: _Graph) -> list[bool]:
-    """Return for each cut whether no depthwise convolution waits for its pointwise one."""
+    """Return for each cut whether every depthwise convolution has its pointwise one by then."""
     complete, waiting = [], False
     for i in graph.cuts:
         if graph.work(i):
@@ -251,7 +251,7 @@ def _complete(graph: _Graph) -> list[bool]:
 
 
 def _slide(graph: _Graph, index: int, busy: Callable[[int], int]) -> int:
-    """Return the last of the cuts after `index` with nothing `busy` and no new size between."""
+    """Return the last cut that follows `index` without anything `busy` or a new size between."""
     size = graph.elements(graph.cuts[index])
     for lower, upper in pairwise(graph.cuts[index:]):
         if graph.elements(upper) != size or any(map(busy, range(lower + 1, upper + 1))):
@@ -261,7 +261,7 @@ def _slide(graph: _Graph, index: int, busy: Callable[[int], int]) -> int:
 
 
 def _join_idle(graph: _Graph, ends: list[int]) -> list[int]:
-    """Drop the boundaries of blocks that hold no kernels."""
+    """Drop the boundaries of blocks without kernels."""
     kept: list[int] = []
     start = 0
     for end in ends:

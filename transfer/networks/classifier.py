@@ -13,7 +13,8 @@ from transfer.errors import RunError, UsageError, did_you_mean
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.blocks import affordable, find_blocks, split_at
 from transfer.networks.head import Head, build_head, parse_head, pool
-from transfer.networks.weights import Weights, load_weights
+from transfer.networks.loading import load_weights
+from transfer.networks.weights import Weights
 from transfer.runs.run import Run
 from transfer.system.progress import say
 

@@ -1,8 +1,7 @@
-"""Small networks that are trained from the first weight: the yardstick for pretrained ones.
+"""Small networks that are trained from scratch: the baseline for pretrained ones.
 
 Each ends below its classifier, as those of keras.applications do with ``include_top=False``, and
-stands in the registry (`transfer.networks.backbones`) under the name of its function, with ``-``
-for ``_``.
+is registered (`transfer.networks.backbones`) under the name of its function, with ``-`` for ``_``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Shape = tuple[int, int, int]
 
 
 def dnn(input_shape: Shape) -> keras.Model:
-    """Return 128 units that see all pixels: the network of TensorFlow's beginner tutorial."""
+    """Return one dense layer of 128 units: the network of TensorFlow's beginner tutorial."""
     return _chain(
         input_shape,
         layers.Flatten(name="flatten"),
@@ -26,7 +25,7 @@ def dnn(input_shape: Shape) -> keras.Model:
 
 def lenet5(input_shape: Shape) -> keras.Model:
     """Return LeNet-5 (Y. LeCun et al., "Gradient-based learning applied to document recognition",
-    1998), with plain average pooling and all maps connected.
+    1998), with plain average pooling and all feature maps connected.
     """
     return _chain(
         input_shape,
@@ -41,7 +40,7 @@ def lenet5(input_shape: Shape) -> keras.Model:
 
 
 def simple_cnn(input_shape: Shape) -> keras.Model:
-    """Return 32, 64 and 64 filters: the network of TensorFlow's CNN tutorial (CIFAR-10)."""
+    """Return convolutions of 32, 64 and 64 filters: TensorFlow's CNN tutorial (CIFAR-10)."""
     return _chain(
         input_shape,
         layers.Conv2D(32, 3, activation="relu", name="conv_1"),
@@ -55,7 +54,7 @@ def simple_cnn(input_shape: Shape) -> keras.Model:
 
 
 def small_cnn(input_shape: Shape) -> keras.Model:
-    """Return 16, 32 and 64 filters with dropout: the network of TensorFlow's flowers tutorial."""
+    """Return convolutions of 16, 32 and 64 filters, and dropout: TensorFlow's flowers tutorial."""
     return _chain(
         input_shape,
         layers.Conv2D(16, 3, padding="same", activation="relu", name="conv_1"),
@@ -71,7 +70,7 @@ def small_cnn(input_shape: Shape) -> keras.Model:
 
 
 def rescale(x: Any) -> Any:
-    """Return 0..255 as 0..1."""
+    """Return pixels of 0..255 scaled to 0..1."""
     return x / 255.0
 
 

@@ -1,8 +1,4 @@
-"""CSV: ours, safe from formula injection, and the files that users bring, read line by line.
-
-Spreadsheets run cells that begin with ``=`` and the like. In files of ours such cells are preceded
-by an apostrophe, which reading removes again. Users' files are read as they are.
-"""
+"""CSV: our own tables, safe from formula injection, and tables that users bring."""
 
 from __future__ import annotations
 
@@ -15,17 +11,62 @@ from typing import Any
 from transfer.errors import DataError, did_you_mean
 from transfer.system.files import write_text
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-_OURS = ("path", "label", "split", "sha256")  # how the split.csv of a run begins
-
 Row = tuple[int, dict[str, str]]
+
+# The header of a run's split.csv: a table of ours that users name again, as --split or --group-by.
+# Only tables with this very header are unguarded by `read_rows`.
+SPLIT_HEADER = ("path", "label", "split", "sha256", "leak", "group")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    r"""Return one row of our own CSV, with its line end ``"\n"``, for a file that grows by rows.
+
+    Text that a spreadsheet would run as a formula is preceded by an apostrophe. A row with a
+    carriage return is quoted throughout: the csv module would leave it bare, and readers would
+    take it for the end of the row.
+    """
+    guarded = [guard(cell) for cell in cells]
+    bare = any("\r" in str(cell) for cell in guarded)
+    buffer = io.StringIO()
+    if bare:
+        writer = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    else:
+        writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(guarded)
+    return buffer.getvalue()
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file of our own, atomically; see `csv_line`."""
+    write_text(path, "".join(map(csv_line, (header, *rows))))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read what `write_csv` wrote, as one dict per row. Raises OSError, ValueError, csv.Error."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = [unguard(cell) for cell in next(reader, [])]
+        return [dict(zip(header, map(unguard, row), strict=True)) for row in reader]
+
+
+def guard(cell: Any) -> Any:
+    """Return a cell that a spreadsheet shows instead of running; see `unguard`."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def unguard(cell: str) -> str:
+    """Return a cell as it was before `guard`; one that `guard` cannot have made is unchanged."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header of a CSV or TSV file, and its rows as (line, cells) without empty ones.
+    """Return the header of a user's CSV or TSV file, and its rows as (line, cells).
+
+    Empty rows are left out.
 
     Args:
-        path: The file, UTF-8, with commas, semicolons or tabs between its cells; tabs in a .tsv.
+        path: The file, UTF-8, separated by commas, semicolons or tabs; a .tsv by tabs.
 
     Raises:
         DataError: It cannot be read.
@@ -56,20 +97,19 @@ def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """Return the rows of a CSV file that a user names, as (line, cells by column).
 
-    The split.csv of a run is recognised by its header, and its guarded cells are restored.
+    Cells are taken literally, apostrophes included. The exception is a run's split.csv, known by
+    its header (`SPLIT_HEADER`): its cells are given back as they were before `write_csv`.
 
     Args:
         path: See `read_cells`.
-        columns: Columns that it must have; others are returned too.
+        columns: Required columns; others are returned too.
 
     Raises:
-        DataError: It cannot be read, lacks a column, or has a row with other than the header's
-            number of cells.
+        DataError: It cannot be read, lacks a column, or has a row whose number of cells is not
+            that of the header.
     """
     header, rows = read_cells(path)
-    ours = tuple(header[: len(_OURS)]) == _OURS
-    plain = unguard if ours else str
-    header = [plain(name).strip() for name in header]
+    header = [name.strip() for name in header]
     for column in columns:
         if column not in header:
             raise DataError(
@@ -82,42 +122,6 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
                 f"Expected {len(header)} cells, as in its header, in line {line} of {str(path)!r}."
                 f" Received: {len(cells)}."
             )
-    return [(line, dict(zip(header, map(plain, cells), strict=True))) for line, cells in rows]
-
-
-def csv_line(cells: Iterable[Any]) -> str:
-    """Return a row of a CSV file, guarded, with its line end."""
-    row = [guard(cell) for cell in cells]
-    buffer = io.StringIO()
-    if any("\r" in str(cell) for cell in row):  # which ends a row, and which the writer leaves bare
-        csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
-    else:
-        csv.writer(buffer, lineterminator="\n").writerow(row)
-    return buffer.getvalue()
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file, atomically, with its cells guarded."""
-    write_text(path, "".join(map(csv_line, (header, *rows))))
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read what `write_csv` wrote, as one dict per row.
-
-    Raises:
-        OSError, ValueError, csv.Error: It cannot be read, or is not of that form.
-    """
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = [unguard(cell) for cell in next(reader, [])]
-        return [dict(zip(header, map(unguard, row), strict=True)) for row in reader]
-
-
-def guard(cell: Any) -> Any:
-    """Return a cell that a spreadsheet shows and does not run; `unguard` restores it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-def unguard(cell: str) -> str:
-    """Return a cell as it was before `guard`."""
-    return cell[1:] if cell.startswith("'") else cell
+    if tuple(header) == SPLIT_HEADER:
+        rows = [(line, list(map(unguard, cells))) for line, cells in rows]
+    return [(line, dict(zip(header, cells, strict=True))) for line, cells in rows]

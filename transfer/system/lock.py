@@ -1,98 +1,119 @@
-"""The directory of a run is written by one training at a time.
-
-The lock itself is the kernel's, by filelock: it ends with its process, however that dies, in a
-container as elsewhere. lock.json says who holds it.
-"""
+"""Directories that one process at a time may hold."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import re
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from transfer.errors import RunError
 from transfer.system.files import write_json
+from transfer.system.progress import warn
 
-_HELD = ".lock"
-HOLDER = "lock.json"
-# What a kill leaves behind: temporary files of ours and of Keras, activations, folds.
-_LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+LOCK = ".lock"  # what the kernel locks; it may stay behind after a kill, which means nothing
+HOLDER = "lock.json"  # who holds the lock: information for messages only
+_PATIENCE = 0.3  # seconds: `refuse_if_held` holds the lock for an instant
+_UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a directory."""
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        host = "this machine" if self.host == socket.gethostname() else self.host
+        return f"process {self.pid} on {host}"
+
+
+class HeldError(Exception):
+    """Another process holds the directory.
+
+    Attributes:
+        holder: Which one; None where that is not known.
+    """
+
+    def __init__(self, holder: Holder | None) -> None:
+        super().__init__(str(holder))
+        self.holder = holder
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold a run's directory while the block runs; clear away what a killed training left in it.
+def hold(directory: Path) -> Iterator[None]:
+    """Hold a directory exclusively while the block runs.
+
+    The kernel keeps the lock and frees it when the process dies, whatever the reason and whatever
+    the host or container. On a file system without locks, which could not free one either, this
+    warns and goes on without: a lock that outlives a killed process would be worse.
 
     Raises:
-        RunError: Another process holds it, or it cannot be written.
+        HeldError: Another process, or another thread of this one, holds it.
+        OSError: The lock cannot be written.
     """
-    lock = FileLock(directory / _HELD, blocking=False, thread_local=False, mode=0o666)
+    from filelock import Timeout
+
+    os.scandir(directory).close()  # raises where there is none; filelock would make one
+    lock = _lock_in(directory)
     try:
-        lock.acquire()
-    except Timeout:
-        raise _in_use(directory) from None
-    except OSError as error:
-        raise not_writable(directory, error) from error
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        raise HeldError(_read_holder(directory)) from error
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _UNSUPPORTED:
+            raise
+        warn(
+            f"The file system of {directory} has no file locks."
+            " Make sure that no other training writes there."
+        )
     try:
-        try:
-            _clear_away(directory)
-            write_json(
-                directory / HOLDER,
-                {
-                    "pid": os.getpid(),
-                    "host": socket.gethostname(),
-                    "since": datetime.now().isoformat(" ", "seconds"),
-                },
-            )
-        except OSError as error:
-            raise not_writable(directory, error) from error
+        since = datetime.now().isoformat(" ", "seconds")
+        write_json(directory / HOLDER, asdict(Holder(os.getpid(), socket.gethostname(), since)))
         yield
     finally:
-        for name in (HOLDER, _HELD):
+        for name in (HOLDER, LOCK):  # before the release: later they may be another's
             with suppress(OSError):
-                (directory / name).unlink(missing_ok=True)
+                (directory / name).unlink()
         lock.release()
 
 
-def _clear_away(directory: Path) -> None:
-    for item in directory.iterdir():
-        if _LEFT_BEHIND.fullmatch(item.name):
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
+def refuse_if_held(directory: Path) -> None:
+    """Raise HeldError where a process holds the directory; nothing is written to it."""
+    from filelock import Timeout
 
-
-def refuse_if_locked(directory: Path) -> None:
-    """Raise RunError where a training holds the directory, OSError where that cannot be seen."""
-    if (directory / _HELD).exists():
-        try:
-            FileLock(directory / _HELD, blocking=False).acquire().lock.release()
-        except Timeout:
-            raise _in_use(directory) from None
-
-
-def is_ours(path: Path) -> bool:
-    """Return whether a file in a run's directory belongs to its lock."""
-    return path.name in (HOLDER, _HELD)
-
-
-def _in_use(directory: Path) -> RunError:
+    if not (directory / LOCK).is_file():
+        return
+    lock = _lock_in(directory)
     try:
-        holder = json.loads((directory / HOLDER).read_text(encoding="utf-8"))
-        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise HeldError(_read_holder(directory)) from error
+    except (OSError, NotImplementedError):  # it cannot be known here: whoever writes will see
+        return
+    lock.release()
+
+
+def _lock_in(directory: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    # A soft lock is a mere file, which a killed process would leave behind: never silently.
+    return FileLock(directory / LOCK, thread_local=False, fallback_to_soft=False)
+
+
+def _read_holder(directory: Path) -> Holder | None:
+    try:
+        record = json.loads((directory / HOLDER).read_text(encoding="utf-8"))
+        return Holder(int(record["pid"]), str(record["host"]), str(record["since"]))
     except (OSError, ValueError, TypeError, KeyError):
-        who = "another process"
-    return RunError(f"{directory} is in use by {who}. Wait for it, or choose another --output.")
-
-
-def not_writable(path: Path, error: OSError) -> RunError:
-    """Return what to raise where a run cannot be written."""
-    return RunError(
-        f"Cannot write a run to {path}: {error.strerror}. Choose another place with --output."
-    )
+        return None

@@ -67,7 +67,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     """
     seed_everything(recipe.seed, recipe.deterministic)
     base = get_backbone(recipe.backbone).build(recipe.image_size)
-    pretrained = weights.origin != "none"
+    pretrained = weights.pretrained
     unfreeze = settle_unfreeze(base, recipe.unfreeze) if pretrained else "all"
     images = len(dataset.train), len(dataset.val)
     cut, room = choose_cut(base, unfreeze, recipe, images) if pretrained else ("", 0)

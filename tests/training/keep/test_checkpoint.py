@@ -95,7 +95,7 @@ import os, signal, sys, time
 from pathlib import Path
 import keras, numpy as np
 from transfer.system import signals
-from transfer.system.lock import locked
+from transfer.runs.directory import locked
 from transfer.training.keep.checkpoint import save_model
 from transfer.training.keep.state import load_state, save_state
 

@@ -18,9 +18,9 @@ from transfer.data.sources import archives, builders, keras_sets, samples, table
 from transfer.data.sources.members import Limits
 from transfer.errors import DataError, TransferError, UsageError, did_you_mean
 from transfer.images.open import guess_kind
-from transfer.networks.download import download
 from transfer.system.cachedir import cache_dir
 from transfer.system.digests import RACY, is_sha256, sha256_of
+from transfer.system.download import download
 from transfer.system.files import write_text
 from transfer.system.progress import say
 
@@ -212,7 +212,7 @@ def _download_and_unpack(url: str, digest: str, file: Path, target: Path, limits
     without = f"Fetch it by other means and name the file in place of {url}."
     say(f"Downloading {url}")
     try:
-        download(url, file, file.name)
+        download(url, file, file.name, most=limits.size)
         found = sha256_of(file)
         with file.open("rb") as stream:
             kind = guess_kind(stream.read(256))
