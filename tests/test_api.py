@@ -284,7 +284,7 @@ def test_leaks_across_given_folders_are_told_and_can_be_left_out(
     with (run.path / "split.csv").open(newline="") as file:
         marked = {row["path"]: row["leak"] for row in csv.DictReader(file) if row["leak"]}
     assert marked == {f"val/red/{i}.png": f"train/red/{i}.png" for i in (1, 2)}
-    assert "Without them" in (run.path / "report.html").read_text()
+    assert "The accuracy above leaves them out" in (run.path / "report.html").read_text()
     files = contents(run.path)
     run.evaluate()
     assert contents(run.path) == files
@@ -353,7 +353,7 @@ def test_groups_are_judged_together(
 
         return call
 
-    for module, name in ((fitting, "cross_validate"), (label_errors, "judge_out_of_fold")):
+    for module, name in ((fitting, "cross_validate"), (label_errors, "predict_out_of_fold")):
         monkeypatch.setattr(module, name, noted(getattr(module, name)))
     folder = make_folder(per_class=12)
     run = transfer.finetune(folder, output=tmp_path / "run", group_by=r"(\d)\.png", **TOY)

@@ -96,6 +96,7 @@ def _defined(tree: ast.AST, theirs: set[str]) -> set[str]:
             names.add(node.name)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            targets = [part for target in targets for part in getattr(target, "elts", [target])]
             names |= {t.attr for t in targets if isinstance(t, ast.Attribute)}
             names |= {t.id for t in targets if isinstance(t, ast.Name)}
     return names

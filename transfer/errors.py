@@ -79,13 +79,14 @@ class UsageError(TransferError):
     exit_code = 2
 
     def __init__(self, message: str, *, knob: str = "") -> None:
-        super().__init__(message.replace("{knob}", knob))
+        super().__init__(message.replace("{knob}", knob) if knob else message)
         self.template, self.knob = message, knob
 
     @property
     def as_option(self) -> str:
         """The message as the command line shows it."""
-        return self.template.replace("{knob}", "--" + self.knob.replace("_", "-"))
+        option = "--" + self.knob.replace("_", "-")
+        return self.template.replace("{knob}", option) if self.knob else self.template
 
 
 class DataError(TransferError):

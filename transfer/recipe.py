@@ -188,7 +188,7 @@ class Recipe:
         if self.folds != 0 and not 2 <= self.folds <= 20:
             raise _unexpected("folds", "between 2 and 20, or 0", self.folds)
         if self.folds_finetune and not self.folds:
-            raise UsageError("Expected a number of folds for {knob}, such as 5.", knob="folds")
+            raise _unexpected("folds", "between 2 and 20 with folds_finetune", self.folds)
         if self.ema and self.monitor in ("accuracy", "loss"):
             raise UsageError(
                 f"Expected a validation figure as {{knob}} with ema, val_{self.monitor}: the"

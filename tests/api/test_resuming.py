@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -16,6 +17,7 @@ import pytest
 
 import transfer
 from transfer.errors import DataError, RunError, UsageError
+from transfer.runs.directory import locked
 from transfer.runs.info import FeatureInfo
 from transfer.runs.run import Run
 from transfer.system.csv import read_csv
@@ -184,12 +186,11 @@ def test_other_options_are_refused(half: Path) -> None:
 
 @pytest.mark.case("T14")
 def test_a_run_in_use_is_refused(half: Path) -> None:
-    lock = {"pid": 1, "host": "elsewhere", "since": "yesterday"}
-    (half / "lock.json").write_text(json.dumps(lock))
-    with pytest.raises(RunError, match="process 1 on elsewhere"):
-        transfer.resume(half)
-    with pytest.raises(RunError, match="process 1 on elsewhere"):
-        transfer.finetune("sample:shapes", output=half)
+    with locked(half):
+        with pytest.raises(RunError, match=f"process {os.getpid()} on this machine"):
+            transfer.resume(half)
+        with pytest.raises(RunError, match=f"process {os.getpid()} on this machine"):
+            transfer.finetune("sample:shapes", output=half)
 
 
 def kill_until_done(start: Start, folder: Path, path: Path, kills: int, seed: int) -> int:

@@ -24,6 +24,7 @@ import transfer
 from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
 from transfer.features import engines, shards, store
+from transfer.features import extract as extracting
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.spec import fingerprint
@@ -32,6 +33,7 @@ from transfer.images.folder import ImageFolder
 from transfer.networks.backbones import get_backbone, register_backbone
 from transfer.networks.classifier import Classifier
 from transfer.networks.weights import Weights, resolve_weights
+from transfer.runs.info import FeatureInfo
 from transfer.runs.run import Run
 from transfer.settings import Settings
 from transfer.training.setup import _open_cache
@@ -45,19 +47,19 @@ class Counter:
 
     def __init__(self) -> None:
         self.engines = self.images = 0
-        self._make = engines.keras_engine
+        self._make = extracting.make_engine
 
-    def __call__(self, model: keras.Model) -> Callable[[tf.Tensor], list[np.ndarray]]:
-        engine = self._make(model)
+    def __call__(self, model: keras.Model, *options: Any) -> tuple[engines.Engine, str]:
+        engine, name = self._make(model, *options)
         if len(model.input.shape) == 2:  # a head alone
-            return engine
+            return engine, name
         self.engines += 1
 
         def run(images: tf.Tensor) -> list[np.ndarray]:
             self.images += int(np.asarray(images).any(axis=(1, 2, 3)).sum())  # padding is black
             return engine(images)
 
-        return run
+        return run, name
 
     def take(self) -> tuple[int, int]:
         taken = self.engines, self.images
@@ -68,7 +70,7 @@ class Counter:
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     made = Counter()
-    monkeypatch.setattr(engines, "keras_engine", made)
+    monkeypatch.setattr(extracting, "make_engine", made)
     return made
 
 
@@ -279,8 +281,8 @@ def test_what_a_damaged_shard_held_is_computed_anew(
 def test_shards_are_written_as_the_images_are_computed(
     extractor: keras.Model, folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "SHARD", 4)
-    monkeypatch.setattr(engines, "BATCH_SIZE", 4)
+    monkeypatch.setattr(extracting, "SHARD", 4)
+    monkeypatch.setattr(extracting, "BATCH_SIZE", 4)
     monkeypatch.setattr(shards, "CHUNK", 3)
     before = run_toy(extractor, folder)
     assert len(list(features_dir().glob("*/*.keys"))) == 3 * 3
@@ -463,12 +465,11 @@ def test_another_head_and_another_rate_need_no_inference(
     caplog.set_level("INFO", logger="transfer")
     folder = make_folder(per_class=2, splits=("train", "val"))
     run = finetune(folder, tmp_path / "1", weights[0])
-    how = {"engine": "keras", "precision": "f32"}
-    assert run.info.features == {"cached": 0, "computed": 12, **how}
+    assert run.info.features == FeatureInfo(0, 12, "keras", "f32")
     assert "Features of 12 images: 0 from the cache, 12 computed" in caplog.text
     assert counter.take() == (1, 6 * 2 + 6)  # of the prediction afterwards nothing is kept
     again = finetune(folder, tmp_path / "2", weights[0])
-    assert again.info.features == {"cached": 12, "computed": 0, **how}
+    assert again.info.features == FeatureInfo(12, 0, "keras", "f32")
     head = again.info.phases["head"]["val_loss"]
     assert head == pytest.approx(run.info.phases["head"]["val_loss"], rel=1e-6)
     none = {"unfreeze": "none", "head": "avg,8", "head_learning_rate": 0.01}

@@ -21,7 +21,7 @@ from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.store import Space, features_dir, stored_spaces
 from transfer.images.folder import ImageFolder
 from transfer.networks.backbones import get_backbone
-from transfer.networks.classifier import build_extractor
+from transfer.networks.classifier import Classifier
 from transfer.networks.weights import Weights
 
 SETTINGS = make_settings(augment="none")
@@ -30,7 +30,7 @@ ABOUT = {"backbone": "toy"}
 
 @pytest.fixture
 def extractor(toy: str) -> keras.Model:
-    return build_extractor(SETTINGS, Weights("none"))
+    return Classifier.build("toy", 32, "linear", Weights("own")).extractor
 
 
 @pytest.fixture

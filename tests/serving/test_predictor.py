@@ -10,8 +10,8 @@ from PIL import Image
 
 import transfer
 from transfer.api.prediction import iterate_predictions
+from transfer.api.run import Run
 from transfer.errors import DataError, RunError, UsageError
-from transfer.runs.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,7 @@ def test_the_holder_is_named_with_its_host() -> None:
         f'{{"pid": {os.getpid()}, "host": "{socket.gethostname()}", "since": "2026-01-01"}}',
         "{",
     ],
+    ids=["elsewhere", "this process", "broken"],
 )
 def test_a_record_without_a_lock_means_nothing(tmp_path: Path, text: str) -> None:
     """As in runs of earlier versions, whose lock was that file."""

@@ -11,8 +11,9 @@ import click
 def report(run: str, show: bool) -> None:
     """Write report.html of RUN anew from its predictions, and print its path."""
     from transfer import api
+    from transfer.system.files import shown
 
     path = api.report(run)
-    click.echo(str(path))
+    click.echo(shown(path))
     if show:
         click.launch(str(path))

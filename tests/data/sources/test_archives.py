@@ -296,7 +296,7 @@ def test_bytes_that_changed(tmp_path: Path, out: Path, photos: list[tuple[str, b
         (b"", "found an empty file"),
         (b"<!DOCTYPE html><title>404</title>", "found HTML"),
         (b"\x7fELF" + bytes(range(200)), "found unknown bytes"),
-        (gzip.compress(b"<html>"), "damaged or cut off"),
+        (gzip.compress(b"<html>", mtime=0), "damaged or cut off"),
     ],
 )
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.zip", "x.tar"])

@@ -106,7 +106,7 @@ def load_state(directory: Path) -> State | None:
     if any((directory / f"{name}.json").exists() for name in _NAMES):
         raise RunError(
             f"Cannot resume {directory}: none of its saved states is valid: {', '.join(faults)}."
-            f" Train anew with: transfer finetune DATA --recipe {directory / 'recipe.json'}"
+            f" Train again with: transfer finetune DATA --recipe {directory / 'recipe.json'}"
         )
     return None
 
