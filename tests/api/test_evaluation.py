@@ -22,3 +22,11 @@ def test_a_damaged_note_of_an_earlier_evaluation_is_named(
     with pytest.raises(RunError, match=r"JSON object in .*other-all/evaluation\.json"):
         run.evaluate(folder)
     assert note.read_text() == "[]"
+
+
+def test_what_its_images_were_used_for_is_in_the_metrics(run: Run) -> None:
+    assert run.evaluate(split="train")["caveat"] == "trained_on"
+    (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\nhead,2,0.9\n")
+    assert run.evaluate()["caveat"] == "chose_the_model"
+    (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\n")
+    assert run.evaluate()["caveat"] is None

@@ -9,6 +9,7 @@ import pytest
 import transfer
 from transfer.api.images import warn_of_few
 from transfer.errors import UsageError
+from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
 
 MakeFolder = Callable[..., Path]
@@ -79,3 +80,40 @@ def test_folds_too_small_for_an_update_are_refused(toy: str, make_folder: MakeFo
     few = {"batch_size": 8, "accumulate": 6, "epochs": 2, "folds": 2, "folds_finetune": True}
     with pytest.raises(UsageError, match="--accumulate 6 never updates the weights: there are 4"):
         transfer.finetune(make_folder(), backbone=toy, **few)
+
+
+def test_a_run_with_a_relative_path_of_weights_is_resumed_from_elsewhere(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "here").mkdir()
+    get_backbone(toy).build().save_weights(tmp_path / "here" / "w.weights.h5")
+    monkeypatch.chdir(tmp_path / "here")
+    knobs = {"backbone": toy, "weights": "./w.weights.h5", "unfreeze": "none", "views": 0}
+    folder = make_folder(per_class=4)
+    with monkeypatch.context() as patch:
+        patch.setattr("transfer.training.train.train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            transfer.finetune(folder, output=tmp_path / "run", **knobs)
+    monkeypatch.chdir(tmp_path)
+    assert transfer.resume("run").info.status == "done"
+    assert transfer.resume("run", weights="here/w.weights.h5").path == tmp_path / "run"
+
+
+def test_activations_beyond_float16_do_not_end_a_run(
+    toy: str,
+    make_folder: MakeFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The run goes on as with --trunk-cache 0, though nobody asked for float16."""
+    folder = make_folder(per_class=4)
+    knobs = {"backbone": toy, "unfreeze": "1", "views": 0, "epochs": 1, "augment": "none"}
+    monkeypatch.setattr("transfer.features.extract.LARGEST", 1e-6)
+    run = transfer.finetune(folder, output=tmp_path / "run", **knobs)
+    assert "beyond the range of float16" in caplog.text
+    assert (run.info.status, run.info.settings.cut) == ("done", "")
+    assert "finetune" in run.info.phases

@@ -489,6 +489,9 @@ def test_leaks_are_told_at_the_end() -> None:
     lines = describe(metrics | {"leaked": leaked | {"accuracy_without_ci95": [0.2, 0.8]}})
     assert "2 of them were seen in training" in lines
     assert "Accuracy 0.500 on the other 6 (95 % interval 0.200 to 0.800)" in lines
+    assert "says nothing about new ones" in describe(metrics | {"caveat": "trained_on"})
+    assert "slightly optimistic" in describe(metrics | {"caveat": "chose_the_model"})
+    assert describe(metrics | {"caveat": None}) == describe(metrics)
     lines = describe(metrics | {"leaked": {"images": 8, "n_without": 0}})
     assert "8 of them were seen in training" in lines
     assert "other" not in lines

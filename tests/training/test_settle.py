@@ -111,6 +111,7 @@ def test_without_pretrained_weights_everything_trains(toy: str, dataset: Dataset
     assert (settings.epochs, settings.patience, settings.learning_rate) == (50, 15, 1e-3)
     assert (settings.optimizer, settings.layer_decay, settings.weight_decay) == ("adam", 1.0, 0.0)
     assert settled(many(2000, dataset), NONE).label_smoothing == 0.0
+    assert settled(dataset, NONE, epochs=3).epochs == 3
 
 
 def test_adam_has_no_weight_decay_unless_it_is_asked_for(toy: str, dataset: Dataset) -> None:

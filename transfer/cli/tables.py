@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 _NAMES = {"macro_f1": "macro-F1", "log_loss": "log loss", "ece": "calibration error"}
 
+_CAVEATS = {
+    "trained_on": "The model was trained on these images: this says nothing about new ones.",
+    "chose_the_model": "These images also chose the model, so the accuracy is slightly optimistic.",
+}
+
 
 def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
     """Return a few lines on accuracy, or macro-F1 for uneven classes, and what was confused."""
@@ -27,6 +32,8 @@ def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
         ]
     else:
         lines = [f"Accuracy {accuracy} on {images} {interval}, macro-F1 {f1}"]
+    if metrics.get("caveat") in _CAVEATS:
+        lines.append(_CAVEATS[metrics["caveat"]])
     if "prior" in metrics:
         name, before = metrics["prior"]["name"], metrics["prior"]["without"]
         changes = [
