@@ -58,8 +58,11 @@ def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep caches and runs of a test in its own directory."""
+def isolated(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep caches and runs of a test in its own directories."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
     for name in ("TRANSFER_WEIGHTS", "TRANSFER_DEBUG", "TRANSFER_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TRANSFER_CACHE_DIR", str(tmp_path / "cache"))
