@@ -22,7 +22,8 @@ from transfer.runs.run import Run
 from transfer.system.csv import read_csv
 from transfer.training import budget, train
 from transfer.training.budget import CLOSING, MOST_EPOCHS, NOTHING_FITS, Costs, measure_costs
-from transfer.training.settle import MOST_VIEWS, settle
+from transfer.training.frozen import MOST_VIEWS
+from transfer.training.settle import settle
 from transfer.training.setup import Setup, prepare
 
 MakeFolder = Callable[..., Path]

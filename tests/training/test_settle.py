@@ -19,14 +19,11 @@ from transfer.networks.backbones import get_backbone
 from transfer.networks.weights import Weights
 from transfer.recipe import BALANCES, MONITORS, Recipe
 from transfer.settings import Settings
+from transfer.training.frozen import FEW_VIEWS, MOST_VIEWS, choose_cut, views_of
 from transfer.training.settle import (
-    FEW_VIEWS,
-    MOST_VIEWS,
     check_updates,
-    choose_cut,
     settle,
     settle_monitor,
-    views_of,
     wants_half,
     weigh_classes,
 )

@@ -81,8 +81,8 @@ def _refuse_beside_resume(**options: str | None) -> None:
 
 
 def _result(run: Any) -> dict[str, Any]:
-    path, metrics, info = run.path, run.metrics, dataclasses.asdict(run.info)
-    label_errors = run.info.label_errors
+    path, metrics, info = run.path, run.metrics, run.info
+    label_errors = info.label_errors
     return {
         "run": str(path),
         "split": metrics["split"],
@@ -91,12 +91,12 @@ def _result(run: Any) -> dict[str, Any]:
         "accuracy_ci95": metrics["accuracy_ci95"],
         "macro_f1": metrics["macro_f1"],
         "leaked": metrics.get("leaked"),
-        "folds": info["folds"],
-        "phase_kept": info["phase_kept"],
-        "choice": info["choice"],
-        "phases": info["phases"],
+        "folds": info.folds and dataclasses.asdict(info.folds),
+        "phase_kept": info.phase_kept,
+        "choice": info.choice and dataclasses.asdict(info.choice),
+        "phases": info.phases,
         "label_errors": label_errors.likely if label_errors and label_errors.reliable else None,
-        "seconds": info["seconds"]["total"],
+        "seconds": info.seconds["total"],
         "report": str(path / "report.html"),
     }
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
+from transfer.data.draw import divide
 from transfer.data.groups import group_images
 from transfer.data.leaks import drop_shared, find_leaks, tell_leaks
 from transfer.data.splitfile import Side, match_sides
@@ -175,7 +173,7 @@ def _hold_out(
             sizes[label][groups[path]] += 1
         elif split in names:
             decided[label][names.index(split)] += 1
-    sides = _divide(sizes, decided, list(widths.values()), str(seed))
+    sides = divide(sizes, decided, list(widths.values()), str(seed))
     for label in sorted(sizes.keys() | decided.keys()):
         found = {sides[group] for group in sizes[label]} | set(decided[label])
         lacking = [side for number, side in enumerate(names) if number not in found]
@@ -183,69 +181,6 @@ def _hold_out(
             raise _cannot_divide(folder.classes[label], len(sizes[label]), names, lacking)
     rows = zip(folder.paths, folder.splits, strict=True)
     return folder.with_splits([split or names[sides[groups[path]]] for path, split in rows])
-
-
-def _divide(
-    sizes: Mapping[int, Counter[str]],
-    decided: Mapping[int, Counter[int]],
-    widths: Sequence[float],
-    salt: str,
-) -> dict[str, int]:
-    """Return the side, a number, of each group.
-
-    Args:
-        sizes: Label to group to number of images, of what is to be divided.
-        decided: Label to side to number of images that stand there already.
-        widths: Share of each side; they sum to 1.
-        salt: What is hashed with the groups.
-    """
-    sides: dict[str, int] = {}
-    # A group of two classes is decided by the one with fewer groups, which has less choice.
-    for label in sorted(sizes, key=lambda label: (len(sizes[label]), label)):
-        counts = Counter(decided.get(label, {}))
-        for group in sizes[label].keys() & sides.keys():
-            counts[sides[group]] += sizes[label][group]
-        ranks = {group: _rank(salt, group) for group in sizes[label].keys() - sides.keys()}
-        _place(sizes[label], ranks, counts, widths, sides)
-    return sides
-
-
-def _place(
-    sizes: Counter[str],
-    ranks: Mapping[str, float],
-    counts: Counter[int],
-    widths: Sequence[float],
-    sides: dict[str, int],
-) -> None:
-    """Add the sides of one class's groups to `sides`; `counts` are its images on each so far."""
-    numbers = range(len(widths))
-    edges = [0.0, *accumulate(widths)]
-    total = counts.total() + sum(sizes[group] for group in ranks)
-    room = [2 * width * total for width in widths]
-    for group in sorted(ranks, key=ranks.__getitem__):
-        side = min(bisect_right(edges, ranks[group]), len(widths)) - 1
-        if counts[side] + sizes[group] > room[side]:
-            side = max(numbers, key=lambda side: widths[side] * total - counts[side])
-        sides[group] = side
-        counts[side] += sizes[group]
-    for side in numbers:
-        movable = [group for group in ranks if counts[sides[group]] > sizes[group]]
-        if movable and not counts[side]:
-            group = min(
-                movable,
-                key=lambda group: (
-                    max(0.0, sizes[group] - room[side]),
-                    max(edges[side] - ranks[group], ranks[group] - edges[side + 1]),
-                ),
-            )
-            counts[sides[group]] -= sizes[group]
-            counts[side] = sizes[group]
-            sides[group] = side
-
-
-def _rank(salt: str, group: str) -> float:
-    digest = hashlib.sha256(f"{salt}:{group}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def _cannot_divide(

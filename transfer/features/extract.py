@@ -131,35 +131,44 @@ def extract(
             missing = np.ones(count, bool) if stored is None else ~stored.restore(targets)
             advance(int(count - missing.sum()))
             if missing.any():
-                engine = network.engine(cache)
-                _compute(network, engine, folder, view, missing, targets, stored, advance)
+                rows = np.flatnonzero(missing)
+                part = _View(folder.keep(missing.tolist()), view, rows, targets, stored)
+                _compute(network, network.engine(cache), part, advance)
             computed |= missing
     labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
     return Features(vectors, labels, activations, views + 1, int(computed.sum()))
 
 
-def _compute(
-    network: FrozenNetwork,
-    engine: Engine,
-    folder: ImageFolder,
-    view: int,
-    missing: np.ndarray,
-    targets: Sequence[np.ndarray],
-    stored: CachedView | None,
-    advance: Advance,
-) -> None:
-    """Run the network over one view of the missing images and fill in their rows."""
-    settings = network.settings
-    augment = settings.augment if view else "none"
+@dataclass(frozen=True)
+class _View:
+    """One view of the images that were not in the cache.
+
+    Attributes:
+        images: They alone.
+        number: Of the view; 0 is the images themselves.
+        rows: int array (n,): where each belongs in `targets`.
+        targets: One array for each output of the network that is kept, for all images.
+        stored: Where the rows are kept for later runs, if anywhere.
+    """
+
+    images: ImageFolder
+    number: int
+    rows: np.ndarray
+    targets: Sequence[np.ndarray]
+    stored: CachedView | None
+
+
+def _compute(network: FrozenNetwork, engine: Engine, view: _View, advance: Advance) -> None:
+    """Run the network over one view of images and fill in their rows."""
+    settings, targets, rows = network.settings, view.targets, view.rows
+    size, augment = network.model.input.shape[1], settings.augment if view.number else "none"
     batches = image_batches(
-        folder.keep(missing.tolist()),
-        ImageOptions(
-            network.model.input.shape[1], settings.resize, BATCH_SIZE, augment, settings.seed
-        ),
-        epochs=range(view, view + 1),
+        view.images,
+        ImageOptions(size, settings.resize, BATCH_SIZE, augment, settings.seed),
+        epochs=range(view.number, view.number + 1),
         labels=False,
     )
-    rows, done, kept = np.flatnonzero(missing), 0, 0
+    done = kept = 0
     with naming_bad_files():
         for outputs in map(engine, batches):
             part = rows[done : done + len(outputs[-1])]
@@ -172,8 +181,8 @@ def _compute(
                 target[part] = output
             done += len(part)
             advance(len(part))
-            if stored is not None and (done - kept >= SHARD or done == len(rows)):
-                stored.keep(rows[kept:done], targets)
+            if view.stored is not None and (done - kept >= SHARD or done == len(rows)):
+                view.stored.keep(rows[kept:done], targets)
                 kept = done
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.errors import DataError
+from transfer.images.formats import READ
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8, Scanner
 from transfer.system.progress import say, warn
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
 _LAYOUT = "Expected one folder per class, like DATA/cats/1.jpg and DATA/dogs/2.jpg."
-_FORMATS = "jpg, png, gif, bmp, webp"
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def _say_skipped(skipped: Mapping[str, int]) -> None:
         if reason == NOT_IMAGE:
             say(f"Left out {count} file(s): {reason}.")
         elif reason != NOT_UTF8:  # of which the scanner has warned, by name
-            hint = f" (usable: {_FORMATS})" if reason.startswith("unsupported") else ""
+            hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
             warn(f"Left out {count} file(s): {reason}{hint}.")
 
 
@@ -243,7 +243,7 @@ def _check_images(
     if not index.paths:
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.skipped.items())
         raise DataError(
-            f"No usable image ({_FORMATS}) in {str(index.root)!r}."
+            f"No usable image ({READ}) in {str(index.root)!r}."
             f" {_LAYOUT} Received: {reasons or 'empty folders'}."
         )
     if allow_empty:
@@ -255,5 +255,5 @@ def _check_images(
             if ((top, name) if top else (name,)) not in full:
                 raise DataError(
                     f"The class folder {str(index.root / top / name)!r} holds no image"
-                    f" ({_FORMATS}). Add some, remove the folder, or allow it with --allow-empty."
+                    f" ({READ}). Add some, remove the folder, or allow it with --allow-empty."
                 )

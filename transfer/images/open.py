@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import IO
 
-from PIL import BmpImagePlugin, GifImagePlugin, Image, PngImagePlugin, WebPImagePlugin
+from PIL import Image
 from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 
 from transfer.errors import DataError, UsageError
+from transfer.images.formats import format_of, guess_kind
 
 MAX_PIXELS = 178_956_970
 """Most pixels of a picture, from its header: a 100-megapixel photo passes. Pillow's own limit."""
-
-# The plugins are called by name instead of through Image.open, which would warn about photos
-# above 89 megapixels (filters for warnings are not safe in threads) and read the JPEGs of many
-# phones as MPO, whose second picture then counts as an animation.
-_OPENERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-)
-_FOREIGN = {
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"%PDF": "PDF",
-    b"\0\0\x01\0": "ICO",
-    b"8BPS": "Photoshop",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"PK\x03\x04": "a ZIP archive",
-}
-
 
 # A damaged EXIF block is nothing that the user could or should mend.
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
@@ -146,33 +125,17 @@ def _recognise(file: IO[bytes]) -> ImageFile:
     file.seek(0)
     if not head:
         raise _NotAnImage("is empty.")
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return WebPImagePlugin.WebPImageFile(file)
-    for magic, opener in _OPENERS:
-        if head.startswith(magic):
-            return opener(file)
-    raise _NotAnImage(f"is not a JPEG, PNG, GIF, BMP or WebP image (found {guess_kind(head)}).")
+    found = format_of(head)
+    if found is None:
+        raise _NotAnImage(f"is not a JPEG, PNG, GIF, BMP or WebP image (found {guess_kind(head)}).")
+    return _opener(found.opener)(file)
 
 
-def guess_kind(head: bytes) -> str:
-    """Return what a file seems to be that is no image, from its first bytes (256 or so)."""
-    for magic, name in _FOREIGN.items():
-        if head.startswith(magic):
-            return name
-    if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        if brand[:3] == b"avi":
-            return "AVIF"
-        return "HEIC" if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1") else "a video"
-    try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head).lstrip().lower()
-    except UnicodeDecodeError:
-        return "unknown bytes"
-    if "<svg" in text:
-        return "SVG"
-    if text.startswith(("<!doctype html", "<html")):
-        return "HTML"
-    return "text" if all(c.isprintable() or c.isspace() for c in text) else "unknown bytes"
+@cache
+def _opener(name: str) -> type[ImageFile]:
+    module, _, attribute = name.partition(":")
+    opener: type[ImageFile] = getattr(import_module(module), attribute)
+    return opener
 
 
 def _reason(error: Exception) -> str:

@@ -9,28 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transfer.errors import DataError
+from transfer.images.formats import IMAGE_SUFFIXES, READ, UNSUPPORTED_SUFFIXES
 from transfer.system.files import is_file
 from transfer.system.progress import say, warn
 
-IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"])
-UNSUPPORTED_SUFFIXES = frozenset(
-    {
-        ".tif",
-        ".tiff",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".svg",
-        ".jp2",
-        ".jxl",
-        ".ico",
-        ".psd",
-        ".raw",
-        ".cr2",
-        ".nef",
-        ".dng",
-    }
-)
 NOT_UTF8 = "file name is not UTF-8"
 NOT_IMAGE = "not an image"
 REPEATED = "link to an image that is there already"
@@ -256,4 +238,4 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
     for suffix, count in unsupported.items():
         warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
     if not found and not told:
-        tell(DataError(f"No images in {str(root)!r}. Expected jpg, png, gif, bmp or webp files."))
+        tell(DataError(f"No images in {str(root)!r}. Expected image files ({READ})."))

@@ -15,8 +15,9 @@ from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import naming_bad_files
 from transfer.system.progress import say, silenced
+from transfer.training.frozen import MOST_VIEWS
 from transfer.training.optim.precision import mix_precision
-from transfer.training.settle import MOST_EPOCHS, MOST_VIEWS
+from transfer.training.settle import MOST_EPOCHS
 from transfer.training.setup import Setup, Tunable
 
 SAMPLE = 64  # images of each split on which speeds are measured

@@ -13,20 +13,15 @@ import tensorflow as tf
 from transfer.data.dataset import Dataset
 from transfer.errors import UsageError
 from transfer.features.engines import choose_engine
-from transfer.images.augment import parse_augment
 from transfer.networks.backbones import get_backbone
-from transfer.networks.blocks import find_cuts, split_at
-from transfer.networks.classifier import layers_to_unfreeze, settle_unfreeze
-from transfer.networks.head import is_linear, parse_head
+from transfer.networks.classifier import settle_unfreeze
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe, is_uneven
 from transfer.settings import Settings
-from transfer.system.progress import say
-from transfer.system.units import parse_bytes, parse_seconds
+from transfer.system.units import parse_seconds
+from transfer.training.frozen import ENOUGH_WITHOUT_VIEWS, choose_cut, views_of
 from transfer.training.optim.precision import gains_from_half
 
-VIEWS, FEW_VIEWS, MOST_VIEWS = 8, 2, 32
-ENOUGH_WITHOUT_VIEWS = 1000  # photos
 EPOCHS = 8  # of fine-tuning, at least
 UPDATES = 100  # of the weights, at least: few photos need more epochs for them
 MOST_EPOCHS = 50  # more of the same few photos teaches nothing
@@ -219,58 +214,6 @@ def weigh_classes(counts: Sequence[int], balance: str) -> Sequence[float]:
     power = 0.5 if balance == "sqrt" else 1.0
     raw = np.where(sizes > 0, 1.0 / np.maximum(sizes, 1.0) ** power, 0.0)
     return list((raw * sizes.sum() / (raw * sizes).sum()).tolist())
-
-
-def choose_cut(
-    base: keras.Model, unfreeze: str, recipe: Recipe, images: tuple[int, int]
-) -> tuple[str, int]:
-    """Return the highest cut below all layers that train, and the views there is room for.
-
-    ``""``, with room for any number of views, means that the whole network runs in every step:
-    nothing or everything is unfrozen, the backbone cannot be cut, or the activations would need
-    more than ``recipe.trunk_cache``.
-
-    Args:
-        base: The backbone.
-        unfreeze: From `settle_unfreeze`.
-        recipe: Gives the limit and the number of views; where that is open, fewer will do.
-        images: Number of training and of validation images.
-    """
-    layers = layers_to_unfreeze(base, unfreeze)
-    order = {operation.name: i for i, operation in enumerate(base.operations)}
-    lowest = min((order[name] for name in layers), default=0)
-    cut = [name for name in find_cuts(base) if order[name] < lowest][-1:]
-    if not cut or order[cut[0]] == 0:
-        return "", MOST_VIEWS
-    row = 2 * int(np.prod(split_at(base, cut[0])[0].output.shape[1:]))  # bytes, as float16
-    views = views_of(recipe, images[0], tuned=True)
-    least = views if recipe.views is not None else min(views, FEW_VIEWS)
-    room = (parse_bytes(recipe.trunk_cache) // row - images[1]) // images[0] - 1
-    if room >= least:
-        return cut[0], min(room, MOST_VIEWS)
-    needed = row * (images[0] * (least + 1) + images[1])
-    say(
-        f"The frozen layers' activations would take {needed / 1e9:.1f} GB, more than"
-        f" --trunk-cache {recipe.trunk_cache}: fine-tuning runs the whole network instead."
-    )
-    return "", MOST_VIEWS
-
-
-def views_of(recipe: Recipe, images: int, tuned: bool) -> int:
-    """Return the augmented views per training image: none where nothing is augmented.
-
-    Args:
-        recipe: Says how many are wanted.
-        images: Number of training images.
-        tuned: Whether fine-tuning learns from the views, too.
-    """
-    if not parse_augment(recipe.augment).keys() - {"fill"}:
-        return 0
-    if recipe.views is not None:
-        return recipe.views
-    if tuned or images < ENOUGH_WITHOUT_VIEWS:
-        return VIEWS
-    return 0 if is_linear(parse_head(recipe.head)) else FEW_VIEWS
 
 
 def check_updates(settings: Settings, images: int) -> None:

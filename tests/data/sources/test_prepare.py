@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from transfer.data.sources import kinds
-from transfer.data.sources.kinds import Options, _digest, find
+from transfer.data.sources.fetching import digest_of
+from transfer.data.sources.kinds import Options, find
 from transfer.data.sources.prepare import prepared, prepared_dir, resolve
 from transfer.errors import DataError, TransferError, UsageError
 from transfer.images.folder import ImageFolder
@@ -183,19 +184,19 @@ def test_a_digest_is_remembered_of_the_same_file_alone(
 ) -> None:
     path, other, notes = tmp_path / "x.tar", tmp_path / "y", cache_dir() / "digests"
     path.write_bytes(b"a")
-    assert _digest(path, remembered=True) == digest(path)
+    assert digest_of(path, remembered=True) == digest(path)
     assert not notes.exists()  # it has just been written
-    monkeypatch.setattr("transfer.data.sources.kinds.RACY", -1.0)
-    _digest(path, remembered=True)
+    monkeypatch.setattr("transfer.data.sources.fetching.RACY", -1.0)
+    digest_of(path, remembered=True)
     [note] = notes.iterdir()
     note.write_text("noted")
-    assert _digest(path, remembered=True) == "noted"
-    assert _digest(path, remembered=False) == digest(path)
+    assert digest_of(path, remembered=True) == "noted"
+    assert digest_of(path, remembered=False) == digest(path)
     note.write_text("noted")
     other.write_bytes(b"b")
     os.utime(other, ns=(0, path.stat().st_mtime_ns))
     other.replace(path)
-    assert _digest(path, remembered=True) == digest(path)
+    assert digest_of(path, remembered=True) == digest(path)
 
 
 def test_a_sha256_that_makes_no_sense(tmp_path: Path) -> None:

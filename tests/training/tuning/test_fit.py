@@ -15,7 +15,7 @@ from transfer.networks.backbones import get_backbone
 from transfer.networks.classifier import Classifier, layers_to_unfreeze
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
-from transfer.training.settle import choose_cut
+from transfer.training.frozen import choose_cut
 from transfer.training.tuning.batches import batches_of_activations, with_targets
 
 SETTINGS = make_settings(head="avg", batch_size=4, epochs=3, augment="flip")

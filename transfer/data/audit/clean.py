@@ -15,6 +15,7 @@ from transfer.data.audit.ledger import open_ledger
 from transfer.data.audit.look import Look, look_at
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
+from transfer.images.formats import FORMATS
 from transfer.system.progress import say, track, warn
 
 TINY = 32
@@ -29,13 +30,6 @@ REMARKS = {
     "huge": f"huge (over {HUGE // 1_000_000} megapixels)",
     "elongated": f"one side more than {ELONGATED} times as long as the other",
     "blank": "blank or nearly so",
-}
-SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "WEBP": (".webp",),
 }
 _SHOWN = 5
 
@@ -126,7 +120,7 @@ def remarks(path: str, look: Look) -> Iterator[str]:
     sides = sorted((header.width, header.height))
     if header.animated:
         yield "animated"
-    if PurePosixPath(path).suffix.lower() not in SUFFIXES[header.format]:
+    if PurePosixPath(path).suffix.lower() not in FORMATS[header.format].suffixes:
         yield "extension"
     if header.exif_orientation != 1:
         yield "exif"

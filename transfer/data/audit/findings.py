@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transfer.data.audit.clean import REMARKS, SUFFIXES, Audit, remarks
+from transfer.data.audit.clean import REMARKS, Audit, remarks
 from transfer.images.folder import ImageFolder, confusable
+from transfer.images.formats import FORMATS
 from transfer.images.open import Header
 from transfer.images.scan import NOT_UTF8
 from transfer.recipe import is_uneven
@@ -184,7 +185,7 @@ def _said(kind: str, header: Header) -> tuple[str, ...]:
     if kind in ("tiny", "huge", "elongated"):
         return (f"{header.width} x {header.height} pixels",)
     if kind == "extension":
-        return (f"{header.format}: {SUFFIXES[header.format][0]}",)
+        return (f"{header.format}: {FORMATS[header.format].suffixes[0]}",)
     return ()
 
 

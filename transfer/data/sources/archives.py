@@ -21,7 +21,8 @@ from pathlib import Path
 
 from transfer.data.sources.members import CHUNK, Limits, Member, read_members
 from transfer.errors import DataError
-from transfer.images.scan import IMAGE_SUFFIXES, NOT_IMAGE, UNSUPPORTED_SUFFIXES, is_junk
+from transfer.images.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from transfer.images.scan import NOT_IMAGE, is_junk
 from transfer.system.progress import bar
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")

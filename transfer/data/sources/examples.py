@@ -11,9 +11,9 @@ from typing import Any
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
 from transfer.images.folder import SPLIT_NAMES
+from transfer.images.formats import format_of
 from transfer.system.progress import track, warn
 
-_SUFFIXES = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
 _NAMES = ("image/filename", "file_name", "filename")
 
 
@@ -76,7 +76,8 @@ def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[str
 
     `taken` are the paths so far, case-folded: not every disk tells A.jpg from a.jpg.
     """
-    suffix = next((end for magic, end in _SUFFIXES if data.startswith(magic)), ".webp")
+    found = format_of(data[:12])
+    suffix = found.suffixes[0] if found else ".jpg"
     given = next((row[key] for key in _NAMES if isinstance(row.get(key), bytes)), b"")
     stem = Path(given.decode(errors="replace")).stem
     named = [stem] if re.fullmatch(r"\w[\w.-]{0,100}", stem) else []

@@ -6,23 +6,17 @@ import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
+from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
 from transfer.data.sources.members import Limits
-from transfer.errors import DataError, TransferError, UsageError, did_you_mean
-from transfer.images.open import guess_kind
-from transfer.system.cachedir import cache_dir
-from transfer.system.digests import RACY, is_sha256, sha256_of
-from transfer.system.download import download
-from transfer.system.files import write_text
-from transfer.system.progress import say
+from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.system.digests import is_sha256
 
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
 
@@ -143,7 +137,7 @@ def _from_builder(text: str, folder: Path, options: Options) -> Source:
     files = [file for file in folder.iterdir() if file.name not in code]  # labels, for example
     if any(b"MANUAL_DOWNLOAD" in each for each in code.values()):
         files += manual.rglob("*")
-    stamps = [_stamp(file) for file in sorted(files) if file.is_file()]
+    stamps = [stamp(file) for file in sorted(files) if file.is_file()]
     digests = {name: hashlib.sha256(each).hexdigest() for name, each in code.items()}
     return Source(
         text,
@@ -155,7 +149,7 @@ def _from_builder(text: str, folder: Path, options: Options) -> Source:
 
 def _from_table(text: str, table: Path, options: Options) -> Source:
     rows = tables.read_table(table, options.follow_links)
-    images = [[row.label, row.split, *_stamp(row.file)] for row in rows]
+    images = [[row.label, row.split, *stamp(row.file)] for row in rows]
     digest = hashlib.sha256(json.dumps(images).encode()).hexdigest()
     return Source(
         text, table.stem, about={"table": digest}, fill=lambda at: tables.copy_table(rows, at)
@@ -169,14 +163,14 @@ def _from_archive(text: str, path: Path, options: Options) -> Source:
             f"{path.suffix} archives cannot be read here. Unpack it with"
             f" {unpacker} {path.name!r} and name the folder, or pack it anew as .zip or .tar.gz."
         )
-    found = _digest(path, remembered=options.sha256 is None)
+    found = digest_of(path, remembered=options.sha256 is None)
     if options.sha256 not in (None, found):
         raise DataError(f"The sha256 of {text!r} is {found} instead of {options.sha256}.")
     return Source(
         text,
         archives.stem(path.name),
         about={"archive": found},
-        fill=lambda at: _unpack(path, at, options.limits),
+        fill=lambda at: unpack(path, at, options.limits),
     )
 
 
@@ -202,70 +196,5 @@ def _at_address(text: str, options: Options) -> Source:
         url,
         archives.stem(name),
         about={"archive": digest},
-        fill=lambda at: _download_and_unpack(url, digest, at / f".{name}", at, options.limits),
+        fill=lambda at: download_and_unpack(url, digest, at / f".{name}", at, options.limits),
     )
-
-
-def _download_and_unpack(url: str, digest: str, file: Path, target: Path, limits: Limits) -> None:
-    from http.client import HTTPException
-
-    without = f"Fetch it by other means and name the file in place of {url}."
-    say(f"Downloading {url}")
-    try:
-        download(url, file, file.name, most=limits.size)
-        found = sha256_of(file)
-        with file.open("rb") as stream:
-            kind = guess_kind(stream.read(256))
-    except (OSError, HTTPException, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise TransferError(f"Cannot download {url}: {reason}. {without}") from error
-    if found != digest:
-        page = " (it is a web page)" if kind == "HTML" else ""
-        raise TransferError(
-            f"What came from {url} is not what was expected{page}: its sha256 is {found} instead"
-            f" of {digest}. Nothing of it was kept. {without}"
-        )
-    try:
-        _unpack(file, target, limits)
-    except DataError as error:
-        raise DataError(str(error).replace(repr(str(file)), url)) from error
-    file.unlink()
-
-
-def _unpack(archive: Path, target: Path, limits: Limits) -> None:
-    inner = target / ".unpacked"
-    inner.mkdir()
-    skipped = archives.extract(archive, inner, limits)
-    if not any(inner.iterdir()):
-        raise DataError(f"The archive {str(archive)!r} holds no image.")
-    archives.unwrap(inner, target)
-    for reason, number in skipped.items():
-        say(f"Left out {number} file(s) of {archive.name}: {reason}.")
-
-
-def _digest(path: Path, remembered: bool) -> str:
-    """Return the sha256 of a file, which may be remembered for as long as the file is the same.
-
-    A file that has just been written is not: it may change within the grain of the clock.
-    """
-    file = path.resolve()
-    state = file.stat()
-    stamp = [*_stamp(file), state.st_ctime_ns, state.st_ino]
-    note = cache_dir() / "digests" / hashlib.sha256(repr(stamp).encode()).hexdigest()
-    if remembered:
-        with suppress(OSError):
-            return note.read_text("utf-8")
-    try:
-        found = sha256_of(file)
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
-    if time.time() - max(state.st_mtime, state.st_ctime) > RACY:
-        with suppress(OSError):  # it is computed again the next time
-            note.parent.mkdir(parents=True, exist_ok=True)
-            write_text(note, found)
-    return found
-
-
-def _stamp(path: Path) -> list[str | int]:
-    status = path.stat()
-    return [str(path), status.st_size, status.st_mtime_ns]

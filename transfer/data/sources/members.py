@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
 from transfer.errors import DataError, UsageError
-from transfer.images.open import guess_kind
+from transfer.images.formats import guess_kind
 
 CHUNK = 1 << 20
 _SMALL = 50_000_000  # bytes that may be unpacked whatever the ratio

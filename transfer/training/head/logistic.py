@@ -77,9 +77,8 @@ def cross_validate(
             found = np.empty((len(labels), classes), np.float32)
             for number, (seen, held) in enumerate(folds):
                 part = None if weights is None else weights[seen]
-                solution = _minimise(
-                    vectors[seen], labels[seen], classes, strength, part, 1e-3, solutions[number]
-                )
+                problem = _Problem(vectors[seen], labels[seen], classes, part)
+                solution = _minimise(problem, strength, 1e-3, solutions[number])
                 solutions[number] = solution
                 found[held] = softmax(vectors[held] @ solution[:-1] + solution[-1])
             tried[place] = _evaluate(strength, found, labels, weights)
@@ -111,27 +110,34 @@ def solve(
         strength: See `CrossValidated`.
         weights: Weight in the loss of each row, or None for 1.
     """
-    solution = _minimise(vectors, labels, classes, strength, weights, 1e-4, None)
+    problem = _Problem(vectors, labels, classes, weights)
+    solution = _minimise(problem, strength, 1e-4)
     return solution[:-1], solution[-1]
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """What a head is fitted to; see `solve`."""
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    classes: int
+    weights: np.ndarray | None
+
+
 def _minimise(
-    vectors: np.ndarray,
-    labels: np.ndarray,
-    classes: int,
-    strength: float,
-    weights: np.ndarray | None,
-    tolerance: float,
-    start: np.ndarray | None,
+    problem: _Problem, strength: float, tolerance: float, start: np.ndarray | None = None
 ) -> np.ndarray:
     """Return kernel and, as its last row, bias: float32 array of shape (d + 1, classes).
 
     Means over the rows are minimised, so that one tolerance (of the gradient's largest entry)
     suits any number of them.
     """
+    vectors, classes = problem.vectors, problem.classes
     count, width = vectors.shape
-    targets = np.eye(classes, dtype=np.float32)[labels]
-    share = (np.ones(count) if weights is None else weights).astype(np.float32) / count
+    targets = np.eye(classes, dtype=np.float32)[problem.labels]
+    weights = np.ones(count) if problem.weights is None else problem.weights
+    share = weights.astype(np.float32) / count
     absent = targets.sum(axis=0) == 0
     if start is None:
         start = np.zeros((width + 1, classes), np.float32)
