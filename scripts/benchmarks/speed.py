@@ -1,8 +1,8 @@
-"""Measure every speed that the README speaks of, in one run, and print Markdown tables.
+"""Measure every speed in docs/speed.md, in one run, and print Markdown tables.
 
     python scripts/benchmarks/speed.py DATA WEIGHTS [--only NAME...] [--most 100000]
 
-DATA is a folder with train/ and val/ (the README's figures: flowers), WEIGHTS a folder with
+DATA is a folder with train/ and val/ (its figures: flowers), WEIGHTS a folder with
 mobilenetv2_notop*, vgg16_notop* and xception_notop*.weights.h5. It takes about an hour: run it on
 a machine that does nothing else.
 """
