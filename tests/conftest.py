@@ -48,7 +48,7 @@ def toy_network(input_shape: tuple[int, int, int]):  # type: ignore[no-untyped-d
 
 @pytest.fixture(scope="session", autouse=True)
 def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what fixtures of a wider scope make out of the user's own cache."""
+    """Keep what fixtures of a wider scope write out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         # A shell's background job ignores Ctrl-C, and so would what tests start and interrupt.
@@ -142,7 +142,7 @@ def shared() -> Path:
 
 
 def smooth(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
-    """Return a smooth coloured picture that no turn or mirror maps onto itself."""
+    """Return a smooth coloured picture that no rotation or reflection maps onto itself."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -164,7 +164,7 @@ def encoded() -> Callable[..., bytes]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Callable[..., Path]:
-    """Write pictures, each of its own bytes, by "class folder" -> number; return the root."""
+    """Write pictures with distinct bytes, by "class folder" -> number; return the root."""
 
     def write(counts: dict[str, int], name: str = "data", suffix: str = ".jpg") -> Path:
         root = tmp_path / name

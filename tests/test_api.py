@@ -183,7 +183,7 @@ def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> 
     with pytest.raises(WeightsError, match=r"far\.h5.*http://127\.0\.0\.1:9.*--weights"):
         transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | {"backbone": "toy-far"})
     assert not list((tmp_path / "keras").rglob("*.h5"))
-    assert not (tmp_path / "run").exists()  # so that the same command works once they are here
+    assert not (tmp_path / "run").exists()  # the same command works once they are here
 
 
 def test_a_run_without_a_model(run: Run, make_folder: MakeFolder) -> None:
@@ -278,7 +278,7 @@ def test_leaks_across_given_folders_are_told_and_can_be_left_out(
     folder = make_folder(per_class=6, splits=("train", "val"))
     knobs = TOY | {"group_by": "red/(1|2)[.]png"}  # both in train/ and in val/
     run = transfer.finetune(folder, output=tmp_path / "run", **knobs)
-    assert "2 val image(s) are near duplicates of images that training sees" in caplog.text
+    assert "2 val image(s) are near duplicates of images used in training" in caplog.text
     leaked = run.metrics["leaked"]
     assert (leaked["images"], leaked["n_without"], run.metrics["n"]) == (2, 16, 18)
     with (run.path / "split.csv").open(newline="") as file:

@@ -1,4 +1,4 @@
-"""Who may know whom: the rules of docs/architecture.md, read from the imports."""
+"""Which room may import which: the rules of docs/architecture.md, checked on the imports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import transfer
 ROOT = Path(transfer.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-# Rooms in order: each may know those above it that are named here, and none below.
+# Rooms in order: each may import those above it that are named here, and none below.
 LOW = {"errors", "system", "recipe", "settings"}
 ALLOWED = {
     "errors": set(),
@@ -75,7 +75,7 @@ def test_rooms_know_only_what_stands_above_them() -> None:
 
 
 def test_no_file_knows_itself_by_a_detour() -> None:
-    """Circles among files, also by imports inside of functions and for types alone."""
+    """Import cycles among files, also by imports inside functions and for types only."""
     names = {_module(path): path for path in FILES}
     known = {name: set(_files_known(path, names)) - {name} for name, path in names.items()}
     left = dict(known)
@@ -154,7 +154,7 @@ def test_what_starts_without_tensorflow(code: str) -> None:
 def test_files_and_functions_stay_short() -> None:
     for path in FILES:
         text = path.read_text(encoding="utf-8")
-        if path.name != "backbones.py":  # which is a table for the most part
+        if path.name != "backbones.py":  # which is mostly a table
             assert len(text.splitlines()) <= 300, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):

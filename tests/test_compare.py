@@ -32,7 +32,7 @@ def blind(input_shape: tuple[int, int, int]) -> Any:
 
 @pytest.fixture
 def make_gray(tmp_path: Path) -> Callable[..., Path]:
-    """Return a maker of a folder of gray pictures that are brighter above or below."""
+    """Return a maker of folders of gray pictures that are brighter above or below."""
 
     def make(side: int) -> Path:
         for name, bright in (("above", slice(0, side // 2)), ("below", slice(side // 2, side))):
@@ -278,8 +278,8 @@ def record(
         (900, 600, 1e-9, "where lenet5, from scratch, gets 60.0 %: 4.0 times fewer errors (p < "),
         (1000, 600, 0.003, "gets 60.0 %: no errors (p = 0.003, McNemar's test on the same images)"),
         (900, 890, 0.214, "gets 89.0 %: too close to call (p = 0.21, McNemar's test on the same"),
-        (600, 900, 1e-9, "gets 90.0 %: frozen features buy nothing on these images (p < 0.001, "),
-        (900, 600, None, "gets 60.0 %, but on other images: which is better is open."),
+        (600, 900, 1e-9, "gets 90.0 %: frozen features gain nothing on these images (p < 0.001, "),
+        (900, 600, None, "gets 60.0 %, but on other images: it is open which is better."),
     ],
 )
 def test_what_transfer_buys(own: int, other: int, p_value: float | None, expected: str) -> None:

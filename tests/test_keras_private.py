@@ -17,7 +17,7 @@ import pytest
 import transfer
 
 ROOT = Path(transfer.__file__).parent
-OF_OTHERS = {"_replace", "_asdict", "_fields", "_registry"}  # of namedtuples and the like
+OF_OTHERS = {"_replace", "_asdict", "_fields", "_registry"}  # of namedtuples and such
 
 
 def _model() -> Any:

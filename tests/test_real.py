@@ -1,4 +1,4 @@
-"""On real weights and real photos, where they are on this machine."""
+"""On real weights and real photos, if they are on this machine."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"layer_decay": 1.5}, "layer_decay above 0 and at most 1"),
         ({"label_smoothing": 1.0}, "label_smoothing from 0 to below 1"),
         ({"ema": 1.0}, "ema from 0 to below 1"),
-        ({"ema": 0.99, "monitor": "loss"}, "a validation figure as monitor with ema, val_loss"),
+        ({"ema": 0.99, "monitor": "loss"}, "a validation metric as monitor with ema, val_loss"),
         ({"weight_decay": -0.1}, "weight_decay of 0 or more"),
         ({"clip_norm": float("nan")}, "clip_norm of 0 or more"),
         ({"accumulate": 0}, "accumulate between 1"),

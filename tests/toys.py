@@ -1,4 +1,4 @@
-"""Small parts that tests of several rooms are made of."""
+"""Small helpers that tests of several rooms share."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ SETTINGS: dict[str, Any] = {
 
 
 def make_settings(**changes: Any) -> Settings:
-    """Return settings of the toy backbone, some of them changed."""
+    """Return settings of the toy backbone, with some changed."""
     return Settings(**SETTINGS | changes)
 
 
 def make_info(**changes: Any) -> RunInfo:
-    """Return what run.json says of a finished run of the toy, some of it changed."""
+    """Return the run.json record of a finished run of the toy, with some fields changed."""
     known: dict[str, Any] = {
         "data": "",
         "split": "val",

@@ -1,4 +1,4 @@
-"""Transfer learning on a folder of photos, around keras.applications.
+"""Transfer learning on a folder of photos, built on keras.applications.
 
 import transfer
 

@@ -27,7 +27,7 @@ RESIZES = ("stretch", "crop", "pad")
 BALANCES = ("none", "weights", "sqrt", "oversample")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
-CHOICES = {  # of the fields that are one of a few words
+CHOICES = {  # of the fields with a fixed set of values
     "resize": RESIZES,
     "monitor": ("auto", *MONITORS),
     "balance": BALANCES,
@@ -58,7 +58,7 @@ class Recipe:
     """Every knob of a run, as the user asks for it; recipe.json of a run is a valid ``--recipe``.
 
     Fields that are None or ``auto`` are open: `transfer.training.settle` decides them once, from
-    the images, the network and the machine, and run.json says what they became.
+    the images, the network and the machine, and run.json records the result.
 
     Attributes:
         backbone: Name in the registry (see ``transfer backbones``).
@@ -74,7 +74,7 @@ class Recipe:
             0 for a linear head.
         unfreeze: ``auto`` (the top blocks that do at most half of the network's work), ``none``,
             ``all``, a number of blocks counted from the top, or the name of the lowest layer.
-        head_epochs: Maximum number of epochs for a head that is trained and not solved.
+        head_epochs: Maximum number of epochs for a head that is trained rather than solved.
         epochs: Maximum number of epochs of fine-tuning. None: 8, more for few photos until there
             are 100 steps (50 at most); 50 from scratch.
         head_learning_rate: Peak Adam rate for the head (on standardised features).
@@ -86,16 +86,16 @@ class Recipe:
         layer_decay: Factor of the learning rate from block to block, from the head down, above 0
             and at most 1. None: 0.8, from scratch 1.
         weight_decay: Decoupled for ``adamw`` and ``sgd`` (times the rate), an L2 term of the
-            gradient for ``adam``; never of biases and normalisations. None: 0.01; 0 for ``adam``.
+            gradient for ``adam``; not for biases and normalisation. None: 0.01; 0 for ``adam``.
         label_smoothing: Share of each training target spread evenly over all classes, 0 to 1.
             None: 0.1 from 1,000 training images on, else 0; 0 from scratch.
-        clip_norm: Largest global norm of the gradients; 0 for no limit.
-        ema: Momentum of the exponential moving average of the weights, which is what is validated
-            and kept, for example 0.99; 0 for none.
+        clip_norm: Maximum global norm of the gradients; 0 for no limit.
+        ema: Momentum of the exponential moving average of the weights, which is validated and
+            kept in their place, for example 0.99; 0 for none.
         mix: ``none``, ``mixup``, ``cutmix``, ``both`` (either at random), or ``auto``: both from
             20,000 training images on.
         interpolate: Whether points between the head's and the last weights are candidates too.
-        accumulate: Batches whose gradients make one update.
+        accumulate: Batches whose gradients are accumulated for one update.
         batch_size: Images per step of fine-tuning.
         patience: Epochs without improvement before training stops. None: 10 for the head; half of
             all epochs, at least 5, for fine-tuning; 15 from scratch.
@@ -111,22 +111,22 @@ class Recipe:
             has more than 3 times the training images of the smallest. Ties go to the lower
             ``val_loss``. With ``accuracy`` or ``loss`` the fine-tuned model is always kept.
         balance: For rare classes: ``none``, ``weights`` in the loss (inverse frequency), ``sqrt``
-            (its square root), or ``oversample``: every class is drawn equally often (the head,
-            which is not trained on draws, has ``weights``).
+            (its square root), or ``oversample``: every class is drawn equally often (the head
+            uses ``weights`` instead).
         val: Share of the training images held out for validation where the data have no split.
         test: Share held out for the test where the data have none; 0 for none.
-        group_by: Images that are never divided between splits (bursts, patients, videos):
-            ``none``, a regular expression on the path, or ``FILE.csv:COLUMN``.
+        group_by: Images that stay in the same split (bursts, patients, videos): ``none``, a
+            regular expression on the path, or ``FILE.csv:COLUMN``.
         dedupe: Remove near duplicates of val and test images from train where folders give the
             splits.
         folds: Folds of a cross-validation over the training and validation images, 2 to 20; 0 for
-            none. It evaluates the head on frozen features; the saved model is trained as always.
+            none. It evaluates the head on frozen features; the saved model is not affected.
         folds_finetune: Fine-tune in each fold too: a whole training per fold.
-        time: About how long the run takes (without folds), such as ``10m``; ``none`` for no limit.
+        time: Approximate time for the run (without folds), such as ``10m``; ``none`` for no limit.
         seed: Seed of split, shuffling, augmentation and initial weights.
         deterministic: Use only TensorFlow operations that give the same bits every time. Slower,
-            and with other results than without.
-        on_bad: Unreadable images: ``skip`` (and say so) or ``fail``.
+            and the results differ from those without it.
+        on_bad: Unreadable images: ``skip`` (and report them) or ``fail``.
         check: How images are checked before training: ``quick``, or ``full`` (every file again,
             at full resolution); see `transfer.check`.
         allow_empty: Accept class folders without images.
@@ -191,15 +191,15 @@ class Recipe:
             raise _unexpected("folds", "between 2 and 20 with folds_finetune", self.folds)
         if self.ema and self.monitor in ("accuracy", "loss"):
             raise UsageError(
-                f"Expected a validation figure as {{knob}} with ema, val_{self.monitor}: the"
-                f" weights that are trained are not those that are kept. Received: {self.monitor}",
+                f"Expected a validation metric as {{knob}} with ema, val_{self.monitor}: the"
+                f" trained weights are not the ones that are kept. Received: {self.monitor}",
                 knob="monitor",
             )
 
     def _convert(self, name: str, annotation: str) -> None:
         value = getattr(self, name)
         if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-            value = value.item()  # a NumPy scalar, as notebooks have them
+            value = value.item()  # a NumPy scalar, common in notebooks
         if not isinstance(value, bool):
             if annotation == "str" and isinstance(value, (int, os.PathLike)):
                 value = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
@@ -261,7 +261,7 @@ class Recipe:
             if name not in known:
                 raise UsageError(
                     f"Unknown recipe knob {name!r}.{did_you_mean(name, known)}"
-                    " All are in help(transfer.Recipe)."
+                    " See help(transfer.Recipe)."
                 )
         return cls(**values)
 

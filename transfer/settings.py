@@ -9,32 +9,32 @@ from dataclasses import dataclass
 class Settings:
     """What a run does. `transfer.training.settle` makes them once; run.json stores them.
 
-    From then on nobody reads the recipe: training, resuming and the report read this record.
-    There is nothing open in it. In run directories of older versions, what was not recorded is
-    taken from the recipe, and a word may still be ``auto``.
+    Training, resuming and the report read this record, not the recipe, and no field is open. In
+    run directories of older versions, values that were not recorded are taken from the recipe,
+    and some may still be ``auto``.
 
     Attributes:
         backbone: Name in the registry.
-        pretrained: Whether the backbone starts from weights that were trained before. If not, all
-            of it is trained from scratch.
+        pretrained: Whether the backbone starts from pretrained weights. If not, all of it is
+            trained from scratch.
         image_size: Side of the square input in pixels.
         resize: ``stretch``, ``crop`` or ``pad``.
         head: Head spec, see `transfer.networks.head.parse_head`.
         augment: Augmentation spec, see `transfer.images.augment.parse_augment`.
         views: Augmented views of each training image whose features are computed, in addition to
             the image itself.
-        least_views: What a time limit may lower `views` to.
-        most_views: What it may raise them to.
-        solve_on_views: Whether a solved head learns from the views too.
+        least_views: Lower bound of `views` under a time limit.
+        most_views: Upper bound.
+        solve_on_views: Whether a solved head is fitted to the views too.
         unfreeze: ``none``, ``all``, the number of blocks from the top, or the name of the lowest
             layer that is trained.
         cut: Layer whose activations are computed once and kept for fine-tuning; ``""`` where the
             whole network runs in every step.
-        head_epochs: Maximum number of epochs for a head that is trained and not solved.
+        head_epochs: Maximum number of epochs for a head that is trained rather than solved.
         head_patience: Epochs without improvement before its training stops.
         head_learning_rate: Its peak rate.
         epochs: Maximum number of epochs of fine-tuning; 0 for the head alone.
-        most_epochs: What a time limit may raise `epochs` to.
+        most_epochs: Upper bound of `epochs` under a time limit.
         patience: Epochs without improvement before fine-tuning stops.
         learning_rate: Peak rate of fine-tuning.
         optimizer: ``adam``, ``adamw`` or ``sgd``.
@@ -42,15 +42,15 @@ class Settings:
         layer_decay: Factor of the rate from block to block, from the head down.
         weight_decay: See `transfer.recipe.Recipe`.
         label_smoothing: Share of each target spread over all classes, 0 to 1.
-        clip_norm: Largest global norm of the gradients; 0 for no limit.
+        clip_norm: Maximum global norm of the gradients; 0 for no limit.
         ema: Momentum of the average of the weights; 0 for none.
         mix: ``none``, ``mixup``, ``cutmix`` or ``both``.
         interpolate: Whether points between the head's and the last weights are candidates.
-        accumulate: Batches whose gradients make one update.
+        accumulate: Batches whose gradients are accumulated for one update.
         batch_size: Images per step.
         engine: ``keras`` or ``openvino``: what runs the frozen network.
-        engine_required: Whether the recipe names that engine. If not, Keras steps in where it
-            fails.
+        engine_required: Whether the recipe names that engine. If not, Keras replaces it where
+            it fails.
         precision: ``f32`` or ``bf16``.
         mixed_precision: Whether fine-tuning computes in float16.
         monitor: Key of `transfer.recipe.MONITORS` by which the best epoch is chosen.
@@ -59,7 +59,7 @@ class Settings:
         val: Share of a fold's training images by which its best epoch is chosen.
         folds: Folds of the cross-validation; 0 for none.
         folds_finetune: Whether each fold is fine-tuned too.
-        seconds: About how long the run takes; 0 for no limit.
+        seconds: Approximate time for the run; 0 for no limit.
         seed: Seed of shuffling, augmentation and initial weights.
         deterministic: Whether only operations are used that give the same bits every time.
     """

@@ -85,12 +85,12 @@ def main() -> None:
 
 
 def share(figures: dict[str, float], engine: str, both: str) -> float:
-    """Return how much of what decoding and the engine alone allow is reached together."""
+    """Return the combined rate as a share of that of decoding and engine one after the other."""
     return figures[both] * (1 / figures["decode"] + 1 / figures[engine])
 
 
 def rate(batches: Iterable[tf.Tensor], step: Callable[[tf.Tensor], object]) -> float:
-    """Return images per second over all batches, from the first file on; `step` runs warm."""
+    """Return images per second over all batches, from the first file on, after a warm-up."""
     step(next(iter(batches)))
     count, started = 0, time.perf_counter()
     for images in batches:

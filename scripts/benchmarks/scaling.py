@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def generate(folder: Path, count: int) -> None:
-    """Write photos of 128 x 96 pixels; a comment in each makes its bytes its own."""
+    """Write photos of 128 x 96 pixels; a comment in each makes its bytes unique."""
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(50):

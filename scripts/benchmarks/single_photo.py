@@ -2,8 +2,8 @@
 
     python scripts/benchmarks/single_photo.py DATA [--backbone mobilenetv2] [--weights PATH]
 
-DATA is a folder with one folder of photos per class. A head is trained on 40 of them, and the run
-is asked for one photo after the other: with the photo already decoded, then from its file.
+DATA is a folder with one folder of photos per class. A head is trained on 40 of them, and
+then photos are predicted one by one: first already decoded, then from their files.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def row(engine: str, run: Any, files: Sequence[Path]) -> str:
 
 
 def times(ask: Callable[[Any], object], questions: Sequence[Any]) -> float:
-    """Return the median time of one call in ms, after a first pass that nobody measures."""
+    """Return the median time of one call in ms, after a first pass that is not measured."""
     seconds = []
     for question in [*questions, *questions]:
         start = time.perf_counter()

@@ -80,7 +80,7 @@ def runs(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
     computed = json.loads((scratch / "again" / "run.json").read_text())["features"]["computed"]
     yield ""
     photos = len(list(changed.rglob("*.jpg")))
-    yield f"After one photo of {photos:,} changed, features are computed of {computed}."
+    yield f"After one of {photos:,} photos changed, the features of {computed} are computed."
 
 
 def budget(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
@@ -173,7 +173,7 @@ TABLES: dict[str, Any] = {
 
 
 def finetune(data: Path, output: Path, *options: str) -> float:
-    """Run the command; return its wall time in seconds, from the start of the process on."""
+    """Run the command; return its wall time in seconds, from the start of the process."""
     return timed([*TRANSFER, "finetune", str(data), "-o", str(output), *options])
 
 

@@ -43,7 +43,7 @@ class Toy:
     Args:
         arguments: Of the command.
         before: Python code that runs first.
-        knobs: The toy's, beside what `KNOBS` says; None gives none at all.
+        knobs: The toy's, in addition to `KNOBS`; None for none at all.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Toy:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Toy]]:
-    """Return what starts a `Toy`; none outlives the test."""
+    """Return a function that starts a `Toy`; none outlives the test."""
     toys: list[Toy] = []
 
     def make(*arguments: object, **options: Any) -> Toy:
@@ -108,7 +108,7 @@ def start() -> Iterator[Callable[..., Toy]]:
 def stopped(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos, and a run on them that Ctrl-C stopped after some epochs.
 
-    Its validation figures get no better after the first: it ends when its patience does.
+    Its validation metrics do not improve after the first: it ends when its patience does.
     """
     root = tmp_path_factory.mktemp("stopped")
     shutil.copytree(trained.info.data, root / "photos")

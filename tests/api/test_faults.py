@@ -46,7 +46,7 @@ def fill(disk: Path) -> None:
 @pytest.mark.parametrize(
     "knobs",
     [
-        {"monitor": "val_accuracy", "learning_rate": 1e-9},  # history.csv is what does not fit
+        {"monitor": "val_accuracy", "learning_rate": 1e-9},  # history.csv does not fit
         pytest.param({"monitor": "loss"}, marks=pytest.mark.slow),  # or model.keras
     ],
 )
@@ -126,7 +126,7 @@ def test_a_rate_that_explodes_ends_the_epoch_that_it_is_in(
             folder, output=path, backbone=toy, head_epochs=2, batch_size=2, learning_rate=1e38
         )
     rows = read_csv(path / "history.csv")
-    assert {row["phase"] for row in rows} == {"head"}  # not even the validation was waited for
+    assert {row["phase"] for row in rows} == {"head"}  # not even the validation was run
     saved = load_state(path)
     assert saved is not None
     assert saved.epoch == 0

@@ -1,4 +1,4 @@
-"""Runs that were really killed, and taken up again."""
+"""Runs that are really killed, and resumed."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def test_patience_goes_on_from_the_older_state_where_the_newer_is_spoiled(
     saved.file.write_bytes(saved.file.read_bytes()[:1000])
     weights = keras.models.load_model(half / "model.keras", compile=False).get_weights()
     run = transfer.resume(half)
-    assert f"going on from the other, saved after epoch {saved.epoch - 1}" in caplog.text
-    assert f"Resuming after epoch {saved.epoch - 1} of at most 500" in caplog.text
+    assert f"resuming from the other, saved after epoch {saved.epoch - 1}" in caplog.text
+    assert f"Resuming fine-tuning after epoch {saved.epoch - 1} of at most 500" in caplog.text
     rows = [row for row in read_csv(half / "history.csv") if row["phase"] == "finetune"]
     assert [int(row["epoch"]) for row in rows] == list(range(1, 82))  # the first and 80 no better
     assert run.info.status == "done"
     assert run.info.phase_kept == "head"
     kept = keras.models.load_model(half / "model.keras", compile=False).get_weights()
-    for one, other in zip(weights, kept, strict=True):  # nothing worse was put in its place
+    for one, other in zip(weights, kept, strict=True):  # not replaced by anything worse
         np.testing.assert_array_equal(one, other)
     assert not list(half.glob("state*"))
     files = {file.name: file.stat().st_mtime_ns for file in half.iterdir()}
@@ -173,13 +173,13 @@ def test_another_engine_and_other_versions_are_told(
     assert "may differ" not in caplog.text
     Run(half).update(features=FeatureInfo(0, 9, "another", "f32"), versions={})
     transfer.resume(half)
-    assert "The features were computed by another and are now by" in caplog.text
+    assert "The features were computed by another, and from now on by" in caplog.text
     assert "The versions were {} and are" in caplog.text
 
 
 @pytest.mark.case("T12")
 def test_other_options_are_refused(half: Path) -> None:
-    hint = r"--backbone is 'toy' there, not 'vgg16'; --epochs is .*, not 3"
+    hint = r"--backbone is 'toy' in the run, not 'vgg16'; --epochs is .*, not 3"
     with pytest.raises(UsageError, match=hint):
         transfer.resume(half, backbone="vgg16", epochs=3, batch_size=8)
 
@@ -198,7 +198,7 @@ def kill_until_done(start: Start, folder: Path, path: Path, kills: int, seed: in
     rng = np.random.default_rng(seed)
     toy = start("finetune", folder, "-o", path, knobs=DETERMINISTIC)
     done = 0
-    while done < kills and toy.wait_for("Resuming after" if done else "Head fitted"):
+    while done < kills and toy.wait_for("Resuming fine-tuning" if done else "Head fitted"):
         time.sleep(rng.uniform(0, 3))
         if toy.end(signal.SIGKILL) != -signal.SIGKILL:
             break
@@ -226,7 +226,7 @@ def test_killed_and_resumed_is_as_if_never_killed(
     (killed / ".tmpx-model.keras").write_text("what a kill leaves")
     toy = start("finetune", "--resume", killed)
     assert toy.end() == 0, toy.said
-    assert "Resuming after epoch" in toy.said
+    assert "Resuming fine-tuning after epoch" in toy.said
     assert outcome(killed) == outcome(whole)
     assert {item.name for item in killed.iterdir()} == {item.name for item in whole.iterdir()}
     assert Run(killed).info.resumed == 1
@@ -262,7 +262,7 @@ def test_killed_around_the_choice_it_is_made_as_if_never_killed(
         assert (Run(path).info.choice is not None) is (moment == "after")
         toy = start("finetune", "--resume", path)
         assert toy.end() == 0, toy.said
-        assert "Resuming after epoch 4 of at most 4" in toy.said
+        assert "Resuming fine-tuning after epoch 4 of at most 4" in toy.said
         assert outcome(path) == outcome(tmp_path / "whole")
 
 
@@ -280,4 +280,4 @@ def test_twenty_kills_at_random_moments(
         kills += kill_until_done(start, folder, path, min(7, 20 - kills), seed=number)
         assert outcome(path) == outcome(tmp_path / "whole")
         number += 1
-    assert number <= 10  # or hardly any was killed in time
+    assert number <= 10  # otherwise hardly any was killed in time

@@ -109,7 +109,7 @@ def test_activations_beyond_float16_do_not_end_a_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The run goes on as with --trunk-cache 0, though nobody asked for float16."""
+    """The run continues as with --trunk-cache 0, since float16 was not requested."""
     folder = make_folder(per_class=4)
     knobs = {"backbone": toy, "unfreeze": "1", "views": 0, "epochs": 1, "augment": "none"}
     monkeypatch.setattr("transfer.features.extract.LARGEST", 1e-6)

@@ -116,13 +116,13 @@ def test_predict_names_what_it_cannot_read(
     assert out.startswith(f"{folder}/red/0.png: ")
     assert "bad.jpg" in err
     assert "no.jpg" in err
-    assert "2 of the pictures could not be read" in err
+    assert "2 of the images could not be read" in err
     before = Path("out.csv")
     before.write_text("of an earlier run")
     for form in ("table", "csv", "json"):
         code, out, err = command("predict", "run", "no.jpg", "-o", "out.csv", "--format", form)
         assert (code, out) == (2, "")
-        assert "None of the pictures could be read: nothing is written" in err
+        assert "None of the images could be read: nothing was written" in err
         assert before.read_text() == "of an earlier run"
     assert command("predict", "run", "no.jpg", "--format", "json")[:2] == (2, "")
 
@@ -131,7 +131,7 @@ def test_predict_names_what_it_cannot_read(
 def test_predict_says_that_it_takes_files(run: transfer.Run, command: Command, source: str) -> None:
     code, _, err = command("predict", "run", source)
     assert code == 2
-    assert f"Expected files and folders of pictures. Received: '{source}'" in err
+    assert f"Expected files and folders of images. Received: '{source}'" in err
     assert "transfer prepare SOURCE DEST" in err
     assert "is missing" not in err
 
@@ -150,7 +150,7 @@ def test_predict_takes_the_format_from_the_suffix(
 def test_json_comes_in_whole_lines(
     run: transfer.Run, make_folder: Callable[..., Path], command: Command
 ) -> None:
-    """A warning on the same terminal would stand in the line otherwise."""
+    """Otherwise a warning on the same terminal would end up inside a line."""
     folder = make_folder(per_class=1)
     _, out, _ = command("predict", "run", folder, "--format", "json")
     lines = out.splitlines()
@@ -248,7 +248,7 @@ def test_the_recipe_names_options(command: Command, option: str, value: str) -> 
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ("finetune x --gpu 0", "It runs on the GPU that TensorFlow sees; the variable"),
+        ("finetune x --gpu 0", "It runs on the GPU that TensorFlow finds; set CUDA"),
         ("finetune x --exist-ok", "Each run gets a new directory; --output names one."),
         ("finetune x --project y", "Did you mean '--output'?"),
         ("finetune x --verbose", "Did you mean '--debug'?"),
@@ -452,7 +452,7 @@ def test_every_default_is_shown(command: Command) -> None:
     _, out, _ = command("finetune", "--help")
     words = " ".join(out.split())
     assert words.count("[default: 0]") == 2  # of --folds and --seed
-    assert words.count("settles views and epochs. [default: none]") == 1
+    assert words.count("sets views and epochs. [default: none]") == 1
     _, out, _ = command("predict", "--help")
     assert "Usage: transfer predict [OPTIONS] RUN PATH...\n" in out
     assert "Classes per image. [default: 1]" in " ".join(out.split())

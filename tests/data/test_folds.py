@@ -28,7 +28,7 @@ def test_groups_stay_together_whatever_they_are_called() -> None:
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 40, 200)
     labels = groups % 3
-    labels[:20] = rng.integers(0, 3, 20)  # groups of two minds
+    labels[:20] = rng.integers(0, 3, 20)  # groups with images of two classes
     names = np.array([f"group {number}" for number in groups])
     fold = deal(labels, names, 4, 0)
     assert all(len(set(fold[names == name])) == 1 for name in set(names))

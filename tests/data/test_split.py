@@ -15,7 +15,7 @@ from transfer.images.folder import ImageFolder
 
 
 def made(counts: dict[str, int], splits: str = "") -> tuple[ImageFolder, dict[str, str]]:
-    """Return a folder that stands on no disk, and a digest per image."""
+    """Return a folder that exists only in memory, and a digest per image."""
     classes = tuple(sorted(counts))
     rows = [(f"{c}/{i}.jpg", n) for n, c in enumerate(classes) for i in range(counts[c])]
     paths, labels = zip(*rows, strict=True)
@@ -149,7 +149,7 @@ def test_near_duplicates_across_given_folders_leave_it_with_dedupe(said):
     assert said() == ""
     found = sides(folder, digests, groups=groups, dedupe=True)
     assert set(folder.paths) - set(found) == {"a/0.jpg", "b/4.jpg"}
-    assert "Left 1 image(s) out of train: near duplicates stand in val or test too" in said()
+    assert "Left 1 image(s) out of train: near duplicates are also in val or test" in said()
 
 
 @pytest.mark.case("D29")
@@ -228,7 +228,7 @@ class TestKnownSplits:
         found = sides(folder, digests, known=known, groups=groups)
         assert {found[f"a/{i}.jpg"] for i in range(0, 20, 2)} == {"val"}
         assert {found[f"a/{i}.jpg"] for i in range(1, 20, 2)} == {"train"}
-        groups["a/1.jpg"] = "g0"  # a group that stands on both sides already grows in train
+        groups["a/1.jpg"] = "g0"  # a group that is on both sides already grows in train
         assert {
             sides(folder, digests, known=known, groups=groups)[f"a/{i}.jpg"]
             for i in range(2, 20, 2)

@@ -103,8 +103,8 @@ def test_changed_missing_and_new_images(earlier, said, picture):
         picture(seed=1000 + i).save(folder.root / f"a/new{i}.jpg")
     known = match_sides(read_sides(file), *(again := indexed(folder.root)))
     assert known == {path: side for path, side in split_of(folder).items() if path != gone}
-    assert "1 of the 17 images of the split file are not there" in said()
-    assert "30 image(s) are new to the split file" in said()
+    assert "1 of the 17 images of the split file are missing" in said()
+    assert "30 image(s) are not in the split file" in said()
     found = split_of(assign_splits(*again, again[1], SplitOptions(val=0.3, seed=1), known))
     assert {side for path, side in found.items() if "new" in path} == {"train", "val"}
 
@@ -153,7 +153,7 @@ def test_a_broken_file_is_named_with_line_and_value(tmp_path, text, words):
 def test_a_file_of_other_images(earlier, tmp_path):
     folder, digests, _ = earlier
     (tmp_path / "s.csv").write_text("path,split\nz/1.jpg,val\n")
-    with pytest.raises(DataError, match=r"knows none of the 17 images in .*It names 'z/1\.jpg'"):
+    with pytest.raises(DataError, match=r"lists none of the 17 images in .*such as 'z/1\.jpg'"):
         match_sides(read_sides(tmp_path / "s.csv"), folder, digests)
 
 

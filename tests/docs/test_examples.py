@@ -50,7 +50,7 @@ def commands(text: str) -> list[list[str]]:
 def at_toy_size(words: list[str]) -> list[str]:
     """Return a command with the options that make a training small."""
     options = {"finetune": TOY, "lr-find": {"--views": "0", "--unfreeze": "1"}}.get(words[0], {})
-    if SCRATCH & set(words):  # they have nothing to freeze
+    if SCRATCH & set(words):  # these have nothing to freeze
         options = {key: value for key, value in options.items() if key != "--unfreeze"}
     return words + [word for key in options if key not in words for word in (key, options[key])]
 

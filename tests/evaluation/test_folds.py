@@ -52,5 +52,5 @@ def test_the_page_and_the_line_say_of_what_it_is_an_estimate(
     assert "not of the saved model" in page
     assert ("recipe without its fine-tuning, not of" in page) is (phase == "head")
     line = describe_folds(asdict(run.info.folds))
-    assert line.startswith("Folds:  accuracy 0.778 on 9 images, each judged by a")
+    assert line.startswith("Folds:  accuracy 0.778 on 9 images, each predicted by a")
     assert ("head on frozen features" in line) is (phase == "head")

@@ -47,7 +47,7 @@ def test_flipped_labels_are_found_counted_and_set_right() -> None:
 
 
 def test_each_image_is_judged_by_what_has_not_seen_it() -> None:
-    rng = np.random.default_rng(0)  # noise: whoever has seen it would be right
+    rng = np.random.default_rng(0)  # noise: a model that was trained on it would be right
     vectors = rng.normal(0, 1, (60, 400)).astype(np.float32)
     labels = rng.permutation(np.repeat([0, 1], 30))
     judged = predict_out_of_fold(vectors, labels, 2)
@@ -106,7 +106,7 @@ def test_neighbours_vote_but_not_on_their_copies(monkeypatch: pytest.MonkeyPatch
 
 
 def test_only_others_vote() -> None:
-    """Fewer than ten others are all that vote, and nobody votes where there are none."""
+    """With fewer than ten others, all of them vote; without others, nobody does."""
     vectors, labels = np.eye(4, dtype=np.float32) + 0.1, np.array([0, 0, 1, 1])
     shares = neighbour_shares(vectors, labels, 2)
     np.testing.assert_allclose(shares, [[1 / 3, 2 / 3]] * 2 + [[2 / 3, 1 / 3]] * 2, rtol=1e-6)

@@ -44,7 +44,7 @@ TOY: dict[str, Any] = {
 def material(
     vectors: np.ndarray, labels: np.ndarray, groups: np.ndarray, known: int, **knobs: Any
 ) -> Material:
-    """Make features of a network that is not there: `known` training images, then validation."""
+    """Make features of an imaginary network: `known` training images, then validation images."""
     names = ["train"] * known + ["val"] * (len(labels) - known)
     paths = tuple(f"{split}/{i}.png" for i, split in enumerate(names))
     images = ImageFolder(Path("/no"), CLASSES, paths, tuple(labels.tolist()), tuple(names))
@@ -157,7 +157,7 @@ def test_rows_are_read_when_they_are_asked_for() -> None:
 
 
 def unnamed(input_shape: tuple[int, int, int]) -> keras.Model:
-    """A network whose layers Keras names anew each time that it is built."""
+    """A network whose layers get new names from Keras in each build."""
     image = keras.Input(input_shape)
     x = image
     for filters in (8, 8):
@@ -189,13 +189,13 @@ def test_fine_tuning_in_each_fold_is_more_than_the_head(
     assert tables[0] != tables[1]
     models = [keras.models.load_model(run.path / "model.keras") for run in (head, whole)]
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)  # the run's own is left alone
+        np.testing.assert_allclose(one, other, atol=1e-5)  # the run's own is unchanged
 
 
 def test_networks_from_scratch_are_trained_whole_or_refused(
     make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(  # between random weights and others there is no point worth keeping
+    monkeypatch.setattr(  # no point between random and trained weights is worth keeping
         "transfer.experiments.cross_validation.keep_the_best", None
     )
     folder, knobs = make_folder(), {"backbone": "dnn", "image_size": 16, "epochs": 2, "folds": 2}

@@ -40,7 +40,7 @@ def test_a_loss_that_starts_low_suggests_half_of_what_it_bears() -> None:
     for seed in range(5):
         noise = np.random.default_rng(seed).lognormal(0, 0.4, STEPS)
         found = solved * noise + np.where(decades > -3, 10 ** (decades + 3), 0)
-        found[60] = 5.0  # one bad batch at 7e-4, of which the next ones do not know
+        found[60] = 5.0  # one bad batch at 7e-4, which does not affect the next ones
         curve = read_curve(RATES, found, GUESSING)
         assert curve.limit is not None
         assert 5e-4 < curve.limit < 3e-3

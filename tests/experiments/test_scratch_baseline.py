@@ -113,7 +113,7 @@ def test_it_ends_when_its_time_is_over(
     monkeypatch.setattr(scratch_baseline, "MINUTES", 0.0)
     measured = measure_from_scratch(folds, recipe())
     assert len(measured.right) == len(folds[0].select("test"))  # one fold, whatever it takes
-    assert "minutes are over: the training ended in epoch 1. dnn may be better" in caplog.text
+    assert "minutes are over: the training ended in epoch 1. dnn may do better" in caplog.text
 
 
 def test_a_loss_that_is_no_number_is_told(folds: list[Dataset]) -> None:

@@ -43,7 +43,7 @@ ABOUT = {"backbone": "toy", "weights": "0" * 64}
 
 
 class Counter:
-    """Counts the engines that are made and the images that they run; they run all the same."""
+    """Counts the engines that are made and the images that they run, and still runs them."""
 
     def __init__(self) -> None:
         self.engines = self.images = 0
@@ -396,7 +396,7 @@ def test_a_kill_in_the_middle_of_writing_leaves_a_valid_cache(
     space = Space(features_dir(), {"number": 1})
     assert len(list(space.path.iterdir())) == 4  # the good shard, what is torn, and space.json
     assert rows_of(space) == {"b" * 64: [1.0] * 4}
-    assert len(list(space.path.iterdir())) == 4  # it might be another run that is at it
+    assert len(list(space.path.iterdir())) == 4  # another run might be writing it
     monkeypatch.setattr(store, "ORPHANED", -1.0)
     assert rows_of(space) == {"b" * 64: [1.0] * 4}
     assert len(list(space.path.iterdir())) == 3
@@ -467,7 +467,7 @@ def test_another_head_and_another_rate_need_no_inference(
     run = finetune(folder, tmp_path / "1", weights[0])
     assert run.info.features == FeatureInfo(0, 12, "keras", "f32")
     assert "Features of 12 images: 0 from the cache, 12 computed" in caplog.text
-    assert counter.take() == (1, 6 * 2 + 6)  # of the prediction afterwards nothing is kept
+    assert counter.take() == (1, 6 * 2 + 6)  # nothing is kept of the prediction afterwards
     again = finetune(folder, tmp_path / "2", weights[0])
     assert again.info.features == FeatureInfo(12, 0, "keras", "f32")
     head = again.info.phases["head"]["val_loss"]

@@ -1,4 +1,4 @@
-"""What is read from the cache is checked; what is damaged is computed again."""
+"""Features read from the cache are verified; damaged ones are computed again."""
 
 from __future__ import annotations
 

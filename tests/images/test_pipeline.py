@@ -37,7 +37,7 @@ def batches(folder, *, order="listed", epochs=range(1), weights=None, labels=Tru
 
 
 def everything(dataset) -> list[np.ndarray]:
-    """Return what a dataset of tuples gives, joined."""
+    """Return the batches of a dataset of tuples, joined."""
     return [np.concatenate(column) for column in zip(*dataset.as_numpy_iterator(), strict=True)]
 
 

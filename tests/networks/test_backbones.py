@@ -1,4 +1,4 @@
-"""The registry: what it says of itself, and (slow) whether Keras agrees."""
+"""The registry: its records, and (slow) whether Keras agrees with them."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_row_is_true_and_the_whole_model_survives_saving(
     assert "Lambda" not in model.to_json()
     del model, network
     again = keras.models.load_model(tmp_path / "model.keras")
-    (tmp_path / "model.keras").unlink()  # pytest keeps its folders, and all are gigabytes
+    (tmp_path / "model.keras").unlink()  # pytest keeps its folders, which would add up to gigabytes
     assert np.abs(np.asarray(again(x)) - expected).max() <= 1e-6
 
 

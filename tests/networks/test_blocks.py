@@ -49,7 +49,7 @@ def residual() -> Any:
     gate = layers.Dense(4, activation="sigmoid", name="excite")(gate)
     x = layers.Multiply(name="gated")([x, gate])
     x = conv(x, "b")
-    x = x + body  # an operation that is no layer
+    x = x + body  # an operation that is not a layer
     x = layers.BatchNormalization(name="norm")(x)
     return keras.Model(image, x, name="residual")
 
@@ -181,7 +181,7 @@ def test_both_parts_together_are_the_whole(make: Any) -> None:
     for cut in find_cuts(model):
         trunk, top = split_at(model, cut)
         np.testing.assert_array_equal(np.asarray(top(trunk(x))), expected)
-    again, _ = split_at(model, find_cuts(model)[2])  # layers that have been shared many times
+    again, _ = split_at(model, find_cuts(model)[2])  # layers that are shared many times
     assert find_cuts(model)[:3] == find_cuts(again)
 
 

@@ -109,7 +109,7 @@ def test_random_weights_alone_are_not_pretrained(origin: str) -> None:
 
 
 def test_random_weights_are_no_remedy(toy: Backbone) -> None:
-    """`--weights none` in place of missing weights would train on noise."""
+    """`--weights none` instead of missing weights would train on noise."""
     for backbone, spec in ((get_backbone("vgg16"), "bundled"), (toy, "imagenet")):
         with pytest.raises(UsageError) as error:
             locate(backbone, spec)
@@ -343,7 +343,7 @@ def test_a_layer_that_the_file_passes_over_is_noticed(tmp_path: Path) -> None:
     import h5py
     import keras
 
-    class Nested(keras.layers.Layer):  # Keras skips such lists where an older file lacks them
+    class Nested(keras.layers.Layer):  # Keras skips such lists if an older file lacks them
         def __init__(self) -> None:
             super().__init__(name="nested")
             self.groups = [[keras.layers.Dense(4, name="inner")]]
@@ -373,7 +373,7 @@ def test_weights_yet_to_be_downloaded_are_refused(toy: Backbone) -> None:
 
 
 def save_legacy(model: Any, path: Path) -> None:
-    """Write the HDF5 layout of Keras 1 and 2, in which all official files are."""
+    """Write the HDF5 layout of Keras 1 and 2, which all official files have."""
     import h5py
     from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 

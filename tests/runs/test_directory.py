@@ -47,7 +47,7 @@ def test_a_directory_with_nothing_but_a_dead_lock_counts_as_empty(tmp_path: Path
     with pytest.raises(RunError, match=r"not empty.*--output; nothing was changed"):
         check_output(tmp_path)
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(RunError, match=r"not empty.*--output, or go on with --resume"):
+    with pytest.raises(RunError, match=r"not empty.*--output, or continue with --resume"):
         check_output(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""run.json: typed, versioned, and read where an older version wrote it."""
+"""run.json: typed, versioned, and readable if an older version wrote it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_an_older_run_is_read_and_said(run: Run, said: Callable[[], str]) -> Non
     assert info.choice is not None
     assert info.choice.kept == "epoch 7"
     assert (info.error, info.bad) == ("", (("ants/1.jpg", "is empty."),))
-    run.update(resumed=2)  # and it becomes one of today's
+    run.update(resumed=2)  # writes the current schema
     assert run.records_settings
     assert run.info.settings == settings
 
@@ -109,7 +109,9 @@ def test_an_older_run_that_hardly_began(run: Run) -> None:
 
 def test_a_newer_run_is_refused(run: Run) -> None:
     write(run, {"schema": SCHEMA + 1})
-    with pytest.raises(RunError, match=r"run\.json is of a newer version.*Update the package"):
+    with pytest.raises(
+        RunError, match=r"run\.json was written by a newer version.*Update the package"
+    ):
         _ = run.info
 
 

@@ -27,7 +27,7 @@ COUNTS = {"cat": 90, "dog": 10}
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Run]:
-    """Return a maker of runs that say no more than what they were trained with."""
+    """Return a maker of runs that record only what they were trained with."""
 
     def make(counts: dict[str, int] = COUNTS, balance: str = "weights") -> Run:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
@@ -149,7 +149,7 @@ def test_a_run_that_does_not_say_how_it_was_trained(
 
 
 def test_bayes_is_met_and_calibrated(make: Callable[..., Run]) -> None:
-    """The posterior of two exponential distributions is known, and nothing is left to luck.
+    """The posterior of two exponential distributions is known, and nothing is random.
 
     Points are their quantiles. The log odds of means 1 and 3 are 2/3 x - ln 3, plus those of the
     prior: a linear head can learn them.
@@ -272,5 +272,5 @@ def test_the_command_writes_corrected_csv(
         ] * 3
     done = CliRunner().invoke(command, ["evaluate", str(run.path), *prior])
     assert done.exit_code == 0, done.output
-    assert "By the given prior: accuracy 1.000 -> 0." in done.output
+    assert "With the given prior: accuracy 1.000 -> 0." in done.output
     assert transfer.Run(run.path).metrics["accuracy"] == 1.0

@@ -16,7 +16,7 @@ from transfer.errors import DataError, RunError, UsageError
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run on photographs of noise whose classes sort unlike their numbers."""
+    """A run on noise, with classes whose sorted order differs from their numbers."""
     from transfer.networks.backbones import register_backbone
 
     def network(input_shape: tuple[int, int, int]):  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ def test_it_averages_inside_a_bin() -> None:
 
 
 def test_bins_are_open_on_the_left() -> None:
-    """10/15 is the end of its bin, and what is a little more opens the next one."""
+    """10/15 is the end of its bin; anything above it is in the next one."""
     edge = 10 / 15
     rows = np.array([[edge - 0.01, 0.0], [edge + 0.01, 0.0], [1.0, 0.0]])
     gaps = (1 - (edge - 0.01), edge + 0.01, 0.0)

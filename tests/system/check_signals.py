@@ -1,4 +1,4 @@
-"""Signals that a process really sends itself."""
+"""Signals that a process sends to itself."""
 
 from __future__ import annotations
 

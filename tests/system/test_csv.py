@@ -21,7 +21,7 @@ def test_our_own_tables_come_back_and_no_cell_is_a_formula(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("cell", ODD)
 def test_a_row_that_is_written_alone_is_one_row_for_every_reader(cell: str, tmp_path: Path) -> None:
-    """The csv module leaves a carriage return bare, and its strict reader refuses that."""
+    """The csv module does not quote a carriage return, and its strict reader refuses that."""
     (tmp_path / "a.csv").write_text("h,n\n" + csv_line([cell, 1.5]), encoding="utf-8", newline="")
     assert [row["h"] for row in read_csv(tmp_path / "a.csv")] == [cell]
     _, rows = read_cells(tmp_path / "a.csv")

@@ -1,4 +1,4 @@
-"""Downloads against a server that does not mean well."""
+"""Downloads from a hostile server."""
 
 from __future__ import annotations
 

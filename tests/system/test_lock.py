@@ -1,4 +1,4 @@
-"""One holder per directory, however the last one ended."""
+"""One holder per directory, no matter how the last one ended."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def finish(*processes: subprocess.Popen[str]) -> None:
 
 @pytest.fixture(params=["", "elsewhere"])
 def holder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process, of this host or by the name of another one, that holds `tmp_path`."""
+    """A process, of this host or under the name of another one, that holds `tmp_path`."""
     process = start(tmp_path, request.param)
     assert first_word(process) == "held"
     yield process
@@ -146,7 +146,7 @@ def test_of_threads_at_once_one_holds(tmp_path: Path) -> None:
 
 
 def test_looking_never_refuses_a_holder(tmp_path: Path) -> None:
-    """Looking takes the lock for an instant, which a training waits out."""
+    """A check takes the lock for an instant, and a training waits for its end."""
     stop = threading.Event()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""Signals in a process of their own, since they are for all of it: see check_signals.py."""
+"""Signals in a separate process, since they affect all of it: see check_signals.py."""
 
 from __future__ import annotations
 

@@ -83,8 +83,8 @@ def test_epochs_that_fit() -> None:
 @pytest.mark.parametrize(
     ("plan", "line"),
     [
-        ((3, 2, 59.6), "60 s are left: 3 epochs on 2 views and the photos themselves"),
-        ((1, 1, 9), "9 s are left: 1 epoch on 1 view and the photos themselves"),
+        ((3, 2, 59.6), "60 s are left: 3 epochs on 2 views and the original photos"),
+        ((1, 1, 9), "9 s are left: 1 epoch on 1 view and the original photos"),
         ((3, None, 60), "60 s are left: 3 epochs"),
         ((3, 0, 60), "60 s are left: 3 epochs"),
         ((0, 2, -4), "0 s are left, too few for fine-tuning: only the head is trained."),
@@ -138,13 +138,13 @@ def test_measuring_moves_nothing_and_leaves_nothing(
     assert CLOSING < costs.closing < CLOSING + 60
     assert costs.cached == 0
     again = measure_costs(setup, 9, PLENTY)
-    assert again.cached == 0  # measuring has put nothing into the cache
+    assert again.cached == 0  # measuring stores nothing in the cache
     if cached:
         setup.features_of(setup.dataset.train.images, views=2)
         setup.features_of(setup.dataset.val.images)
         warm = measure_costs(setup, 9, PLENTY)
         assert (warm.photos, warm.cached) == (0, 2)
-        assert warm.view > 0  # of those that are not there
+        assert warm.view > 0  # of those that are not cached
 
 
 def test_steps_are_measured_in_the_precision_that_trains(
@@ -213,7 +213,7 @@ def epochs_of(run: Run) -> int:
 
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> Callable[[Costs], None]:
-    """Have a run believe in some costs, whatever is measured."""
+    """Give a run fixed costs instead of measured ones."""
 
     def believe(costs: Costs) -> None:
         monkeypatch.setattr(train, "measure_costs", lambda *arguments: costs)
@@ -271,7 +271,7 @@ def test_what_is_named_or_cannot_be_is_left_alone(
     folder, time = make_folder(), {"time": f"{PLENTY:.0f}s"}
     named = finetune(folder, tmp_path / "named", views=1, **time)
     assert plan(named) == (1, 2)
-    assert "2 epochs on 1 view and the photos themselves" in said()
+    assert "2 epochs on 1 view and the original photos" in said()
     short = finetune(folder, tmp_path / "short", epochs=1, **time)
     assert plan(short) == (8, 1)
     plain = finetune(folder, tmp_path / "plain", augment="none", **time)
@@ -336,7 +336,7 @@ def test_what_was_interrupted_in_fine_tuning_keeps_its_plan(
     assert plan(Run(tmp_path / "run")) == (2, 4)
     cheap(NOTHING_FITS)
     run = transfer.resume(tmp_path / "run")
-    assert "Resuming after epoch 1 of at most 4 of fine-tuning" in said()
+    assert "Resuming fine-tuning after epoch 1 of at most 4" in said()
     assert plan(run) == (2, 4)
     assert epochs_of(run) == 4
 

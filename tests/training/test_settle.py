@@ -33,7 +33,7 @@ OWN, NONE = Weights("own"), Weights("none")
 
 
 def many(images: int, dataset: Dataset) -> Dataset:
-    """Return a dataset that pretends to have so many training images."""
+    """Return a dataset that pretends to have that many training images."""
     folder = dataset.images
     times = -(-images // len(folder.select("train")))
     train, val = folder.select("train"), folder.select("val")

@@ -50,7 +50,7 @@ def what_moved(run: Run) -> set[str]:
 def test_unfrozen_convolutions_move_and_batchnorm_does_not(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path, trunk_cache: str
 ) -> None:
-    # the monitor is one that always improves, so that the fine-tuned model is what is kept
+    # the monitor always improves, which keeps the fine-tuned model
     run = finetune(make_folder(), tmp_path / "run", trunk_cache=trunk_cache, monitor="loss")
     assert run.info.phase_kept == "finetune"
     assert what_moved(run) == {"down/kernel", "block_2/kernel"}
@@ -137,7 +137,7 @@ def test_a_training_that_diverges_is_stopped(
             make_folder(), tmp_path / "run", head="avg,8", mixed_precision="on", **{rate: 1e38}
         )
     assert caught.value.exit_code == 1
-    assert ("Or float16 is too narrow" in str(caught.value)) is (phase == "finetune")
+    assert ("If float16 is too narrow" in str(caught.value)) is (phase == "finetune")
     run = Run(tmp_path / "run")
     assert run.info.status == "failed"
     if phase == "head":

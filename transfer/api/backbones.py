@@ -33,7 +33,7 @@ class ListedBackbone:
             name: value if value is None or isinstance(value, (int, str)) else repr(value)
             for name, value in known.items()
         }
-        digest = self.backbone.weights_md5 or ""  # of either kind, told apart by its length
+        digest = self.backbone.weights_md5 or ""  # MD5 or SHA-256, distinguished by length
         path = self.weights.path
         return plain | {
             "weights_md5": digest if len(digest) == 32 else None,
@@ -61,7 +61,7 @@ class BackboneBlocks:
 
 
 def describe_backbones(pattern: str = "*") -> list[ListedBackbone]:
-    """Return every backbone whose name matches a pattern, with the place of its weights.
+    """Return every backbone whose name matches a pattern, with the location of its weights.
 
     Raises:
         UsageError: No backbone matches.
@@ -76,7 +76,7 @@ def describe_blocks(name: str, image_size: int | None = None) -> BackboneBlocks:
 
     Args:
         name: Name in the registry.
-        image_size: Side of the input in pixels; the backbone's own where not given.
+        image_size: Side of the input in pixels; the backbone's own if omitted.
 
     Raises:
         UsageError: There is no such backbone, or the size is too small for it.

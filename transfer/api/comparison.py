@@ -41,18 +41,18 @@ _WHY = "a linear head is compared on the frozen features of each backbone"
 
 @dataclass(frozen=True)
 class Compared:
-    """One backbone among those that were compared.
+    """One backbone of a comparison.
 
     Attributes:
         backbone: Its name in the registry.
         scratch: Whether it has no pretrained weights and was trained from scratch.
         image_size: Side of its input in pixels.
         accuracy: Of a linear head on its frozen features (or of the network from scratch), on
-            images that it has not seen, 0..1.
+            images that it was not trained on, 0..1.
         low: Lower end of the accuracy's 95 % interval (Wilson).
         high: Upper end.
-        images: How many images that is the accuracy on.
-        images_per_second: Of the network here, without reading the files.
+        images: Number of images that the accuracy is measured on.
+        images_per_second: Speed of the network on this machine, without reading the files.
         parameters: Number of its weights, without a head.
         megabytes: Their size as float32.
         unbeaten: Whether no other is both more accurate and faster.
@@ -85,10 +85,10 @@ def compare(
     """Compare backbones on a folder of images, without fine-tuning any.
 
     Each runs once over the images, and a linear head on its features is cross-validated in five
-    folds. The features are kept: a later `finetune` with one of them need not compute them again.
+    folds. The features are kept: a later `finetune` with one of them does not compute them again.
     Images are split as `finetune` splits them, and test images are left out: with the same ``test``
-    and ``seed``, the choice of a backbone never sees them. The regularisation is chosen on the
-    folds that are reported, so accuracies are slightly optimistic, and all of them alike.
+    and ``seed``, they do not influence the choice of a backbone. The regularisation is chosen on
+    the folds that are reported, so accuracies are slightly optimistic, all to the same degree.
 
     Networks without pretrained weights (``dnn``, ``lenet5``, ``simple-cnn``, ``small-cnn``) are
     trained whole, as `finetune` does, once per fold: in as many of the same folds as ten minutes
@@ -96,10 +96,10 @@ def compare(
 
     Args:
         data: As for `transfer.finetune`.
-        backbones: Names in the registry; all whose weights are here where not given.
+        backbones: Names in the registry; if omitted, all whose weights are on this machine.
         scratch: Add the network from scratch that suits the images: ``simple-cnn`` for small ones
             (64 pixels a side at most), ``small-cnn`` for photos.
-        output: PNG file for a chart of accuracy against speed, replaced where it exists.
+        output: PNG file for a chart of accuracy against speed, replaced if it exists.
         **knobs: Fields of `transfer.Recipe` such as ``weights``, ``image_size``, ``test`` or
             ``group_by``; those without meaning here are refused.
 
@@ -107,9 +107,9 @@ def compare(
         One record per backbone, the most accurate first.
 
     Raises:
-        UsageError: A name or knob makes no sense, or `output` is no PNG file.
+        UsageError: A name or knob is invalid, or `output` is no PNG file.
         DataError: The images cannot be used.
-        WeightsError: Weights cannot be had.
+        WeightsError: Weights are not available.
         TransferError: The training of a network from scratch diverged.
 
     Example:
@@ -130,7 +130,7 @@ def compare(
     else:
         say(
             "No test images are held out. If you mean to train with --test 0.1 later, compare with"
-            " --test 0.1 too, so that the choice of a network does not see them."
+            " --test 0.1 too, which keeps them out of the choice of a network."
         )
     if scratch:
         recipes |= _recipes([_suited(audit)], knobs)
@@ -173,7 +173,7 @@ def _is_whole(recipe: Recipe) -> bool:
 
 
 def which_is_better(records: Sequence[Compared]) -> str | None:
-    """Say in words whether the most accurate network is better, or what transfer buys.
+    """Say in words whether the most accurate network is better, or what transfer learning gains.
 
     Where some of the networks are pretrained and some from scratch, the best of both kinds are
     compared, else the best two; None where there is only one.
@@ -195,7 +195,7 @@ def _recipes(names: Sequence[str], knobs: Mapping[str, Any]) -> dict[str, Recipe
 
 
 def _suited(audit: Audit) -> str:
-    """Return the tutorial network whose images were about as large as these."""
+    """Return the tutorial network for images of about this size."""
     headers = [look.header for look in audit.looks.values() if look.header]
     side = median(max(header.width, header.height) for header in headers)
     return "simple-cnn" if side <= SMALL else "small-cnn"
@@ -207,7 +207,7 @@ def _at_hand(recipe: Recipe) -> list[str]:
     for backbone in list_backbones():
         try:
             weights = locate(backbone, recipe.weights)
-        except UsageError:  # a folder of weights that holds none of this one
+        except UsageError:  # a folder of weights that holds none for this one
             continue
         if not weights.needs_download and weights.path is not None:
             names.append(backbone.name)

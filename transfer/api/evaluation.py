@@ -1,4 +1,4 @@
-"""evaluate and report: what a run's model knows, and the page that shows it."""
+"""evaluate and report: the metrics of a run's model, and the page that shows them."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def evaluate(
 ) -> Mapping[str, Any]:
     """Evaluate a run's model on one split of its own images, or on other images.
 
-    The run's own split goes to the run directory itself; anything else, and what is corrected to a
+    Results on the run's own split go to the run directory; all others, and those corrected to a
     prior, to ``evaluations/<name>`` below it. Images are matched to the model's classes by name.
 
     Args:
         run: A run or its path.
-        data: Other images, by whatever `transfer.prepare` takes; the run's own where not given.
-        split: ``train``, ``val`` or ``test``; where not given, the run's own split, or all images
-            of `data` (its test or validation images where it has such folders).
-        prior: How frequent the classes are taken to be, as in `transfer.predict`; None is the
-            model's own answer.
-        follow_links: Take images of `data` from outside of it too.
+        data: Other images, any source that `transfer.prepare` accepts; the run's own if omitted.
+        split: ``train``, ``val`` or ``test``; if omitted, the run's own split, or all images of
+            `data` (its test or validation images if it has such folders).
+        prior: Class frequencies to correct to, as in `transfer.predict`; None leaves the model's
+            own probabilities.
+        follow_links: Take images from outside `data` too.
 
     Returns:
         The metrics, also written as metrics.json.
 
     Raises:
         DataError: There is no image to evaluate.
-        RunError: The run has no valid model, or does not tell the prior that it was trained with.
-        UsageError: `split` is no split, or `prior` makes no sense.
+        RunError: The run has no valid model, or does not record the prior it was trained with.
+        UsageError: `split` or `prior` is invalid.
     """
     run = as_run(run)
     if split is not None and split not in SPLITS:
@@ -89,7 +89,7 @@ class Subject:
         images: The images.
         split: Name of their split; ``all`` where they have none.
         leaks: Paths of those that training has seen.
-        seen: Words on what that includes.
+        seen: Words for messages on what that includes.
         caveat: Why its metrics are optimistic, from `find_caveat`; None where nothing is known.
     """
 
@@ -126,7 +126,7 @@ def _warn_of_gaps(images: ImageFolder, subject: Subject) -> None:
     present = set(images.labels)
     absent = [name for label, name in enumerate(images.classes) if label not in present]
     if absent:
-        warn(f"No images of {', '.join(map(repr, absent))}: nothing is known of these classes.")
+        warn(f"No images of {', '.join(map(repr, absent))}: these classes are not evaluated.")
     leaked = sum(path in subject.leaks for path in images.paths)
     if leaked:
         warn(
@@ -141,7 +141,7 @@ def _own_images(run: Run) -> Path:
     if not data or not Path(data).is_dir():
         raise DataError(
             f"The images of {run.path} are not where its run.json says: {data!r}."
-            " Bring them back, or name others: transfer evaluate RUN DATA"
+            " Move them back, or name others: transfer evaluate RUN DATA"
         )
     return Path(data)
 
@@ -149,7 +149,7 @@ def _own_images(run: Run) -> Path:
 def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     """Return the paths of other images that a run's training has seen, and what that includes.
 
-    Near duplicates are found where the training images are still in their place.
+    Near duplicates are found only if the training images are still in place.
     """
     root = run.info.data
     if not (run.path / "split.csv").is_file():
@@ -173,7 +173,7 @@ def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
 def _make_directory(run: Run, subject: Subject, prior: Prior | None) -> Path:
     """Make the directory of an evaluation other than the run's own, with its evaluation.json.
 
-    Two folders may have the same name, and two priors be given: each has a directory of its own.
+    Folders with the same name, and different given priors, each have a directory of their own.
     """
     name = subject.name
     about: dict[str, Any] = {"data": str(subject.images.root), "split": subject.split}
@@ -197,13 +197,13 @@ def evaluate_on(
     known: Mapping[str, np.ndarray] | None = None,
     prior: Prior | None = None,
 ) -> Mapping[str, Any]:
-    """Predict images by a run's model, and write the evaluation into a directory.
+    """Predict images with a run's model, and write the evaluation into a directory.
 
     Args:
         run: With a model.keras.
         directory: The run's own or another one.
         subject: What is evaluated.
-        known: Probabilities (classes,) of the model by path, where they are known already.
+        known: Probabilities (classes,) by path, for images that the model has predicted already.
         prior: What the probabilities are corrected to; None for the model's own.
     """
     predictions = _predict(run, subject.images, known or {})
@@ -236,7 +236,7 @@ def _predict(run: Run, images: ImageFolder, known: Mapping[str, np.ndarray]) -> 
 
 
 def report(run: RunLike) -> Path:
-    """Write the run's report.html anew from its predictions and return its path.
+    """Write the run's report.html again from its predictions and return its path.
 
     Args:
         run: A run or its path.

@@ -1,4 +1,4 @@
-"""The images of a verb: from what DATA names to a Dataset, with all that can be said before."""
+"""The images of a verb: from DATA to a Dataset, with the messages about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_images(data: str | os.PathLike[str], recipe: Recipe) -> tuple[str, Imag
 
 
 def split_images(folder: ImageFolder, audit: Audit, recipe: Recipe) -> Dataset:
-    """Return usable images with their splits, groups and leaks, as `finetune` has them."""
+    """Return usable images with their splits, groups and leaks, as `finetune` splits them."""
     return split_dataset(folder, audit, split_options(recipe))
 
 
@@ -46,7 +46,7 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
     Args:
         dataset: The images with their splits.
         recipe: The knobs.
-        drawn: Splits that were drawn at random, and not given by folders or files.
+        drawn: Splits that were drawn at random rather than given by folders or files.
     """
     counts = dataset.images.counts()
     totals = {split: sum(each.values()) for split, each in counts.items()}
@@ -57,7 +57,7 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
         return
     words = [f"Classes are uneven: {min(sizes)} to {max(sizes)} training images."]
     if recipe.monitor == "auto":
-        words.append("The best epoch is chosen by macro-F1; read it rather than accuracy.")
+        words.append("The best epoch is chosen by macro-F1; prefer it to accuracy.")
     if recipe.balance == "none":
         words.append("Consider --balance weights.")
     warn(" ".join(words))
@@ -70,6 +70,6 @@ def warn_of_few(totals: Mapping[str, int], recipe: Recipe, drawn: Collection[str
         if split in drawn and totals.get(split, total) < share * total / 2:
             warn(
                 f"{split} has {totals[split]} of {total} images, though --{split} {share:g} was"
-                " requested: small classes vary by chance. Its figures are uncertain; --folds 5"
+                " requested: small classes vary by chance. Its metrics are uncertain; --folds 5"
                 " gives better ones."
             )

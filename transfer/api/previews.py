@@ -37,13 +37,13 @@ def preview(
 ) -> Path:
     """Draw some training images of each class as the model will see them.
 
-    Beside each stand three augmented versions, the first of those that a training with the same
-    seed will see. A class whose name the font cannot draw stands as ``#3``, its place among the
+    Next to each are three augmented versions, the first ones that training with the same seed
+    will use. A class whose name the font cannot draw appears as ``#3``, its index among the
     sorted names.
 
     Args:
-        data: What `finetune` takes.
-        output: The PNG file to write; an earlier one is replaced.
+        data: As for `finetune`.
+        output: The PNG file to write, replaced if it exists.
         count: Images per class, 1 to 12.
         **knobs: Fields of `Recipe` that differ: ``augment``, ``resize``, ``image_size``,
             ``backbone``, ``seed``, ``allow_empty``, ``follow_links``.
@@ -52,7 +52,7 @@ def preview(
         The path of the file.
 
     Raises:
-        UsageError: A knob has a value that makes no sense.
+        UsageError: A knob has an invalid value.
         DataError: The images cannot be used.
 
     Example:
@@ -104,5 +104,5 @@ def _count(images: int) -> str:
 def _title(recipe: Recipe, size: int) -> str:
     seen = f"{recipe.backbone}: {size} x {size} pixels, {recipe.resize}"
     if not parse_augment(recipe.augment).keys() - {"fill"}:
-        return f"{seen}, nothing augmented"
-    return f"{seen}; each image, then {VIEWS} times augmented: {recipe.augment}"
+        return f"{seen}, no augmentation"
+    return f"{seen}; each image, then {VIEWS} augmented versions: {recipe.augment}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transfer.experiments.lr_find import RateCurve
 
 
-# Knobs that the range test replaces by its own, or never gets to.
+# Knobs that the range test overrides or never reaches.
 UNUSED = {"learning_rate", "schedule", "epochs", "patience", "interpolate", "monitor", "ema"}
 UNUSED |= {"folds", "folds_finetune", "time"}
 USED = [field.name for field in dataclasses.fields(Recipe) if field.name not in UNUSED]
@@ -35,17 +35,17 @@ def lr_find(
 
     Args:
         data: As in `transfer.finetune`.
-        recipe: Where to start from; the defaults where not given.
-        output: PNG file for the curve, replaced where it exists; none where not given.
+        recipe: Starting point; the defaults if omitted.
+        output: PNG file for the curve, replaced if it exists; none if omitted.
         **knobs: Fields of `Recipe` that differ; those of `UNUSED` are refused.
 
     Returns:
         Rates, losses and the suggestion.
 
     Raises:
-        UsageError: A knob makes no sense, nothing is fine-tuned, or `output` is no PNG file.
+        UsageError: A knob is invalid, nothing is fine-tuned, or `output` is no PNG file.
         DataError: The images cannot be used.
-        WeightsError: The backbone's weights cannot be had.
+        WeightsError: The backbone's weights are not available.
 
     Example:
         >>> rate = transfer.lr_find("data/dogs").suggestion

@@ -1,4 +1,4 @@
-"""What the verbs have in common: a recipe from knobs, checked before any image is read."""
+"""The recipe of a verb: made from knobs, and checked before any image is read."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
 
 
 def refuse_knobs(knobs: Mapping[str, Any], known: Collection[str], why: str) -> None:
-    """Raise UsageError for knobs that exist and have no meaning for a verb.
+    """Raise UsageError for knobs that exist but have no meaning for a verb.
 
     Args:
         knobs: What the user gave.
-        known: Fields of the Recipe that have one.
+        known: Fields of the Recipe that have a meaning.
         why: Ends the sentence "... has no meaning here: ".
     """
     for name in knobs:
@@ -50,7 +50,7 @@ def check_recipe(recipe: Recipe) -> Backbone:
     """Return the backbone of a recipe.
 
     Raises:
-        UsageError: Something is wrong that can be seen without images and without TensorFlow.
+        UsageError: A value is invalid, as far as this shows without images and TensorFlow.
     """
     backbone = get_backbone(recipe.backbone)
     backbone.side(recipe.image_size)

@@ -1,4 +1,4 @@
-"""resume: a run that was interrupted is finished."""
+"""resume: finish a run that was interrupted."""
 
 from __future__ import annotations
 
@@ -35,16 +35,15 @@ _SHOWN = 5
 def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Any) -> Run:
     """Finish a run that was interrupted.
 
-    Fine-tuning goes on after the last finished epoch, with the weights, optimizer, learning rate,
-    best value, patience and order of the images of that moment; the interrupted epoch is repeated.
-    With the recipe's ``deterministic`` the result is the same, bit by bit, as without the
-    interruption. A run that was interrupted before fine-tuning starts over. A finished run is left
-    as it is.
+    Fine-tuning continues after the last finished epoch, with the weights, optimizer, learning rate,
+    best value, patience and image order of that moment; the interrupted epoch is repeated. With
+    ``deterministic`` in the recipe, the result is bit for bit the same as without the interruption.
+    A run that was interrupted before fine-tuning starts over. A finished run is left unchanged.
 
     Args:
         run: A run or its path.
-        data: Where its images are now; where not given, they are where they were.
-        **knobs: Fields of `Recipe`, which have to be as in the run.
+        data: Where its images are now; if omitted, where they were.
+        **knobs: Fields of `Recipe`, which have to match the run's.
 
     Returns:
         The finished run.
@@ -88,7 +87,7 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
 
 
 def _finish(run: RunDirectory) -> None:
-    """Add what a run lacks whose training and evaluation are done."""
+    """Add the missing files of a run whose training and evaluation are done."""
     if not (run.path / "model.keras").exists():
         raise run.lacks("model.keras")
     say(f"{run.path} is finished: there is nothing to resume.")
@@ -100,8 +99,8 @@ def _finish(run: RunDirectory) -> None:
 def _settings(
     run: RunDirectory, dataset: Dataset, weights: Weights, saved: State | None
 ) -> Settings:
-    """Return the settings of a run, on the engine that there is now."""
-    import_tensorflow()  # which knows whether there is a GPU
+    """Return the settings of a run, for the engine that is available now."""
+    import_tensorflow()  # finds out whether there is a GPU
     settings = run.info.settings
     if not run.records_settings:  # of an older version
         from transfer.training.settle import settle
@@ -118,8 +117,8 @@ def _settings(
     then = run.info.features.engine if run.info.features else settings.engine
     if saved is not None and engine != then:
         warn(
-            f"The features were computed by {then} and are now by {engine}: results may differ"
-            " slightly from those of an uninterrupted run."
+            f"The features were computed by {then}, and from now on by {engine}: results may"
+            " differ slightly from those of an uninterrupted run."
         )
     return replace(settings, engine=engine)
 
@@ -127,7 +126,7 @@ def _settings(
 def _refuse_other_knobs(run: RunDirectory, knobs: Mapping[str, Any]) -> None:
     wanted, own = make_recipe(run.recipe, knobs).to_dict(), run.recipe.to_dict()
     different = [
-        f"--{name.replace('_', '-')} is {_word(own[name])} there, not {_word(wanted[name])}"
+        f"--{name.replace('_', '-')} is {_word(own[name])} in the run, not {_word(wanted[name])}"
         for name in own
         if own[name] != wanted[name]
     ]
@@ -150,7 +149,7 @@ def _find_images(run: RunDirectory, data: str | os.PathLike[str] | None) -> Path
         root = resolve(data, follow_links=run.recipe.follow_links)[0].absolute()
     if not root.is_dir():
         raise DataError(
-            f"The images of {run.path} are not in {str(root)!r}. Bring them back, or name their"
+            f"The images of {run.path} are not in {str(root)!r}. Move them back, or name their"
             f" folder: transfer finetune DATA --resume {run.path}"
         )
     return root
@@ -172,13 +171,13 @@ def _check_images(run: RunDirectory, dataset: Dataset) -> None:
         raise DataError(
             f"Cannot resume {run.path}: {len(wrong)} of its {len(images)} images in"
             f" {str(images.root)!r} are not as they were: {', '.join(wrong[:_SHOWN])}{more}."
-            f" Bring them back, or train again with: transfer finetune DATA --recipe"
+            f" Restore them, or train again with: transfer finetune DATA --recipe"
             f" {run.path / 'recipe.json'}"
         )
 
 
 def _find_state(run: RunDirectory) -> State | None:
-    """Return the state to go on from, and say which it is; None where there is none."""
+    """Return the state to resume from, and say which it is; None if there is none."""
     saved = load_state(run.path)
     if saved is None:
         say("No state was saved before the interruption: the training starts over.")
@@ -193,7 +192,7 @@ def _find_state(run: RunDirectory) -> State | None:
     best = saved.progress["best"]["best"]
     words = "" if best is None else f"; best {info.settings.monitor} {best:.4f}"
     epochs = info.settings.epochs
-    say(f"Resuming after epoch {saved.epoch} of at most {epochs} of fine-tuning{words}")
+    say(f"Resuming fine-tuning after epoch {saved.epoch} of at most {epochs}{words}")
     return saved
 
 

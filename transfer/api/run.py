@@ -1,4 +1,4 @@
-"""The public Run: a run directory with its short verbs."""
+"""The public Run: a run directory with methods to predict, evaluate and report."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Run(RunDirectory):
         *,
         prior: PriorLike | None = None,
     ) -> list[Prediction]:
-        """Classify pictures; see `transfer.predict` for the arguments.
+        """Classify images; see `transfer.predict` for the arguments.
 
         Args:
             pictures: One or several: files, folders, PIL images, or uint8 arrays (h, w, 3), RGB.
-            on_bad: ``fail`` raises at the first unreadable picture; ``skip`` warns and goes on.
-            prior: How frequent the classes are among such pictures; None for the model's own
+            on_bad: ``fail`` raises at the first unreadable image; ``skip`` warns and continues.
+            prior: How frequent the classes are among these images; None for the model's own
                 probabilities.
 
         Returns:
-            One `Prediction` (path, label, confidence, probabilities) per readable picture.
+            One `Prediction` (path, label, confidence, probabilities) per readable image.
         """
         from transfer.api.prediction import predict
 
@@ -60,7 +60,7 @@ class Run(RunDirectory):
         """Evaluate the model on one split or on other images; see `transfer.evaluate`.
 
         Args:
-            data: Other images; the run's own where not given.
+            data: Other images; the run's own if omitted.
             split: ``train``, ``val`` or ``test``.
             prior: As in `predict`.
             follow_links: Take images from outside `data` too.

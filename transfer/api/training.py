@@ -59,11 +59,11 @@ def finetune(
     pretrained weights, all of the network is trained from scratch instead.
 
     Args:
-        data: Folder with one folder per class, or with train/, val/ and test/ of such; or
-            whatever else `transfer.prepare` takes.
-        recipe: Where to start from; the defaults where not given.
+        data: Folder with one folder per class, or with train/, val/ and test/ of such folders;
+            or any other source that `transfer.prepare` accepts.
+        recipe: Starting point; the defaults if omitted.
         output: Directory of the run, new or empty; the next free ``runs/<data>-<backbone>-001``
-            where not given.
+            if omitted.
         split: Another run, or its split.csv: images listed there keep their split.
         **knobs: Fields of `Recipe` that differ, for example ``backbone="vgg16"``.
 
@@ -71,9 +71,9 @@ def finetune(
         The finished run.
 
     Raises:
-        UsageError: A knob has a value that makes no sense.
+        UsageError: A knob has an invalid value.
         DataError: The images cannot be used.
-        WeightsError: The backbone's weights cannot be had.
+        WeightsError: The backbone's weights are not available.
         TransferError: The training diverged.
 
     Example:
@@ -139,8 +139,8 @@ def run_training(
         dataset: Its images.
         weights: The backbone's.
         clock: When it should be over.
-        saved: The state to go on from, if any.
-        base: The backbone where it is built already.
+        saved: The state to resume from, if any.
+        base: The backbone, if it is built already.
     """
     run.update(status="running", error="")
     try:
@@ -149,7 +149,7 @@ def run_training(
         status = "failed" if isinstance(error, Exception) else "interrupted"
         advice = out_of_memory(error) or out_of_disk(run.path, error)
         reason = str(advice or error) if isinstance(error, Exception) else type(error).__name__
-        with suppress(OSError):  # a full disk is what may have happened
+        with suppress(OSError):  # the disk may be full
             run.update(status=status, error=reason)
         if status == "interrupted":
             say(f"To resume: transfer finetune --resume {shown(run.path)}")
@@ -185,7 +185,7 @@ def _train_and_evaluate(
 
 
 def _find_label_errors(run: RunDirectory, outcome: Outcome) -> None:
-    """Look for wrong labels among the training and validation images, where there are features."""
+    """Look for wrong labels among the training and validation images, if there are features."""
     if outcome.features is None or run.info.label_errors is not None:
         return
     setup = outcome.setup

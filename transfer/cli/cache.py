@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def cache(action: str, as_json: bool) -> None:
     """List the cached features of earlier runs, or clear them.
 
-    They spare the next run on the same images the forward passes through the frozen network.
+    With them, the next run on the same images skips the forward passes of the frozen network.
     Least recently used entries are evicted above 5 GB, or above the size in the variable
     TRANSFER_CACHE; 0 turns the cache off. The folder is ~/.cache/transfer unless the variable
     TRANSFER_CACHE_DIR names another.

@@ -16,7 +16,7 @@ from transfer.cli.options import prior_option, refuse_swapped
 @click.option(
     "--split",
     metavar="train|val|test",
-    help="Which images.  [default: test where there is one, else val; all of a DATA without]",
+    help="Which images.  [default: test if there is one, else val; all of a DATA without splits]",
 )
 @prior_option
 @click.option("--follow-links", is_flag=True, help="Take images from outside DATA too.")

@@ -40,7 +40,7 @@ HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class LazyGroup(click.Group):
-    """Imports the file of a command when the command is asked for."""
+    """Imports the module of a command on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # here, since click would make exit code 1 of it
+        except BrokenPipeError:  # here, since click would turn it into exit code 1
             _drop_output()
 
 
@@ -81,7 +81,7 @@ def transfer(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command and exit: 0 well, 1 a fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
+    """Run the command and exit: 0 ok, 1 fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("TRANSFER_DEBUG"))
     _open_streams()
@@ -105,12 +105,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Lead to nowhere what the caller has closed, or a file of ours would get its number."""
+    """Open closed standard streams on /dev/null, or one of our files would get their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
@@ -138,8 +138,8 @@ def _explain(error: BaseException) -> int:
 
 
 def _in_our_words(error: click.ClickException) -> click.ClickException:
-    """Return the error of an unknown option with a better hint than click's, which counts dashes
-    as likeness."""
+    """Return the error for an unknown option with a better hint than click's, which compares the
+    dashes too."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return error
     word, given = error.option_name.lstrip("-").replace("-", "_"), error.option_name
@@ -154,7 +154,7 @@ def _in_our_words(error: click.ClickException) -> click.ClickException:
 
 
 def _options(ctx: click.Context) -> list[str]:
-    """Return the names of the options that a command and those above it take."""
+    """Return the names of the options of a command and of its parents."""
     above = [] if ctx.parent is None else _options(ctx.parent)
     names = [
         name[2:].replace("-", "_")
@@ -166,7 +166,7 @@ def _options(ctx: click.Context) -> list[str]:
 
 
 def _advice(word: str) -> str:
-    """Return a sentence on what does here what other tools have a name for."""
+    """Return a sentence on the equivalent of another tool's name, if there is one."""
     found = ELSEWHERE.get(word, "")
     return f" {found}" if " " in found else ""
 
@@ -177,5 +177,5 @@ def _say(message: str, code: int) -> int:
 
 
 def _drop_output() -> None:
-    """Lead stdout nowhere: its reader, such as `head`, has gone."""
+    """Redirect stdout to /dev/null: its reader, such as `head`, has exited."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

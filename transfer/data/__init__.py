@@ -1,1 +1,1 @@
-"""A source of images becomes a split, audited folder."""
+"""From a source of images to an audited, split dataset."""

@@ -1,4 +1,4 @@
-"""A Dataset: indexed images with what belongs to them."""
+"""A Dataset: indexed images with their splits, digests, groups and leaks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Dataset:
         groups: Path to key of the group (near duplicates, the same patient); groups are never
             divided between splits or folds.
         leaks: Path of a val or test image to that of an image of the same group in an earlier
-            split, where folders or files gave the splits.
+            split, where folders or a split file gave the splits.
     """
 
     images: ImageFolder

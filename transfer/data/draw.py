@@ -1,4 +1,4 @@
-"""Draws the side of each group by its hash, within the bounds of `transfer.data.split`."""
+"""Assigns a side to each group by its hash, within the bounds of `transfer.data.split`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def divide(
     """Return the side, a number, of each group.
 
     Args:
-        sizes: Label to group to number of images, of what is to be divided.
-        decided: Label to side to number of images that stand there already.
+        sizes: Label to group to number of images, for the images to be divided.
+        decided: Label to side to number of images already there.
         widths: Share of each side; they sum to 1.
-        salt: What is hashed with the groups.
+        salt: String that is hashed with each group.
     """
     sides: dict[str, int] = {}
-    # A group of two classes is decided by the one with fewer groups, which has less choice.
+    # A group in two classes is placed by the class with fewer groups, which has less choice.
     for label in sorted(sizes, key=lambda label: (len(sizes[label]), label)):
         counts = Counter(decided.get(label, {}))
         for group in sizes[label].keys() & sides.keys():

@@ -14,7 +14,7 @@ FOLDS = 5
 
 
 def folds_from_scratch(dataset: Dataset, options: SplitOptions) -> list[Dataset]:
-    """Return the images once per fold of `make_folds`, for networks that are trained whole.
+    """Return the images once per fold of `make_folds`, for networks trained from scratch.
 
     Args:
         dataset: The images; their own splits are ignored.
@@ -34,8 +34,8 @@ def folds_from_scratch(dataset: Dataset, options: SplitOptions) -> list[Dataset]
             raise DataError(
                 f"Class {folder.classes[label]!r} has {count} different image(s) (near duplicates,"
                 " and those of one --group-by group, count as one); a network from scratch needs"
-                " at least 3: to train, to choose the epoch, and to be evaluated on. Add images, or"
-                " compare without it."
+                " at least 3: one each for training, choosing the epoch and evaluation. Add images,"
+                " or compare without it."
             )
     whole = replace(options, test=0.0, dedupe=False)
     folds = []
@@ -50,7 +50,7 @@ def folds_from_scratch(dataset: Dataset, options: SplitOptions) -> list[Dataset]
 def make_folds(
     labels: np.ndarray, groups: np.ndarray | None, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each of five folds, or fewer, the rows to learn from and those to be judged.
+    """Return the training rows and the held-out rows of each of five folds, or fewer.
 
     Every class is on both sides of every fold: there are no more folds than the smallest class
     has groups.
@@ -81,7 +81,7 @@ def deal(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> np.nd
 
     Args:
         labels: int64 array of shape (n,).
-        groups: array of shape (n,); rows with the same entry come into the same fold.
+        groups: array of shape (n,); rows with the same entry go into the same fold.
         count: Number of folds, 2 or more.
         seed: Another seed gives other folds.
     """
@@ -103,7 +103,7 @@ def check_folds(dataset: Dataset, count: int) -> None:
                 f"Class {known.images.classes[label]!r} has fewer than 2 different images; need 2"
                 " to cross-validate. Add some, or leave --folds out."
             )
-    needed, different = max(count, 4), len(set(own))  # 4: each fold's rest is divided once more
+    needed, different = max(count, 4), len(set(own))  # 4: the rest of each fold is divided again
     if different < needed:
         raise DataError(
             f"Expected at least {needed} different images (or groups) for {count} folds."

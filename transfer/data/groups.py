@@ -1,4 +1,4 @@
-"""Which images belong together, so that no split may divide them."""
+"""Groups of images that belong together and that no split may divide."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def group_images(
 ) -> dict[str, str]:
     """Return the key of each image's group: near duplicates and named groups, united.
 
-    A group is called by its least member: by a name where `group_by` gives it one, else by the
-    smallest digest. So the key does not depend on how near duplicates are found, and an image
-    that joins a named group does not change it; one that joins other near duplicates changes it
-    only where its digest is the smallest.
+    The key of a group is its least member: a name where `group_by` gives it one, else the smallest
+    digest. So the key does not depend on how near duplicates are found, and an image that joins a
+    named group does not change it; one that joins other near duplicates changes it only where its
+    digest is the smallest.
 
     Args:
         folder: The images.
         sha256: Digest of each image's file, by its path.
-        near: The same key for near duplicates, by path.
+        near: Key of each image's group of near duplicates, by path.
         group_by: ``"none"``; a regular expression that is searched in each path, whose first
             group (or whole match) is the group's name; or ``"FILE.csv:COLUMN"``, a file with the
-            columns path and COLUMN. Paths are relative to the folder of images, or to the file:
-            then its images are known by their bytes.
+            columns path and COLUMN. Paths are relative to the folder of images, or to the file;
+            in that case its images are matched by their bytes.
 
     Returns:
         Path to key, for each image.
 
     Raises:
-        UsageError: `group_by` is no regular expression.
+        UsageError: `group_by` is not a regular expression.
         DataError: The file cannot be read, or nothing in `folder` has a group.
     """
     names = _names(folder, sha256, group_by)
@@ -87,7 +87,7 @@ def _names(folder: ImageFolder, sha256: Mapping[str, str], group_by: str) -> Map
     else:
         pattern = _pattern(group_by)
         matches = ((path, pattern.search(path)) for path in folder.paths)
-        names = {path: {found[bool(pattern.groups)]} for path, found in matches if found}
+        names = {path: {match[bool(pattern.groups)]} for path, match in matches if match}
     names = {path: each - {"", None} for path, each in names.items() if each - {"", None}}
     if not names:
         raise DataError(
@@ -106,23 +106,23 @@ def _names_in_table(
     folder: ImageFolder, sha256: Mapping[str, str], table: Path, column: str
 ) -> dict[str, set[str]]:
     paths = set(folder.paths)
-    twins: dict[str, list[str]] = defaultdict(list)
+    copies: dict[str, list[str]] = defaultdict(list)
     for path in folder.paths:
-        twins[sha256[path]].append(path)
+        copies[sha256[path]].append(path)
     names: dict[str, set[str]] = defaultdict(set)
-    strangers = 0
+    unmatched = 0
     for _, row in read_rows(table, ("path", column)):
         path = row["path"]
         if path not in paths:
             path = path.replace("\\", "/").removeprefix("./")
         known = (
-            [path] if path in paths else twins.get(sha256_or_none(table.parent / path) or "", [])
+            [path] if path in paths else copies.get(sha256_or_none(table.parent / path) or "", [])
         )
-        strangers += not known
+        unmatched += not known
         for each in known:
             names[each].add(row[column])
-    if strangers:
-        say(f"{strangers:,} rows of {str(table)!r} name no usable image.")
+    if unmatched:
+        say(f"{unmatched:,} rows of {str(table)!r} do not match a usable image.")
     return names
 
 

@@ -1,4 +1,4 @@
-"""Images of one side that another side has seen: left out, or counted."""
+"""Images that are in more than one split: removed, or counted as leaks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from transfer.system.progress import warn
 
 
 def drop_shared(folder: ImageFolder, keys: Mapping[str, str], what: str) -> ImageFolder:
-    """Leave out of train what stands in val or test too, and out of val what stands in test.
+    """Remove from train what is also in val or test, and from val what is also in test.
 
     Args:
         folder: The images; the undecided ones count as train.
-        keys: Key of each image by its path: what has the same key is the same.
-        what: What that means, for the message: ``"the same bytes"``.
+        keys: Key of each image by its path; images with the same key are copies.
+        what: What the copies are called in the message, such as ``"identical files"``.
 
     Raises:
         DataError: A class has no image left on a side.
@@ -25,7 +25,7 @@ def drop_shared(folder: ImageFolder, keys: Mapping[str, str], what: str) -> Imag
 
 
 def find_leaks(folder: ImageFolder, groups: Mapping[str, str]) -> dict[str, str]:
-    """Return the val and test images that resemble one that an earlier side has seen.
+    """Return the val and test images that resemble one in an earlier split.
 
     Args:
         folder: The images with their splits.
@@ -50,10 +50,10 @@ def tell_leaks(folder: ImageFolder, leaks: Mapping[str, str]) -> None:
         found = [path for path in folder.select(split).paths if path in leaks]
         if found:
             warn(
-                f"{len(found)} {split} image(s) are near duplicates of images that training sees,"
-                f" or of their group, such as {found[0]!r} of {leaks[found[0]]!r}. The accuracy"
-                " flatters; the report shows it without them too. --dedupe leaves their twins out"
-                " of training."
+                f"{len(found)} {split} image(s) are near duplicates of images used in training,"
+                f" or of their group, such as {found[0]!r} of {leaks[found[0]]!r}. Accuracy is"
+                " optimistic; the report also shows it without them. --dedupe removes their"
+                " duplicates from training."
             )
 
 
@@ -71,8 +71,8 @@ def _drop(
         return folder
     kept = folder.keep(mask)
     warn(
-        f"Left {len(folder) - len(kept)} image(s) out of {splits[-1]}: {what} stand in"
-        f" {' or '.join(others)} too."
+        f"Left {len(folder) - len(kept)} image(s) out of {splits[-1]}: {what} are also in"
+        f" {' or '.join(others)}."
     )
     lost = _labels(folder, splits) - _labels(kept, splits)
     if lost:

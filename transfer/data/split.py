@@ -1,4 +1,4 @@
-"""Decides which images are held out: by hash, so that earlier decisions stand, and by group."""
+"""Decides which images are held out: by group, and by hash, which keeps earlier decisions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SplitOptions:
     Attributes:
         val: Share held out for validation where there is no val/, between 0 and 1.
         test: Share held out for the test where there is no test/; 0 for none.
-        seed: Another seed gives another choice.
+        seed: Another seed gives another split.
         group_by: See `transfer.data.groups.group_images`.
         dedupe: Remove images from train (and val) whose group is in a later split as well.
     """
@@ -49,7 +49,7 @@ def split_dataset(
 
     Raises:
         DataError: They cannot be divided, see `assign_splits`.
-        UsageError: The grouping makes no sense.
+        UsageError: `options.group_by` is invalid.
     """
     groups = group_images(folder, audit.sha256, audit.groups, options.group_by)
     known = None if sides is None else match_sides(sides, folder, audit.sha256)
@@ -68,21 +68,22 @@ def assign_splits(
 ) -> ImageFolder:
     """Give every image a split: its folder's, a known one, or one by the rule below.
 
-    The rule. The seed and the key of a group are hashed to a number u in 0..1, and the group is
-    ``val`` where u < `val`, ``test`` where u >= 1 - `test`, and else ``train``. So a decision
-    rests on nothing but the seed and the group, and not on places, the order of listing or other
-    images: files that are added later leave the others where they are, and a `test` side leaves
-    ``val`` as it is. Two bounds are kept in each class, and bend the rule in small ones:
+    Rule. The seed and the key of a group are hashed to a number u in 0..1, and the group is
+    ``val`` where u < `val`, ``test`` where u >= 1 - `test`, and otherwise ``train``. A decision
+    depends only on the seed and the group, not on paths, the order of listing or other images:
+    files that are added later do not move the others, and adding a `test` side does not change
+    ``val``. Two bounds hold in each class, and override the rule in small ones:
 
-    - Of each class at least one image is on each side: a side without any is given the group
-      whose u is nearest to it.
+    - Each side has at least one image of each class: a side without any gets the group whose u is
+      nearest to it.
     - No held-out side gets more than twice its share of a class, where groups allow it.
 
-    The limits. A share is met on average: of n images ``val`` holds n · val ± √(n · val(1 - val)).
+    Limits. A share is met on average: of n images ``val`` holds n · val ± √(n · val(1 - val)).
     An earlier file changes sides only where its class is so small that a bound applies (with a
-    share of 0.2 one class of 10 images in seven, one of 30 in two hundred), where its group's key
-    changes, or where an image joins two groups. No rule that sees the images of today alone can do
-    without: of three images each pair would have to stand on two sides. Known splits can.
+    share of 0.2, in one class of 10 images in seven, in one of 30 in two hundred), where its
+    group's key changes, or where an image joins two groups. No rule that depends only on the
+    current images can avoid this: of three images, each pair would have to be divided. Known
+    splits can.
 
     Args:
         folder: The images; splits that their folders give are kept.
@@ -90,8 +91,8 @@ def assign_splits(
             out of train, and copies of test images out of val.
         groups: Key of each image's group, by its path; groups are never divided by the rule.
         options: Shares, seed, and whether near duplicates are removed.
-        known: Splits that are already decided, by path; they win over folders. The other images
-            of their groups go with them, and the rest goes by the rule.
+        known: Splits that are already decided, by path; they override folders. The other images
+            of their groups follow them, and the rest goes by the rule.
 
     Returns:
         The folder with every split decided.
@@ -107,7 +108,7 @@ def assign_splits(
         for path, split in zip(folder.paths, folder.splits, strict=True)
     ]
     given = set(folder.splits)
-    folder = drop_shared(folder.with_splits(splits), sha256, "the same bytes")
+    folder = drop_shared(folder.with_splits(splits), sha256, "identical files")
     folder = _follow(folder, groups, known, given)
     if options.dedupe:
         folder = drop_shared(folder, groups, "near duplicates")
@@ -148,8 +149,8 @@ def _follow(
 ) -> ImageFolder:
     """Return the folder with the undecided images on the known side of their group, if any.
 
-    Train comes first. To a side that folders give nothing is added: what lies in train/ is not
-    made a test.
+    Train takes precedence. Nothing is added to a side that folders give: images in train/ do not
+    become test images.
     """
     sides: dict[str, str] = {}
     for path, side in sorted(known.items(), key=lambda item: -SPLITS.index(item[1])):
@@ -196,20 +197,20 @@ def _cannot_divide(
         return DataError(
             f"Class {name!r} has {groups} different image(s) to divide (near duplicates, and those"
             f" of one --group-by group, count as one); need at least {len(sides)} to hold one out"
-            f" for {held}. Add images, or give {held} folders beside train/."
+            f" for {held}. Add images, or provide {held} folders next to train/."
         )
     return DataError(
         f"Class {name!r} shares its images with other classes, so that none is left for"
-        f" {' and '.join(lacking)}. Remove the copies, try another --seed, or give {held} folders"
-        " beside train/."
+        f" {' and '.join(lacking)}. Remove the copies, try another --seed, or provide {held}"
+        " folders next to train/."
     )
 
 
 def _check_undivided(folder: ImageFolder, keys: Mapping[str, str], without: set[str]) -> None:
-    """Assert that no key but those of `without` stands on two sides."""
+    """Assert that no key is on two sides, except those of `without`."""
     sides: dict[str, set[str]] = defaultdict(set)
     for path, split in zip(folder.paths, folder.splits, strict=True):
         sides[keys[path]].add(split)
     divided = [key for key, each in sides.items() if len(each) > 1 and key not in without]
     if divided:
-        raise AssertionError(f"{len(divided)} group(s) of images stand on two sides of the split")
+        raise AssertionError(f"{len(divided)} group(s) of images are on two sides of the split")

@@ -1,4 +1,4 @@
-"""Split files that the user names, matched with images by their bytes, then by their path."""
+"""Split files of the user's, matched with images by their bytes, then by their path."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_sides(path: str | os.PathLike[str]) -> list[Side]:
         path: A CSV file with the columns path and split, and sha256 where it is known; or a run.
 
     Raises:
-        DataError: It cannot be read, holds no row, or a value makes no sense; the line is named.
+        DataError: It cannot be read, is empty, or has an invalid value; the line is named.
     """
     file = Path(path).expanduser()
     file = file / "split.csv" if file.is_dir() else file
@@ -61,10 +61,10 @@ def read_sides(path: str | os.PathLike[str]) -> list[Side]:
 def match_sides(
     sides: Sequence[Side], folder: ImageFolder, sha256: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the split of each image that a split file knows, by the image's path.
+    """Return the split of each image that a split file lists, by the image's path.
 
-    An image is known by its bytes, wherever it was moved and whatever it is called now; one with
-    other bytes by its path. What is missing or moved is counted and said.
+    Images are matched by their bytes, even if moved or renamed; those with other bytes by their
+    path. Missing and moved images are counted and reported.
 
     Args:
         sides: What `read_sides` returned.
@@ -72,7 +72,7 @@ def match_sides(
         sha256: Digest of each image's file, by its path.
 
     Raises:
-        DataError: The file knows none of the images.
+        DataError: The file lists none of the images.
     """
     known = {
         side.path: side.split
@@ -93,18 +93,18 @@ def match_sides(
         if path not in known and path not in moved and path in places
     }
     if moved:
-        say(f"{len(moved):,} image(s) were moved or renamed and are known by their bytes.")
+        say(f"{len(moved):,} image(s) were moved or renamed; they are matched by their bytes.")
     found = {sha256[path] for path in moved}
     missing = sum(side.sha256 not in found and side.path not in changed for side in rest)
     if missing:
-        warn(f"{missing:,} of the {len(sides):,} images of the split file are not there.")
+        warn(f"{missing:,} of the {len(sides):,} images of the split file are missing.")
     known |= moved | changed
     if not known:
         raise DataError(
-            f"The split file knows none of the {len(folder):,} images in {str(folder.root)!r}."
-            f" It names {sides[0].path!r} and the like."
+            f"The split file lists none of the {len(folder):,} images in {str(folder.root)!r}."
+            f" It lists paths such as {sides[0].path!r}."
         )
     new = len(folder) - len(known)
     if new:
-        say(f"{new:,} image(s) are new to the split file and get a side of their own.")
+        say(f"{new:,} image(s) are not in the split file and are assigned a split.")
     return known

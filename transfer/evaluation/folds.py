@@ -1,4 +1,4 @@
-"""What the predictions of a cross-validation say about a recipe."""
+"""The metrics of a cross-validation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from transfer.system.csv import read_csv
 
 
 def summarise_folds(run: Run) -> FoldsInfo:
-    """Return the figures of a run's folds.csv, added to what run.json knows of its folds.
+    """Return the figures of a run's folds.csv, added to what run.json records of its folds.
 
-    The interval is that of the share of all images that were predicted correctly. None can be made
-    of the deviation between folds, whose models share most of their training images (Y. Bengio and
+    The interval is that of the share of all images that were predicted correctly. The deviation
+    between folds gives none, as their models share most of their training images (Y. Bengio and
     Y. Grandvalet, "No Unbiased Estimator of the Variance of K-Fold Cross-Validation", JMLR 5,
     2004). For the same reason it is a little narrow (S. Bates, T. Hastie and R. Tibshirani,
     "Cross-validation: what does it estimate and how well does it do it?", JASA 119, 2024).

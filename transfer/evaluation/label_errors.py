@@ -108,7 +108,7 @@ def write_label_errors(
 
 
 def find_label_errors(probabilities: np.ndarray, labels: np.ndarray) -> Candidates:
-    """Rank labels by the probability that a model gives them which was not fitted to them.
+    """Rank labels by their probability under a model that was not fitted to them.
 
     The ranking is by self-confidence. The number of wrong labels is the sum off the diagonal of
     the confident joint (Northcutt, Jiang and Chuang 2021, https://arxiv.org/abs/1911.00068): images
@@ -137,7 +137,7 @@ def find_label_errors(probabilities: np.ndarray, labels: np.ndarray) -> Candidat
 def count_label_errors(
     candidates: Candidates, probabilities: np.ndarray, labels: np.ndarray
 ) -> LabelErrors:
-    """Return how many labels are probably wrong, with an interval and whether to believe it.
+    """Return how many labels are probably wrong, with an interval and whether it is reliable.
 
     A weak model's own mistakes look like label errors. Its skill is the share of the gap between
     the majority-class baseline and 1 that its out-of-fold accuracy closes. On images with correct
@@ -148,7 +148,7 @@ def count_label_errors(
     that are predicted as another class.
 
     Many label errors lower the skill, too: with one in five changed, a good model of two classes
-    is not believed, though its count is about right.
+    is called unreliable, though its count is about right.
 
     Args:
         candidates: From `find_label_errors`.

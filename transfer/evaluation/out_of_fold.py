@@ -11,7 +11,7 @@ from transfer.statistics.scaling import standardise, unit
 RIDGE = 0.3  # of the mean variance, added to each; .2 to 1 find about as many planted errors
 ABSENT = -1e4  # logit of a class that a fold lacks
 NEIGHBOURS = 10  # nearest images whose labels count
-MOST_NEIGHBOURS = 10_000  # images among which these are looked for
+MOST_NEIGHBOURS = 10_000  # images that are searched for them
 MOST_COMPARED = 2000  # images compared at a time
 
 

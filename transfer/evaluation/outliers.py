@@ -7,7 +7,7 @@ import numpy as np
 from transfer.statistics.scaling import unit
 
 NEIGHBOURS = 20  # of the same class, from which outliers are far
-MOST_COMPARED = 2000  # images of a class among which these are looked for
+MOST_COMPARED = 2000  # images of a class that are searched for them
 
 
 def outlier_scores(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FONT = "DejaVu Sans"  # comes with matplotlib, so that the picture is the same everywhere
+FONT = "DejaVu Sans"  # comes with matplotlib: the figure is the same everywhere
 LONGEST_LABEL = 24
 NUMBERS_UP_TO = 20  # classes; above that a number does not fit into its cell
 MOST_LABELS = 130  # per axis; above that every second, fifth, tenth ... class is labelled

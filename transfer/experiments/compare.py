@@ -33,7 +33,7 @@ class Measured:
 
     Attributes:
         right: bool array (n,): whether each image was recognised by a linear head (or a network
-            from scratch) that had not seen it.
+            from scratch) that was not trained on it.
         paths: The n images.
         images_per_second: Speed of the network on this machine, without reading the files.
         parameters: Number of weights of the network, without a head.
@@ -49,11 +49,11 @@ def measure(dataset: Dataset, settings: Settings, weights: Weights, base: keras.
     """Cross-validate a linear head on one backbone's features; nothing is fine-tuned.
 
     The regularisation is chosen on the same folds that are reported, which makes the accuracy
-    optimistic by a little, and by about as much for each backbone. The features come from the
-    cache, and go there for later runs.
+    slightly optimistic, by about as much for each backbone. Features are read from the cache and
+    stored there for later runs.
 
     Args:
-        dataset: The images; those of test are not among them.
+        dataset: The images, without those of test.
         settings: Of a run without fine-tuning.
         weights: The backbone's.
         base: The backbone, from `settle`.

@@ -1,8 +1,8 @@
 """Cross-validation of a run's settings: each image is predicted once, by a model new to it.
 
-The folds are dealt over training and validation images together. What a fold holds out chooses
-nothing: where an epoch has to be chosen, a part of the other images is held out once more for it.
-The estimate is for a model that learns from that many fewer images, so it is slightly pessimistic.
+The folds are drawn from training and validation images together. Images that a fold holds out
+choose nothing: if an epoch has to be chosen, some of the other images are held out for that. The
+models are trained on fewer images than the run's, so the estimate is slightly pessimistic.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ COLUMNS = ("path", "fold", "label", "predicted", "confidence")
 def cross_validate_run(run: Run, setup: Setup, features: Pair | None, resumed: bool) -> None:
     """Cross-validate a run's settings; write folds.csv, which is complete after every fold.
 
-    The run's model is left alone.
+    The run's model is not changed.
 
     Args:
         run: Where folds.csv and the temporary files go.
         setup: As the run was trained.
         features: Of the training and validation images; None from scratch.
-        resumed: Folds that folds.csv holds already are not repeated.
+        resumed: Whether to skip the folds that are in folds.csv already.
 
     Raises:
         TransferError: The training of a fold diverged.
@@ -97,12 +97,12 @@ def _run_fold(
         keras.utils.set_random_seed(material.settings.seed)
         predict = _predict_tuned if tuned else _predict_head
         probabilities = predict(material, seen, held, Path(directory))
-    gc.collect()  # models hold cycles
+    gc.collect()  # models contain reference cycles
     return probabilities
 
 
 def _finished(path: Path, images: ImageFolder, fold: np.ndarray) -> list[list[Any]]:
-    """Return the rows of the folds that are there as they would be dealt now."""
+    """Return the rows of the finished folds that match the current folds."""
     by_fold: dict[str, list[list[Any]]] = {}
     for row in read_csv(path):
         by_fold.setdefault(row["fold"], []).append([row[name] for name in COLUMNS])
@@ -197,7 +197,7 @@ def _inputs(material: Material, rows: np.ndarray) -> Iterable[Any]:
 
 
 def _hold_out(material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Divide a fold's training images once more, by groups: to train on, and to choose by."""
+    """Split a fold's training images again, by groups: to train on, and to choose the epoch by."""
     labels = np.array(material.dataset.images.labels)[rows]
     groups = material.dataset.group_numbers()[rows]
     parts = max(2, round(1 / material.settings.val))

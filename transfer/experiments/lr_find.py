@@ -52,8 +52,8 @@ class RateCurve:
 def find_rate(dataset: Dataset, recipe: Recipe, weights: Weights) -> RateCurve:
     """Raise the rate from 1e-7 to 1 over 100 steps of fine-tuning, and record the loss.
 
-    L. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3. All is as
-    in `transfer.training.train.train`, from the fitted head on; only features are kept.
+    L. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3. All else is
+    as in `transfer.training.train.train`, from the fitted head on; only features are kept.
 
     Args:
         dataset: The images, each with its split.
@@ -96,7 +96,7 @@ def _fitted(setup: Setup) -> Tunable:
 def _climb(
     model: keras.Model, batches: Batches, steps: int, accumulate: int
 ) -> tuple[list[float], list[float]]:
-    """Train until the loss is twice that of a guess; return rate and loss of each update."""
+    """Train until the loss is twice that of a uniform guess; return rate and loss per update."""
     guessing = math.log(model.output_shape[-1])  # loss of a uniform guess
     rates: list[float] = []
     losses: list[float] = []
@@ -138,7 +138,9 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], guessing: float)
         losses: Training loss of each step.
         guessing: Loss of a uniform guess, ln(classes).
     """
-    logs = np.log(np.maximum(np.asarray(losses, dtype=float), 1e-7))  # one bad batch is one of many
+    logs = np.log(
+        np.maximum(np.asarray(losses, dtype=float), 1e-7)
+    )  # logs: one bad batch counts little
     smoothed, quiet = smooth(logs), logs[:QUIET]
     suggestion = limit = None
     if len(losses) > QUIET:

@@ -18,7 +18,7 @@ from transfer.training.setup import Pair, Setup
 
 @dataclass(frozen=True)
 class Material:
-    """What the fits of all folds are made of. Rows count training, then validation images.
+    """The data for the fits of all folds. Rows are the training, then the validation images.
 
     Attributes:
         setup: The run's, as it was trained.
@@ -63,7 +63,7 @@ class Material:
             for view in range(views)
         ]
         where = np.concatenate(places)
-        activations: Any = None  # or what can be indexed like an array
+        activations: Any = None  # or anything that is indexed like an array
         if train.activations is not None and val.activations is not None:
             activations = Rows((train.activations, val.activations), where)
         vectors = Rows((train.vectors, val.vectors), where)[:]
@@ -72,7 +72,7 @@ class Material:
 
 
 class Rows:
-    """Rows of one array followed by another, read from both when they are asked for.
+    """Rows of one array followed by another, read on demand.
 
     Args:
         arrays: Two arrays, or memory maps, of shapes (a, ...) and (b, ...).

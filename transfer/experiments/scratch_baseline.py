@@ -33,9 +33,9 @@ WITHOUT = Weights("none")
 def measure_from_scratch(folds: Sequence[Dataset], recipe: Recipe) -> Measured:
     """Train a network from scratch, once per fold, and evaluate it on that fold's test split.
 
-    It is trained as `transfer.finetune` trains it, the best epoch being chosen on the fold's val
-    split. Folds are done while `MINUTES` allow another, but at least one; a training that is not
-    done by then is stopped. Nothing is kept.
+    It is trained as `transfer.finetune` trains it, with the best epoch chosen on the fold's val
+    split. Folds run while `MINUTES` allow another one, but at least one; a training that exceeds
+    the time is stopped. Nothing is kept.
 
     Args:
         folds: From `transfer.data.folds`.
@@ -62,7 +62,7 @@ def measure_from_scratch(folds: Sequence[Dataset], recipe: Recipe) -> Measured:
         if deadline.missed_in is not None:
             warn(
                 f"The {MINUTES:g} minutes are over: the training ended in epoch"
-                f" {deadline.missed_in}. {recipe.backbone} may be better than it looks here."
+                f" {deadline.missed_in}. {recipe.backbone} may do better with more time."
             )
         test = fold.select("test").images
         right.append(_recognised(classifier, test, settings))
@@ -79,7 +79,7 @@ def measure_from_scratch(folds: Sequence[Dataset], recipe: Recipe) -> Measured:
 
 
 def _train(setup: Setup, deadline: Deadline) -> tuple[keras.Model, int]:
-    """Return the classifier as it was at its best, and the number of that epoch; 0 for none."""
+    """Return the classifier at its best epoch, and the number of that epoch; 0 for none."""
     tunable = setup.start(setup.new_head(), None)
     record = Record(setup.scratch / "model.keras", History(setup.scratch / "history.csv"))
     save_model(tunable.classifier, record.path)
@@ -89,10 +89,10 @@ def _train(setup: Setup, deadline: Deadline) -> tuple[keras.Model, int]:
 
 
 class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
-    """Ends a training after the first step past a moment.
+    """Ends a training after the first step past a given time.
 
     Args:
-        until: The moment, by `time.monotonic`.
+        until: The time, by `time.monotonic`.
     """
 
     def __init__(self, until: float) -> None:

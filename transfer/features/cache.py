@@ -26,7 +26,7 @@ from transfer.system.cachedir import cache_limit
 from transfer.system.digests import sha256_or_none
 from transfer.system.progress import warn
 
-FORMAT = 2  # raise it when the files of a space get another form or meaning
+FORMAT = 2  # raise it when the files of a space get another format or meaning
 KEY_BYTES = 80  # of each row in the file of keys
 
 
@@ -56,7 +56,7 @@ class FeatureCache:
         self._closed = False
 
     def view(self, folder: ImageFolder, number: int, settings: Settings) -> CachedView:
-        """Return what is known of one view of a folder's images; 0 is the images themselves."""
+        """Return the cached rows of one view of a folder's images; 0 is the images themselves."""
         about: dict[str, Any] = {"view": number}
         keys = [self.sha256[path] for path in folder.paths]
         if number:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def has_openvino() -> bool:
-    """Tell whether OpenVINO is installed."""
+    """Return whether OpenVINO is installed."""
     return find_spec("openvino") is not None
 
 
@@ -42,7 +42,7 @@ def openvino_version() -> str:
     """Return the version of OpenVINO, without importing it where that is possible."""
     try:
         return version("openvino")
-    except PackageNotFoundError:  # a build of one's own, or a distribution of another name
+    except PackageNotFoundError:  # a custom build, or a distribution of another name
         return str(import_openvino().__version__)
 
 

@@ -1,7 +1,7 @@
 """Engines: a frozen Keras model as a fast function from images to arrays.
 
-This file imports neither TensorFlow nor Keras at its top: a network that OpenVINO has converted
-before runs without them.
+This file imports neither TensorFlow nor Keras at its top: a network that is already converted for
+OpenVINO runs without them.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def make_engine(
     """Return an engine for `model`, and the name of the engine that runs it.
 
     Not every network can be converted for OpenVINO. Where the engine was chosen automatically,
-    Keras takes over with a warning; `cache`, which belongs to the other engine, takes no more
-    features then.
+    Keras takes over with a warning; `cache`, which belongs to the other engine, then stores no more
+    features.
 
     Args:
         model: Takes float32 images (b, h, w, 3), RGB 0..255; has one output or several.
@@ -118,8 +118,9 @@ def warn_of_fallback(name: str, error: Exception) -> None:
 def reason_of(error: Exception) -> str:
     """Return an error of OpenVINO as one short line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith("-- ")] or lines  # its summary
-    return f"{type(error).__name__}: {told[0].lstrip('- ')[:200]}" if told else type(error).__name__
+    summary = [line for line in lines if line.startswith("-- ")] or lines
+    name = type(error).__name__
+    return f"{name}: {summary[0].lstrip('- ')[:200]}" if summary else name
 
 
 def keras_engine(model: keras.Model) -> Engine:
@@ -145,7 +146,7 @@ def keras_engine(model: keras.Model) -> Engine:
 
 
 def openvino_engine(network: Any, precision: str = "f32") -> Engine:
-    """Return a converted network run by OpenVINO, which is much faster than Keras on small ones.
+    """Return a converted network run by OpenVINO, which is much faster than Keras for small ones.
 
     In float32 every image runs alone. The number of images in a call therefore never changes a
     bit of the result: on processors without AVX-512 OpenVINO picks other kernels for eight images

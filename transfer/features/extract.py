@@ -18,7 +18,7 @@ from transfer.images.pipeline import ImageOptions, image_batches, naming_bad_fil
 from transfer.settings import Settings
 from transfer.system.progress import Advance, bar
 
-SHARD = 2048  # images after which what was computed is written to the cache
+SHARD = 2048  # images after which computed features are written to the cache
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -66,7 +66,7 @@ class FrozenNetwork:
     Args:
         model: From images (b, s, s, 3), RGB 0..255, to vectors (b, d), or to a list of an
             activation (b, ...) and vectors.
-        settings: Say which engine, and how images are resized and augmented.
+        settings: Which engine, and how images are resized and augmented.
     """
 
     def __init__(self, model: keras.Model, settings: Settings) -> None:
@@ -104,11 +104,11 @@ def extract(
     """Run a frozen network once over the images, and once over each augmented view of them.
 
     Args:
-        network: The network, and how images come to it.
-        folder: The images of one side of the split.
+        network: The network, with its engine and image settings.
+        folder: The images of one split.
         views: Augmented views of every image, in addition to the image itself.
-        keep: File for the activations, where the network gives them out.
-        cache: Where rows of earlier runs are found and new ones are kept, if anywhere.
+        keep: File for the activations, where the network outputs them.
+        cache: Where rows are read from and written to, if anywhere.
 
     Raises:
         DataError: An image cannot be read.
@@ -144,7 +144,7 @@ class _View:
     """One view of the images that were not in the cache.
 
     Attributes:
-        images: They alone.
+        images: Only these images.
         number: Of the view; 0 is the images themselves.
         rows: int array (n,): where each belongs in `targets`.
         targets: One array for each output of the network that is kept, for all images.

@@ -91,10 +91,10 @@ def read_shard(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Shar
     with open_regular(file.with_suffix(".npy")) as stream:
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError("it has another version of NumPy's format")
-        found, fortran, kind = np.lib.format.read_array_header_1_0(stream)
-        if found != (len(keys), *shape) or kind != dtype or fortran:
-            raise ValueError(f"it holds {kind} of shape {found}")
-        array = np.memmap(stream, dtype, "r", stream.tell(), found)
+        stored, fortran, kind = np.lib.format.read_array_header_1_0(stream)
+        if stored != (len(keys), *shape) or kind != dtype or fortran:
+            raise ValueError(f"it holds {kind} of shape {stored}")
+        array = np.memmap(stream, dtype, "r", stream.tell(), stored)
     return Shard(file, array, keys, crc32)
 
 
@@ -107,7 +107,7 @@ def read_keys(file: Path) -> tuple[list[str], list[int]]:
     keys: Any = content.get("keys")
     crc32: Any = content.get("crc32")
     if not (_all_of(keys, str) and _all_of(crc32, int) and len(keys) == len(crc32)):
-        raise ValueError("it holds no keys with checksums")
+        raise ValueError("it has no keys with checksums")
     return keys, crc32
 
 
@@ -144,18 +144,18 @@ def open_regular(path: Path) -> BinaryIO:
 
     Raises:
         OSError: It cannot be opened.
-        ValueError: It is no regular file.
+        ValueError: It is not a regular file.
     """
     flags = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
     try:
         handle = os.open(path, os.O_RDONLY | sum(flags))
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
-            raise ValueError(f"{path.name} is no regular file") from error
+            raise ValueError(f"{path.name} is not a regular file") from error
         raise
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise ValueError(f"{path.name} is no regular file")
+        raise ValueError(f"{path.name} is not a regular file")
     return os.fdopen(handle, "rb")
 
 

@@ -1,4 +1,4 @@
-"""The identity of features: everything but the images and their augmentation they depend on."""
+"""The identity of features: all that they depend on besides images and augmentation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from transfer.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-# Raise it when networks/weights.py folds the scaling of EfficientNet in another way.
+# Raise it when networks/loading.py folds the scaling of EfficientNet in another way.
 EFFICIENTNET_FOLD_VERSION = 1
 
-# Vector instructions for which OpenVINO and TensorFlow have kernels of their own, best first, as
-# Linux names them. Those for bf16 matter to bf16 alone.
+# Vector instructions for which OpenVINO and TensorFlow have separate kernels, best first, as Linux
+# names them. Those for bf16 matter to bf16 alone.
 _BF16_LEVELS = ("amx_bf16", "avx512_bf16")
 _LEVELS = ("avx512f", "avx2", "avx", "sse4_1")
 
@@ -142,7 +142,7 @@ def engine_versions(engine: str) -> tuple[tuple[str, str], ...]:
 
 
 def device_name(engine: str, precision: str) -> str:
-    """Return where features are computed, as exactly as their bits depend on it.
+    """Return where features are computed, in as much detail as their bits depend on.
 
     On a GPU that is its name. On a CPU it is the architecture and the best vector instructions
     (``"x86_64 avx512f"``), not the model: kernels are chosen by instructions, so processors that
@@ -159,7 +159,7 @@ def device_name(engine: str, precision: str) -> str:
 
 
 def _cpu_flags() -> frozenset[str]:
-    """Return the processor's instruction sets as Linux names them; empty where it does not tell."""
+    """Return the processor's instruction sets as Linux names them; empty elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -4,14 +4,14 @@ A *space* is a folder of rows of one kind: the vectors of one network, or its ac
 cut, of the images themselves or of one augmented view of them. It is named by the hash of
 everything but the image that its rows depend on::
 
-    <cache dir>/features/<hash>/space.json    what was hashed, for readers
+    <cache dir>/features/<hash>/space.json    what was hashed, for people
                                 <id>.npy      a shard, see `transfer.features.shards`
                                 <id>.keys
                                 network.*     in a space of its own: a converted network, see
                                               `transfer.features.converted`
 
 Shards never change, so several runs can read and write at once without locks. A row that is in two
-of them does no harm. Vectors and activations have separate spaces: a run that trains the head
+of them is harmless. Vectors and activations have separate spaces: a run that trains the head
 alone finds the vectors of one that fine-tuned, and the activations at cuts that nobody uses any
 more are the first to be evicted.
 

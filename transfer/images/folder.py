@@ -65,8 +65,8 @@ class ImageFolder:
                 None takes the classes from the folders.
 
         Returns:
-            The index. Files that are no images, or of an unsupported kind, are counted in
-            `skipped` and said.
+            The index. Files that are not images, or of an unsupported kind, are counted in
+            `skipped` and reported.
 
         Raises:
             DataError: The folder is missing, has no or one class, an empty class, split folders
@@ -134,7 +134,7 @@ def _existing_folder(path: str | os.PathLike[str]) -> Path:
     root = Path(path).expanduser().absolute()
     if root.is_dir():
         return root
-    found = "a file" if root.exists() else "nothing of that name"
+    found = "a file" if root.exists() else "no such file or folder"
     raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
 
 
@@ -144,7 +144,7 @@ def _split_folders(scanner: Scanner) -> dict[str, str] | None:
     splits = {name: SPLIT_NAMES[name.lower()] for name in names if name.lower() in SPLIT_NAMES}
     found = list(splits.values())
     others = [name for name in names if name not in splits]
-    # "train" alone beside other folders is a class: trains, cars, ships.
+    # "train" alone next to other folders is a class: trains, cars, ships.
     if not splits or (others and not ("train" in found and len(found) > 1)):
         return None
     for split in found:
@@ -155,7 +155,7 @@ def _split_folders(scanner: Scanner) -> dict[str, str] | None:
             )
     if others:
         warn(
-            f"Left out {', '.join(f'{name}/' for name in others)}: beside train/, only val/ and"
+            f"Left out {', '.join(f'{name}/' for name in others)}: next to train/, only val/ and"
             " test/ are read."
         )
     return splits
@@ -193,7 +193,7 @@ def _check_classes(
 
 
 def confusable(classes: Sequence[str]) -> list[list[str]]:
-    """Return the groups of class names that differ in case, spaces or Unicode form alone."""
+    """Return the groups of class names that differ only in case, spaces or Unicode form."""
     groups: dict[str, list[str]] = {}
     for name in classes:
         key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
@@ -223,7 +223,7 @@ def _assemble(
         nested += "/" in inner
         rows.append((path, labels[name], tops[top]))
     if nested:
-        say(f"{nested} image(s) lie in folders inside class folders; they count to that class.")
+        say(f"{nested} image(s) lie in folders inside class folders; they belong to that class.")
     paths, numbers, splits = zip(*rows, strict=True) if rows else ((), (), ())
     return ImageFolder(root, classes, paths, numbers, splits, dict(sorted(skipped.items())))
 
@@ -232,7 +232,7 @@ def _say_skipped(skipped: Mapping[str, int]) -> None:
     for reason, count in skipped.items():
         if reason == NOT_IMAGE:
             say(f"Left out {count} file(s): {reason}.")
-        elif reason != NOT_UTF8:  # of which the scanner has warned, by name
+        elif reason != NOT_UTF8:  # the scanner has warned of these, by name
             hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
             warn(f"Left out {count} file(s): {reason}{hint}.")
 

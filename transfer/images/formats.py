@@ -1,4 +1,4 @@
-"""Which picture formats are read, and what other files seem to be. No file is opened here."""
+"""Which image formats are read, and what other files seem to be. No file is opened here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Format:
-    """A picture format that is read.
+    """An image format that is read.
 
     Attributes:
-        name: Pillow's name of it, upper case.
+        name: Pillow's name, upper case.
         shown: Its name for users.
         suffixes: Lower case, the usual one first.
         magic: First bytes of every such file; those after a gap are in `inner`.
@@ -32,8 +32,8 @@ class Format:
 
 
 # The classes are called by name instead of through Image.open, which would warn about photos
-# above 89 megapixels (filters for warnings are not safe in threads) and read the JPEGs of many
-# phones as MPO, whose second picture then counts as an animation.
+# above 89 megapixels (warning filters are not thread-safe) and read the JPEGs of many phones as
+# MPO, whose second image then counts as an animation.
 FORMATS = {
     each.name: each
     for each in (

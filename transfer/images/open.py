@@ -1,4 +1,4 @@
-"""Opens picture files: recognises them by content, refuses bombs, names the file in every fault."""
+"""Opens image files by content, refuses decompression bombs, and names the file in every error."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from transfer.errors import DataError, UsageError
 from transfer.images.formats import format_of, guess_kind
 
 MAX_PIXELS = 178_956_970
-"""Most pixels of a picture, from its header: a 100-megapixel photo passes. Pillow's own limit."""
+"""Maximum number of pixels, by the header: a 100-megapixel photo passes. Pillow's own limit."""
 
-# A damaged EXIF block is nothing that the user could or should mend.
+# Users need not fix a damaged EXIF block.
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture says about itself before it is decoded.
+    """The properties of an image before it is decoded.
 
     Attributes:
         format: ``JPEG``, ``PNG``, ``GIF``, ``BMP`` or ``WEBP``, by content.
@@ -36,7 +36,7 @@ class Header:
         height: Stored height in pixels.
         animated: Whether there is more than one frame; the first one is used.
         exif_orientation: 1 (upright) to 8.
-        mode: Pillow's word for the stored colours, such as ``RGB``, ``L``, ``P``, ``CMYK``.
+        mode: Pillow's name for the stored colours, such as ``RGB``, ``L``, ``P``, ``CMYK``.
         transparent: Whether there is transparency.
     """
 
@@ -50,7 +50,7 @@ class Header:
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
-    """Read what a file says about itself, without decoding it. Raises DataError as `decode`."""
+    """Read the header of a file, without decoding it. Raises DataError like `decode`."""
     with open_image(path) as image:
         return header_of(image)
 
@@ -72,14 +72,14 @@ def header_of(image: ImageFile) -> Header:
 def open_image(
     path: str | os.PathLike[str], stream: IO[bytes] | None = None
 ) -> Iterator[ImageFile]:
-    """Open a picture for the block; any fault in it, also of decoding, becomes a DataError.
+    """Open an image for the block; any error in it, even in decoding, becomes a DataError.
 
     Args:
         path: The file; names it in messages.
         stream: The file where it is open already; it is read from its start and left open.
 
     Raises:
-        DataError: The file is missing, empty, unreadable, cut off, too large or no picture.
+        DataError: The file is missing, empty, unreadable, cut off, too large or not an image.
     """
     name = os.fspath(path)
     try:
@@ -96,7 +96,7 @@ def open_image(
 
 
 def check_size(image: Image.Image, name: str) -> None:
-    """Raise DataError where a picture has more than MAX_PIXELS pixels."""
+    """Raise DataError where an image has more than MAX_PIXELS pixels."""
     if image.width * image.height > MAX_PIXELS:
         raise DataError(
             f"{name} is too large: {image.width} x {image.height} pixels,"
@@ -107,10 +107,10 @@ def check_size(image: Image.Image, name: str) -> None:
 def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 (upright) to 8; 1 where there is none or it is damaged."""
     try:
-        value = Image.Image.getexif(image).get(  # that of PNG files would decode them
+        value = Image.Image.getexif(image).get(  # the method of PNG files would decode them
             Base.Orientation, 1
         )
-    except Exception:  # a damaged EXIF block does not make the picture unusable
+    except Exception:  # a damaged EXIF block does not make the image unusable
         return 1
     return value if value in range(1, 9) else 1
 
@@ -125,10 +125,10 @@ def _recognise(file: IO[bytes]) -> ImageFile:
     file.seek(0)
     if not head:
         raise _NotAnImage("is empty.")
-    found = format_of(head)
-    if found is None:
+    known = format_of(head)
+    if known is None:
         raise _NotAnImage(f"is not a JPEG, PNG, GIF, BMP or WebP image (found {guess_kind(head)}).")
-    return _opener(found.opener)(file)
+    return _opener(known.opener)(file)
 
 
 @cache
@@ -144,7 +144,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "is missing."
     if isinstance(error, MemoryError):
-        return "needs more memory than there is."
+        return "needs more memory than is available."
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}."
     if "truncated" in str(error).lower():

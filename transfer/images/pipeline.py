@@ -57,7 +57,7 @@ def image_batches(
 ) -> tf.data.Dataset:
     """Make a dataset of batches of a folder's images.
 
-    Order and augmentation depend on the seed, the epoch and the images' relative paths alone: a
+    Order and augmentation depend only on the seed, the epoch and the images' relative paths: a
     run resumed at epoch 7 sees the same batches. Iterate it inside ``with naming_bad_files():``,
     which names a file that cannot be read.
 
@@ -65,14 +65,14 @@ def image_batches(
         folder: The images.
         options: See `ImageOptions`.
         order: ``"listed"`` is the order of ``folder.paths``; ``"shuffled"`` another one in each
-            epoch; ``"balanced"`` draws every class as often as any other, see `balanced_order`.
+            epoch; ``"balanced"`` draws all classes equally often, see `balanced_order`.
         epochs: Numbers of the epochs, 0 or more, one after the other.
         weights: Weight of each image in the loss, in the order of ``folder.paths``.
-        labels: Whether to yield labels (and weights); else images alone.
+        labels: Whether to yield labels (and weights); otherwise only images.
 
     Returns:
         Dataset of (float32 images of shape (b, size, size, 3), RGB, 0..255; int32 labels (b,);
-        float32 weights (b,) where given), or of the images alone. Its cardinality is known.
+        float32 weights (b,) where given), or only of the images. Its cardinality is known.
 
     Raises:
         DataError: The folder is empty.
@@ -120,7 +120,7 @@ def _plan(folder: ImageFolder, order: str, seed: int, epoch: int) -> tuple[np.nd
     else:
         rows = epoch_order(len(folder), seed, epoch, order == "shuffled")
     seeds = image_seeds(folder.paths, seed, epoch)[rows]
-    seeds[:, 1] += repetitions(rows)  # else an image that comes twice looks the same twice
+    seeds[:, 1] += repetitions(rows)  # else an image that is drawn twice looks the same twice
     return rows, seeds
 
 
@@ -154,8 +154,8 @@ def epoch_order(count: int, seed: int, epoch: int, shuffle: bool = True) -> np.n
 def balanced_order(labels: Sequence[int] | np.ndarray, seed: int, epoch: int) -> np.ndarray:
     """Return as many images as there are, with the same number of each class, in random order.
 
-    The images of a rare class come several times, all of them about as often; of a frequent class
-    comes a part, another one in each epoch.
+    The images of a rare class are repeated, all about equally often; of a frequent class a part is
+    drawn, another one in each epoch.
 
     Args:
         labels: Class of each image.
@@ -167,7 +167,7 @@ def balanced_order(labels: Sequence[int] | np.ndarray, seed: int, epoch: int) ->
     """
     labels = np.asarray(labels)
     rng = np.random.default_rng([seed, epoch])
-    classes = rng.permutation(np.unique(labels))  # which ones get what the division leaves
+    classes = rng.permutation(np.unique(labels))  # which ones get the remainder
     chosen: list[np.ndarray] = []
     for share in np.array_split(np.arange(len(labels)), len(classes)):
         members = np.flatnonzero(labels == classes[len(chosen)])
@@ -178,7 +178,7 @@ def balanced_order(labels: Sequence[int] | np.ndarray, seed: int, epoch: int) ->
 
 
 def repetitions(order: np.ndarray) -> np.ndarray:
-    """Return for each image of an order how often it came before: int32 array of shape (n,)."""
+    """Return for each image of an order how often it occurred before: int32 array of shape (n,)."""
     by_image = np.argsort(order, kind="stable")
     ordered = order[by_image]
     first = np.searchsorted(ordered, ordered)  # where the image's run begins
@@ -198,7 +198,7 @@ def image_seeds(paths: Sequence[str], seed: int, epoch: int) -> np.ndarray:
 
 @contextmanager
 def naming_bad_files() -> Iterator[None]:
-    """Let the block raise the DataError of a file that cannot be read, as itself.
+    """Let the block raise the DataError of a file that cannot be read, unwrapped.
 
     tf.data wraps what its functions raise into errors of its own that show a traceback::
 
@@ -215,7 +215,7 @@ def naming_bad_files() -> Iterator[None]:
 
 
 def unwrap(error: Exception) -> DataError | None:
-    """Return the DataError that an error of TensorFlow wraps, or None where it is another."""
+    """Return the DataError that an error of TensorFlow wraps, or None where there is none."""
     text = str(error)
     with _failures_lock:
         failures = list(_failures)

@@ -1,4 +1,4 @@
-"""What a network gets to see: images at its size, and augmented as in training."""
+"""A preview of a network's input: images at its size, and augmented as in training."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Preview:
 
     Attributes:
         folder: The images that were chosen.
-        pictures: uint8 array of shape (n, 1 + views, size, size, 3), RGB: of each image what the
-            network sees of it, then its augmented views.
+        pictures: uint8 array of shape (n, 1 + views, size, size, 3), RGB: each image as the
+            network receives it, then its augmented views.
     """
 
     folder: ImageFolder
@@ -37,7 +37,7 @@ def make_preview(folder: ImageFolder, options: ImageOptions, *, count: int, view
         count: Images per class, or as many as there are. Unreadable ones are skipped with a
             warning.
         views: Augmented views of each image, the same as a training with this seed computes; none
-            where ``options.augment`` does nothing.
+            where ``options.augment`` has no effect.
 
     Raises:
         DataError: No image can be read.

@@ -25,7 +25,7 @@ class Family(NamedTuple):
     """Networks that share their code.
 
     Attributes:
-        name: What the networks' names begin with, but for their case.
+        name: Prefix of the networks' names, in another case.
         module: Module under keras.applications with their preprocess_input; ``{name}`` is the
             constructor's name in lower case.
         min_size: Smallest side in pixels that the constructors accept.

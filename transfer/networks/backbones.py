@@ -94,7 +94,7 @@ class Backbone:
 
         Raises:
             UsageError: `image_size` is smaller than the network accepts, or the constructor
-                returns something else than a model.
+                returns something other than a model.
         """
         import keras
 
@@ -246,7 +246,7 @@ def _application(family: Family, application: Application) -> Backbone:
     variant = name.removeprefix(family.name.lower())
     module = family.module.format(name=name)
     file = family.file.format(name=name, variant=variant, weights=applications.WEIGHTS)
-    # Keras stores the files of NASNet under other names than it downloads.
+    # Keras stores the files of NASNet under other names than in their URLs.
     nasnet = family.name == "NASNet"
     return Backbone(
         name=name,

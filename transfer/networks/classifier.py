@@ -21,15 +21,15 @@ from transfer.system.progress import say
 
 @dataclass(frozen=True)
 class Classifier:
-    """A backbone and what its head looks like: the parts that a training cuts and joins.
+    """A backbone and the spec of its head: the parts that a training cuts and joins.
 
-    All models that come from here share the layers of `base`; nothing is copied, so that
+    All models that come from here share the layers of `base`; nothing is copied, and
     fine-tuning one changes the others.
 
     Attributes:
         backbone: The record in the registry.
         base: The backbone as a Keras model, named as in the registry.
-        head: Says how the feature map is pooled and what follows.
+        head: How the feature map is pooled, and what follows.
     """
 
     backbone: Backbone
@@ -107,14 +107,14 @@ class Classifier:
         moving statistics alone. That has to be set layer by layer: calling the backbone with
         ``training=False`` has no effect inside ``fit``
         (https://github.com/keras-team/keras/issues/20285). Compile the model afterwards, or
-        nothing moves.
+        it has no effect.
 
         Args:
             model: From `join`.
             layers: Names of the backbone's layers that train, see `layers_to_unfreeze`.
             normalise: Whether their BatchNormalization learns too. With pretrained weights it must
-                not: its statistics are worth more than those of a few photos. From scratch it
-                must: they say nothing yet.
+                not: its statistics are better than those of a few photos. From scratch it must:
+                they have only initial values.
         """
         model.trainable = True
         for layer in self.base.layers:
@@ -125,7 +125,7 @@ class Classifier:
 
 
 def settle_unfreeze(base: keras.Model, spec: str) -> str:
-    """Return what ``auto`` and numbers of blocks stand for in a network.
+    """Return what ``auto`` or a number of blocks means for a network.
 
     Args:
         base: The backbone.

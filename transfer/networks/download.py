@@ -1,4 +1,4 @@
-"""Downloads of pretrained weights: once, whole, and checked against the expected hash."""
+"""Downloads of pretrained weights: once, completely, and checked against the expected hash."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fetch(backbone: Backbone, folder: Path) -> Path:
     Raises:
         WeightsError: The download failed. Nothing of it is left behind.
     """
-    from http.client import HTTPException  # with urllib.request 30 ms, for a rare need
+    from http.client import HTTPException  # takes 30 ms with urllib.request, and is rarely needed
 
     path, url = folder / str(backbone.weights_file), str(backbone.weights_url)
     if path.is_file():
@@ -42,7 +42,7 @@ def fetch(backbone: Backbone, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
-            # No number takes more than 8 bytes; where the parameters were not stated, the default.
+            # At most 8 bytes per parameter; the default where their number is not stated.
             download(url, temporary, path.name, most=max(_MOST, 8 * backbone.parameters))
             defect = _defect(backbone, temporary)
             if defect is not None:

@@ -31,12 +31,12 @@ class Head:
 
     @property
     def normalises(self) -> bool:
-        """Whether vectors get the length 1 before anything else with an effect happens to them."""
+        """Whether vectors are scaled to length 1 before any layer but dropout."""
         return next((kind for kind, _ in self.layers if kind != "dropout"), "") == "unitnorm"
 
     @property
     def bare(self) -> Head:
-        """The same without the layers that give vectors the length 1."""
+        """The same without the layers that scale vectors to length 1."""
         return Head(self.pooling, tuple(each for each in self.layers if each[0] != "unitnorm"))
 
 
@@ -45,15 +45,15 @@ def parse_head(spec: str) -> Head:
 
     A spec is a list of layers in order: a pooling (``avg`` where none is named), numbers for
     hidden Dense layers with ReLU, ``dropout=RATE``, ``batchnorm`` and, next to the pooling,
-    ``unitnorm``. ``linear`` stands for ``avg,unitnorm,dropout=0.2``: vectors of length 1, whose
-    direction alone counts, generalise better from few photos (S. Gidaris and N. Komodakis, "Dynamic
-    Few-Shot Visual Learning without Forgetting", 2018).
+    ``unitnorm``. ``linear`` stands for ``avg,unitnorm,dropout=0.2``: vectors of length 1, of which
+    only the direction counts, generalise better from few photos (S. Gidaris and N. Komodakis,
+    "Dynamic Few-Shot Visual Learning without Forgetting", 2018).
 
     Args:
         spec: For example ``"linear"``, ``"flatten,1024,dropout=0.5"`` or ``"avg+max,256"``.
 
     Raises:
-        UsageError: A word is not known or a number makes no sense.
+        UsageError: A word is not known or a number is out of range.
 
     Example:
         >>> parse_head("flatten,1024,dropout=0.5")
@@ -131,7 +131,7 @@ def build_head(head: Head, num_features: int, num_classes: int, seed: int) -> ke
         else:
             stack.append(layers.BatchNormalization(name=name))
     stack.append(
-        # Zeros: every class is as likely as any other until the data say otherwise.
+        # Zeros: all classes are equally likely at the start.
         layers.Dense(
             num_classes,
             activation="softmax",
@@ -144,19 +144,19 @@ def build_head(head: Head, num_features: int, num_classes: int, seed: int) -> ke
 
 
 def is_linear(head: Head) -> bool:
-    """Tell whether the head is one Dense layer; Dropout before it is the identity at inference."""
+    """Return whether the head is one Dense layer, perhaps with Dropout before it."""
     return all(kind == "dropout" for kind, _ in head.bare.layers)
 
 
 def takes_scaled_features(head: Head) -> bool:
-    """Tell whether the head is trained on standardised vectors (see `absorb_scaling`)."""
+    """Return whether the head is trained on standardised vectors (see `absorb_scaling`)."""
     return next((kind for kind, _ in head.bare.layers if kind != "dropout"), "dense") == "dense"
 
 
 def absorb_scaling(head: keras.Sequential, mean: np.ndarray, scale: np.ndarray) -> None:
     """Make a head that was trained on (x - mean) / scale compute the same from x itself.
 
-    The first Dense layer takes the scaling up; the Dropout before it is the identity at inference.
+    The first Dense layer absorbs the scaling; the Dropout before it is the identity at inference.
 
     Args:
         head: From `build_head`; changed in place.

@@ -44,7 +44,7 @@ def load_weights(model: keras.Model, backbone: Backbone, weights: Weights) -> No
     _empty(model)
     try:
         with warnings.catch_warnings():
-            # "Affected layers will retain their freshly-initialized weights": _check_full sees it
+            # "Affected layers will retain their freshly-initialized weights": see _check_full
             warnings.filterwarnings("ignore", "Skipping nested container")
             model.load_weights(name)
     except Exception as error:  # Keras and h5py raise nearly any exception for a bad file
@@ -60,7 +60,7 @@ def load_weights(model: keras.Model, backbone: Backbone, weights: Weights) -> No
 
 
 def _empty(model: keras.Model) -> None:
-    """Fill the network with NaN: a variable that a file lacks must not pass for loaded."""
+    """Fill the network with NaN: a variable that a file lacks must not count as loaded."""
     import keras
 
     for variable in model.weights:

@@ -8,7 +8,7 @@ A *spec* is one of
 
 - ``auto``: the backbone's file in the folder that the variable TRANSFER_WEIGHTS names; else the
   file that comes with this package; else the ImageNet file. A model of your own for which none of
-  these is known keeps what its constructor made. Connectivity is not checked.
+  these is known keeps the weights that its constructor made. Connectivity is not checked.
 - ``bundled``: the file that comes with this package.
 - ``imagenet``: Keras' own file, from the Keras cache or downloaded into it.
 - ``none``: random weights: the network is trained from scratch.
@@ -44,9 +44,9 @@ class Weights:
 
     @property
     def pretrained(self) -> bool:
-        """Whether the weights come from training; False for random weights alone.
+        """Whether the weights come from training; False only for random weights.
 
-        A constructor of the user's (``"own"``) is trusted to load some.
+        A constructor of the user's (``"own"``) is assumed to load some.
         """
         return self.origin != "none"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from transfer.errors import RunError
 from transfer.system.lock import HOLDER, LOCK, HeldError, hold, refuse_if_held
 
-# What a kill leaves behind: temporary files of ours and of Keras, activations, folds.
+# What a killed training leaves behind: our temporary files and Keras' own, activations, folds.
 _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 
 
@@ -22,7 +22,7 @@ def check_output(output: str | os.PathLike[str]) -> Path:
     try:
         refuse_if_held(path)
         if path.exists() and any(item.name not in (LOCK, HOLDER) for item in path.iterdir()):
-            hint = f", or go on with --resume {path}" if (path / "run.json").is_file() else ""
+            hint = f", or continue with --resume {path}" if (path / "run.json").is_file() else ""
             raise RunError(
                 f"{path} is not empty. Choose another --output{hint}; nothing was changed."
             )
@@ -37,8 +37,8 @@ def make_run_directory(path: Path | None, name: str) -> Path:
     """Make and return a directory for a run.
 
     Args:
-        path: The directory, empty or not there yet; None numbers one under ``runs/``.
-        name: What a numbered directory is called.
+        path: The directory, empty or missing; None numbers one under ``runs/``.
+        name: Base name of a numbered directory.
 
     Raises:
         RunError: It is not empty, in use, or cannot be made.
@@ -64,7 +64,7 @@ def make_run_directory(path: Path | None, name: str) -> Path:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold a run directory while the block runs, and clear away what a killed training left.
+    """Lock a run directory while the block runs, and remove what a killed training left behind.
 
     Raises:
         RunError: Another training holds it, or it cannot be written.
@@ -87,7 +87,7 @@ def _clear_away(directory: Path) -> None:
 
 
 def not_writable(path: Path, error: OSError) -> RunError:
-    """Return what to raise where a run cannot be written."""
+    """Return the error for a run that cannot be written."""
     return RunError(
         f"Cannot write a run to {path}: {error.strerror}. Choose another place with --output."
     )

@@ -16,7 +16,7 @@ from transfer.runs.older import upgraded
 from transfer.settings import Settings
 
 SCHEMA = 2
-Figures = dict[str, float | None]  # None stands for what is not finite
+Figures = dict[str, float | None]  # None for values that are not finite
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class LabelErrors:
     """How many labels of the training and validation images are probably wrong.
 
     Attributes:
-        likely: About how many, as confident learning counts.
+        likely: Approximate number, as counted by confident learning.
         images: Of how many images; 0 where that is not known.
-        low: `likely` less what mistakes of the model itself may add; None in older runs.
+        low: `likely` minus what the model's own mistakes may add; None in older runs.
         high: Number of images predicted as another class than their label; None in older runs.
         accuracy: Out-of-fold accuracy of the model that judged them, 0..1; 0 where it could judge
             none; None in older runs.
@@ -93,7 +93,7 @@ class FoldFigures:
 
 @dataclass(frozen=True)
 class FoldsInfo:
-    """What a cross-validation found; see `transfer.evaluation.folds.summarise_folds`."""
+    """The results of a cross-validation; see `transfer.evaluation.folds.summarise_folds`."""
 
     phase: str
     seconds: float
@@ -132,9 +132,9 @@ class RunInfo:
             network was kept.
         phases: Phase to its figures (val_accuracy, val_loss, seconds...).
         choice: Which weights were kept; None where there was nothing to choose from.
-        label_errors: How many labels look wrong; None where that was not looked at.
+        label_errors: How many labels look wrong; None where that was not checked.
         folds: The cross-validation; None without.
-        seconds: What took how long.
+        seconds: Stage to duration.
         schema: Version of this record.
     """
 
@@ -182,8 +182,8 @@ def read_info(path: Path, raw: Mapping[str, Any], recipe: Recipe) -> RunInfo:
     schema = raw.get("schema", 1)
     if isinstance(schema, int) and schema > SCHEMA:
         raise RunError(
-            f"{path} is of a newer version of transfer (schema {schema}, at most {SCHEMA} is known"
-            " here). Update the package to read this run."
+            f"{path} was written by a newer version of transfer (schema {schema}; this version"
+            f" reads up to {SCHEMA}). Update the package to read this run."
         )
     try:
         return msgspec.convert(upgraded(raw, recipe) if schema == 1 else dict(raw), RunInfo)

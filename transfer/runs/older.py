@@ -12,7 +12,7 @@ from transfer.system.units import parse_seconds
 
 
 def upgraded(raw: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """Return the object of a run.json of schema 1 as one of today's."""
+    """Return the object of a run.json of schema 1 in the current schema."""
     new = {key: value for key, value in raw.items() if value is not None}
     new["settings"] = _settings_before(raw, recipe)
     new.setdefault("data", "")
@@ -25,7 +25,7 @@ def upgraded(raw: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
 
 
 def _settings_before(raw: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """Return what a run of schema 1 did, as far as run.json and recipe.json tell."""
+    """Return the settings of a run of schema 1, as far as run.json and recipe.json record them."""
     plan, features = raw.get("plan") or {}, raw.get("features") or {}
     pretrained = (raw.get("weights") or {}).get("origin", "none") != "none"
     epochs, views = plan.get("epochs", recipe.epochs or 0), plan.get("views", recipe.views or 0)

@@ -37,7 +37,7 @@ class Predictions:
         rows = []
         for name, true, row in zip(self.paths, self.true, self.probabilities, strict=True):
             best = int(row.argmax())
-            numbers = [f"{p:.9g}" for p in row]  # nine digits give a float32 back bit by bit
+            numbers = [f"{p:.9g}" for p in row]  # nine digits restore a float32 exactly
             rows.append([name, self.classes[true], self.classes[best], numbers[best], *numbers])
         write_csv(path, header, rows)
 
@@ -50,7 +50,7 @@ class Predictions:
             classes: Class names in the order of the model's outputs.
 
         Raises:
-            RunError: It is missing, damaged or of other classes.
+            RunError: It is missing, damaged or has other classes.
         """
         import numpy as np
 

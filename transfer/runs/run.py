@@ -151,7 +151,7 @@ class Run:
         return self.read_json("metrics.json")
 
     def history(self) -> list[dict[str, str]]:
-        """Return history.csv, one row per epoch; nothing where there is none.
+        """Return history.csv, one row per epoch; empty if there is none.
 
         Raises:
             RunError: It is damaged.
@@ -161,7 +161,7 @@ class Run:
             return read_csv(path) if path.is_file() else []
         except (OSError, ValueError, csv.Error) as error:
             raise RunError(
-                f"{path} cannot be read: {error}. Remove it to go on without learning curves."
+                f"{path} cannot be read: {error}. Remove it to continue without learning curves."
             ) from error
 
     def predictions(self) -> Predictions:

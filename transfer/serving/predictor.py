@@ -158,7 +158,7 @@ def _open(run: Run) -> tuple[Engine, int, int]:
             return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()
         except TransferError:  # model.keras itself is at fault
             raise
-        except Exception as error:  # OpenVINO raises nearly everything
+        except Exception as error:  # OpenVINO raises exceptions of many types
             warn_of_fallback(str(path), error)
     model = load()
     return keras_engine(model), model.input_shape[1], model.output_shape[-1]
@@ -220,7 +220,7 @@ def _expand(
             yield from ((str(file), file) for file in walk_images(Path(source), on_bad))
         elif _NO_PATH.match(str(source)) and not os.path.exists(source):  # noqa: PTH110 (as above)
             error = DataError(
-                f"Expected files and folders of pictures. Received: {str(source)!r}. To turn a data"
+                f"Expected files and folders of images. Received: {str(source)!r}. To turn a data"
                 " set or an archive into a folder, run: transfer prepare SOURCE DEST"
             )
             if on_bad is None:

@@ -1,1 +1,1 @@
-"""Files, caches, locks, progress and signals: what every room stands on."""
+"""Files, caches, locks, progress and signals, used by all other rooms."""

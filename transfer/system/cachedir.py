@@ -1,4 +1,4 @@
-"""Where what can be made again is kept, and how much of it."""
+"""Location and size limit of the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_LIMIT = "5GB"
 
 
 def cache_dir() -> Path:
-    """Return the folder for what can be made again: $TRANSFER_CACHE_DIR or ~/.cache/transfer."""
+    """Return the cache folder: $TRANSFER_CACHE_DIR or ~/.cache/transfer."""
     own = os.environ.get("TRANSFER_CACHE_DIR")
     if own:
         return Path(own).expanduser().absolute()
@@ -21,10 +21,10 @@ def cache_dir() -> Path:
 
 
 def cache_limit() -> int:
-    """Return how many bytes of features are kept: $TRANSFER_CACHE or 5 GB; 0 means none at all.
+    """Return how many bytes of features are kept: $TRANSFER_CACHE or 5 GB; 0 means none.
 
     Raises:
-        UsageError: The variable holds no size.
+        UsageError: The variable is not a size.
     """
     text = os.environ.get("TRANSFER_CACHE") or DEFAULT_LIMIT
     try:

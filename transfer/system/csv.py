@@ -13,8 +13,8 @@ from transfer.system.files import write_text
 
 Row = tuple[int, dict[str, str]]
 
-# The header of a run's split.csv: a table of ours that users name again, as --split or --group-by.
-# Only tables with this very header are unguarded by `read_rows`.
+# The header of a run's split.csv: a table of ours that users pass back as --split or --group-by.
+# `read_rows` unguards only tables with exactly this header.
 SPLIT_HEADER = ("path", "label", "split", "sha256", "leak", "group")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
@@ -24,7 +24,7 @@ def csv_line(cells: Iterable[Any]) -> str:
 
     Text that a spreadsheet would run as a formula is preceded by an apostrophe. A row with a
     carriage return is quoted throughout: the csv module would leave it bare, and readers would
-    take it for the end of the row.
+    end the row there.
     """
     guarded = [guard(cell) for cell in cells]
     bare = any("\r" in str(cell) for cell in guarded)
@@ -98,7 +98,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """Return the rows of a CSV file that a user names, as (line, cells by column).
 
     Cells are taken literally, apostrophes included. The exception is a run's split.csv, known by
-    its header (`SPLIT_HEADER`): its cells are given back as they were before `write_csv`.
+    its header (`SPLIT_HEADER`): its cells are returned as they were before `write_csv`.
 
     Args:
         path: See `read_cells`.

@@ -1,4 +1,4 @@
-"""Digests of files: what tells one image, model or set of weights from another."""
+"""Digests of files, which identify images, models and weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-RACY = 2.0  # seconds in which a file may change again and keep its time of modification
+RACY = 2.0  # seconds in which a file may change again without a new modification time
 
 
 def sha256_of(path: Path) -> str:
@@ -17,7 +17,7 @@ def sha256_of(path: Path) -> str:
 
 
 def digest_once(path: Path, algorithm: str) -> str:
-    """Return the hash of a file as hex digits; a file that stays the same is read once.
+    """Return the hash of a file as hex digits; an unchanged file is read once.
 
     Raises:
         OSError: It cannot be read.
@@ -41,5 +41,5 @@ def sha256_or_none(path: Path) -> str | None:
 
 
 def is_sha256(text: str) -> bool:
-    """Tell whether a text is a SHA-256 as written here: 64 hex digits in lower case."""
+    """Tell whether a text is a SHA-256 in the form used here: 64 lower-case hex digits."""
     return re.fullmatch("[0-9a-f]{64}", text) is not None

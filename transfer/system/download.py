@@ -25,21 +25,21 @@ def download(
     seconds: float = _SECONDS,
     silence: float = _SILENCE,
 ) -> None:
-    """Write the content of an address to `path`, with a progress bar.
+    """Download an address to `path`, with a progress bar.
 
-    Only http and https are followed, also in redirects: an address must not become a local file.
+    Only http and https are followed, also in redirects: an address must not lead to a local file.
 
     Args:
         url: The address.
-        path: The file to write; replaced where it exists.
-        label: What the bar is called.
-        most: Most bytes that are accepted.
-        seconds: Most seconds that the content may take.
-        silence: Most seconds without a byte.
+        path: The file to write; replaced if it exists.
+        label: Name of the bar.
+        most: Maximum number of bytes.
+        seconds: Maximum duration of the download.
+        silence: Maximum number of seconds without a byte.
 
     Raises:
-        OSError, http.client.HTTPException, ValueError: It failed, broke off, or exceeds a limit;
-            a part may be at `path`.
+        OSError, http.client.HTTPException, ValueError: The download failed, broke off, or
+            exceeds a limit; a part may be at `path`.
     """
     from urllib.error import HTTPError
 
@@ -54,7 +54,7 @@ def download(
         if expected > most:
             raise ValueError(f"it has {expected:,} bytes; expected at most {most:,}")
         with bar(label, expected) as advance:
-            while chunk := response.read1(_CHUNK):  # what is there: read() would wait for all of it
+            while chunk := response.read1(_CHUNK):  # what has arrived; read() waits for all of it
                 if file.tell() + len(chunk) > most:
                     raise ValueError(f"it has more than {most:,} bytes")
                 if time.monotonic() > end:
@@ -66,8 +66,8 @@ def download(
 
 
 def _opener() -> OpenerDirector:
-    """Return what opens http and https alone; urllib's own also opens file, ftp and data."""
-    from urllib import request  # 30 ms, for a rare need
+    """Return an opener for http and https only; urllib's own also opens file, ftp and data."""
+    from urllib import request  # 30 ms, rarely needed
 
     opener = request.OpenerDirector()
     for handler in (

@@ -1,4 +1,4 @@
-"""Atomic writes: a file is there whole or not at all."""
+"""Atomic writes: a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uuid import uuid4
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary file next to `path`, and rename it to `path` when the block ends well.
+    """Yield a temporary file next to `path`, and rename it to `path` when the block succeeds.
 
     An error or a kill inside the block leaves an earlier file at `path` as it was. A link is
     followed, and the file that it leads to is replaced. A pipe, a device or an open file
@@ -46,7 +46,7 @@ def _is_stream(path: Path) -> bool:
 
 
 def _sync_directory(path: Path) -> None:
-    with suppress(OSError):  # not every file system can
+    with suppress(OSError):  # not supported by every file system
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -55,7 +55,7 @@ def _sync_directory(path: Path) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether there is a file; False where that cannot be seen."""
+    """Return whether there is a file; False if that cannot be determined."""
     return os.path.isfile(path)  # noqa: PTH113 - that of Path raises
 
 

@@ -1,4 +1,4 @@
-"""Directories that one process at a time may hold."""
+"""Locks on directories, for one process at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transfer.system.progress import warn
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-LOCK = ".lock"  # what the kernel locks; it may stay behind after a kill, which means nothing
+LOCK = ".lock"  # what the kernel locks; the file may remain after a kill, which is harmless
 HOLDER = "lock.json"  # who holds the lock: information for messages only
 _PATIENCE = 0.3  # seconds: `refuse_if_held` holds the lock for an instant
 _UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
@@ -54,9 +54,9 @@ class HeldError(Exception):
 def hold(directory: Path) -> Iterator[None]:
     """Hold a directory exclusively while the block runs.
 
-    The kernel keeps the lock and frees it when the process dies, whatever the reason and whatever
-    the host or container. On a file system without locks, which could not free one either, this
-    warns and goes on without: a lock that outlives a killed process would be worse.
+    The kernel releases the lock when the process dies, for whatever reason and in any container.
+    On a file system without locks, this warns and continues without one: a lock file that outlives
+    a killed process would be worse.
 
     Raises:
         HeldError: Another process, or another thread of this one, holds it.
@@ -64,7 +64,7 @@ def hold(directory: Path) -> Iterator[None]:
     """
     from filelock import Timeout
 
-    os.scandir(directory).close()  # raises where there is none; filelock would make one
+    os.scandir(directory).close()  # raises if there is none; filelock would create it
     lock = _lock_in(directory)
     try:
         lock.acquire(timeout=_PATIENCE)
@@ -99,7 +99,7 @@ def refuse_if_held(directory: Path) -> None:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise HeldError(_read_holder(directory)) from error
-    except (OSError, NotImplementedError):  # it cannot be known here: whoever writes will see
+    except (OSError, NotImplementedError):  # unknown here: a later write will fail
         return
     lock.release()
 
@@ -107,7 +107,7 @@ def refuse_if_held(directory: Path) -> None:
 def _lock_in(directory: Path) -> BaseFileLock:
     from filelock import FileLock
 
-    # A soft lock is a mere file, which a killed process would leave behind: never silently.
+    # A soft lock is only a file, which a killed process would leave behind: never fall back to it.
     return FileLock(directory / LOCK, thread_local=False, fallback_to_soft=False)
 
 

@@ -1,9 +1,9 @@
-"""What a long job says while it runs.
+"""Messages and progress bars of long jobs.
 
-Lines go through the standard library's logging (logger ``"transfer"``), so that a program, a test
-or the command line can each show or silence them; where nobody has set up logging, as in most
-notebooks, they go to stderr. Bars go through `track` and `bar`, which draw nothing until the
-command line installs something that does.
+Messages go through the standard library's logging (logger ``"transfer"``): a program, a test or the
+command line can show or silence them. If logging is not set up, as in most notebooks, they go to
+stderr. Bars go through `track` and `bar`, which draw nothing until the command line installs a
+drawer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _drawer: Drawer | None = None
 
 
 def say(message: str) -> None:
-    """Tell the user what happens next or what came out of it."""
+    """Tell the user what happens next, or a result."""
     if logger.hasHandlers():
         logger.info(message)
     elif logger.level <= logging.INFO and not logger.disabled:
@@ -34,7 +34,7 @@ def say(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Tell the user about something that they may want to change."""
+    """Warn the user about something that they may want to change."""
     logger.warning(message)
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter."""
+"""TensorFlow without its startup messages and needless warnings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from contextlib import contextmanager
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras; what they print on stderr is shown only if the import fails.
 
-    Their C++ parts write to the file descriptor before any log level applies, so that the
-    descriptor itself has to point elsewhere for that while.
+    Their C++ parts write to the file descriptor before any log level applies, so the descriptor
+    itself is redirected during the import.
     """
     if "tensorflow" in sys.modules:
         return
@@ -38,9 +38,9 @@ def import_tensorflow() -> None:
 
 @contextmanager
 def without_retracing_advice() -> Iterator[None]:
-    """Hide TensorFlow's warnings while the block makes one model after the other on purpose.
+    """Hide TensorFlow's retracing warnings while the block builds many models on purpose.
 
-    It takes their functions for one that is traced again and again.
+    TensorFlow takes their functions for a single one that is retraced again and again.
     """
     logger = logging.getLogger("tensorflow")
     before = logger.level

@@ -16,8 +16,8 @@ _patient = False
 def handled() -> Iterator[None]:
     """Handle both signals while the block runs: KeyboardInterrupt, or SystemExit(143) for SIGTERM.
 
-    For programs; a library must leave the signals of its host alone. Does nothing outside of the
-    main thread, and nothing about a signal that the parent process wants ignored.
+    For programs; a library must leave the signals of its host alone. Does nothing outside the main
+    thread, and keeps ignoring a signal that the parent process had ignored.
     """
     global _received
     if threading.current_thread() is not threading.main_thread():
@@ -39,9 +39,9 @@ def handled() -> Iterator[None]:
 
 @contextmanager
 def patiently() -> Iterator[None]:
-    """Let the first signal inside the block wait until the block calls `check`, or ends.
+    """Delay the first signal inside the block until the block calls `check` or ends.
 
-    A second signal is not kept waiting.
+    A second signal takes effect at once.
     """
     global _patient
     _patient = True

@@ -13,7 +13,7 @@ def parse_bytes(text: str) -> int:
     """Return a size such as ``"2GB"``, ``"500MB"`` or ``"0"`` as a number of bytes.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a size.
     """
     match = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if match is None:
@@ -25,7 +25,7 @@ def parse_seconds(text: str) -> float | None:
     """Return a time such as ``"10m"``, ``"90s"`` or ``"1h30m"`` in seconds; None for ``"none"``.
 
     Raises:
-        UsageError: It is none, or not above 0.
+        UsageError: It is not a time, or not above 0.
     """
     if text == "none":
         return None

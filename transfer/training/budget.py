@@ -21,12 +21,12 @@ from transfer.training.settle import MOST_EPOCHS
 from transfer.training.setup import Setup, Tunable
 
 SAMPLE = 64  # images of each split on which speeds are measured
-MEASURED = 3.0  # seconds of training on them, or twice all of them if that takes longer
-ROUNDS = 100  # over them at most, however fast it is
-PROBED = 16  # images that tell whether a view is in the cache
-CLOSING = 8.0  # seconds for loading, converting, drawing: nearly the same for any images
-SAVING = 0.5  # seconds of each epoch
-FORWARD = 1 / 3  # of the time of training on an image: what evaluating it takes
+MEASURED = 3.0  # seconds of training on them, or two passes if those take longer
+ROUNDS = 100  # passes over them, at most
+PROBED = 16  # images checked to find out whether a view is in the cache
+CLOSING = 8.0  # seconds for loading, converting and plotting: nearly constant
+SAVING = 0.5  # seconds per epoch
+FORWARD = 1 / 3  # cost of evaluating an image, as a share of training on it
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Costs:
         photos: The features of the training and validation images themselves.
         view: The features of one augmented view of all training images.
         epoch: One epoch of fine-tuning with its validation.
-        closing: All that follows the last epoch.
-        cached: Number of views that are in the cache already.
+        closing: Everything after the last epoch.
+        cached: Number of views already in the cache.
     """
 
     photos: float
@@ -48,11 +48,11 @@ class Costs:
     cached: int = 0
 
     def views(self, seconds: float, most: int) -> int:
-        """Return how many views to compute: one for each epoch that can follow, and what is left.
+        """Return how many views to compute: one per epoch that fits, and more if time is left.
 
         Args:
             seconds: From now to the end of the run.
-            most: As many as there is room for.
+            most: Upper limit.
         """
         left = seconds - self.closing - self.photos
         spent = [
@@ -86,16 +86,16 @@ def _times(seconds: float, each: float) -> int:
 
 
 def measure_costs(setup: Setup, evaluated: int, left: float) -> Costs:
-    """Measure how long the parts of a run take, on a few images. No weight moves.
+    """Measure how long the parts of a run take, on a few images. No weights change.
 
     Args:
         setup: What will be trained.
         evaluated: Number of images that the run is evaluated on in the end.
-        left: Seconds to the end of the run: with hardly any, nothing is measured.
+        left: Seconds to the end of the run; with too few, nothing is measured.
     """
     if left <= CLOSING:
         return NOTHING_FITS
-    say("Measuring what there is time for")
+    say("Measuring how much fits into the time limit")
     settings, seed = setup.settings, setup.settings.seed
     sizes = len(setup.dataset.train), len(setup.dataset.val)
     train = _some(setup.dataset.train.images, SAMPLE, seed)
@@ -106,7 +106,7 @@ def measure_costs(setup: Setup, evaluated: int, left: float) -> Costs:
         sample = replace(setup, dataset=few, scratch=Path(folder)).plan(epochs=ROUNDS)
         if not settings.pretrained:
             step = _training_seconds(sample, None)
-            return _costs(0.0, step, sizes, step * FORWARD * evaluated)  # there is no choosing
+            return _costs(0.0, step, sizes, step * FORWARD * evaluated)  # nothing to choose between
         image, features = _feature_seconds(sample, train, val)
         step = _training_seconds(sample, features) if settings.fine_tunes else 0.0
         del features
@@ -117,7 +117,7 @@ def measure_costs(setup: Setup, evaluated: int, left: float) -> Costs:
 
 
 def _costs(image: float, step: float, sizes: tuple[int, int], closing: float) -> Costs:
-    """Return the costs of a run from those of an image in each of its parts."""
+    """Return the costs of a run from the seconds per image in each part."""
     train, val = sizes
     return Costs(
         photos=image * (train + val),
@@ -140,7 +140,7 @@ def _feature_seconds(
 
 
 def _cached_views(setup: Setup, few: ImageFolder) -> int:
-    """Return how many versions of some images are in the cache, themselves and views in a row."""
+    """Return how many versions of some images are cached: themselves, then views without a gap."""
     if setup.cache is None:
         return 0
     outputs = setup.network.model.outputs
@@ -161,11 +161,11 @@ def _some(images: ImageFolder, number: int, seed: int) -> ImageFolder:
 
 
 def _training_seconds(setup: Setup, features: tuple[Features, Features] | None) -> float:
-    """Return the seconds that training on an image takes, after the first batches."""
+    """Return the seconds of training per image, without the first batches."""
     tunable = setup.start(setup.new_head(), features)
     weights = tunable.base.get_weights()
     ends = _ends(tunable, setup.settings.mixed_precision)
-    tunable.base.set_weights(weights)  # from scratch, statistics of BatchNormalization have moved
+    tunable.base.set_weights(weights)  # from scratch, BatchNormalization statistics have changed
     tunable.base.trainable = False
     steps, size = tunable.batches.steps_per_epoch, setup.settings.batch_size
     images = tunable.batches.images
@@ -174,12 +174,12 @@ def _training_seconds(setup: Setup, features: tuple[Features, Features] | None) 
 
 
 def _ends(tunable: Tunable, mixed_precision: bool) -> list[float]:
-    """Train at a rate of 0, twice on all images at least; return when each batch was done."""
+    """Train at a rate of 0 for at least two passes; return the time at which each batch ended."""
     model, optimizer = tunable.model, keras.optimizers.AdamW(0.0, weight_decay=0.0)
     if mixed_precision:
         model, optimizer = mix_precision(model, tunable.base, optimizer)
     model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
-    steps = tunable.batches.steps_per_epoch  # in the first of them, functions are traced
+    steps = tunable.batches.steps_per_epoch  # the first pass includes tracing
     ends: list[float] = []
 
     def done(batch: int, logs: Any) -> None:
@@ -190,7 +190,7 @@ def _ends(tunable: Tunable, mixed_precision: bool) -> list[float]:
     with naming_bad_files():
         model.fit(
             tunable.batches.train,
-            steps_per_epoch=ROUNDS * steps,  # as one epoch: beginning another takes time
+            steps_per_epoch=ROUNDS * steps,  # as one epoch: starting another takes time
             shuffle=False,
             verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=done)],
@@ -203,7 +203,7 @@ def tell_plan(epochs: int, views: int | None, seconds: float) -> None:
 
     Args:
         epochs: Of fine-tuning; 0 for none.
-        views: Views that they use; None where images are augmented differently in each.
+        views: Views used; None where images are augmented differently in each epoch.
         seconds: From now to the end of the run.
     """
     words = f"{max(seconds, 0):.0f} s are left"
@@ -212,5 +212,5 @@ def tell_plan(epochs: int, views: int | None, seconds: float) -> None:
         return
     words += f": {epochs} epoch{'s' * (epochs > 1)}"
     if views:
-        words += f" on {views} view{'s' * (views > 1)} and the photos themselves"
+        words += f" on {views} view{'s' * (views > 1)} and the original photos"
     say(words)

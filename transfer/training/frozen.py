@@ -1,4 +1,4 @@
-"""What runs only once: where the network is cut, and for how many views of each image."""
+"""What runs once per image: where the network is cut, and the number of views."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def choose_cut(
     Args:
         base: The backbone.
         unfreeze: From `settle_unfreeze`.
-        recipe: Gives the limit and the number of views; where that is open, fewer will do.
+        recipe: Gives the limit and the number of views; if that is open, fewer are accepted.
         images: Number of training and of validation images.
     """
     layers = layers_to_unfreeze(base, unfreeze)
@@ -56,9 +56,9 @@ def views_of(recipe: Recipe, images: int, tuned: bool) -> int:
     """Return the augmented views per training image: none where nothing is augmented.
 
     Args:
-        recipe: Says how many are wanted.
+        recipe: May set the number.
         images: Number of training images.
-        tuned: Whether fine-tuning learns from the views, too.
+        tuned: Whether fine-tuning also trains on the views.
     """
     if not parse_augment(recipe.augment).keys() - {"fill"}:
         return 0

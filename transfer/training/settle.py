@@ -1,4 +1,4 @@
-"""Settle: every open field of a recipe is decided, once, before anything is trained."""
+"""Settle: decide every open field of a recipe, once, before anything is trained."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from transfer.training.frozen import ENOUGH_WITHOUT_VIEWS, choose_cut, views_of
 from transfer.training.optim.precision import gains_from_half
 
 EPOCHS = 8  # of fine-tuning, at least
-UPDATES = 100  # of the weights, at least: few photos need more epochs for them
-MOST_EPOCHS = 50  # more of the same few photos teaches nothing
+UPDATES = 100  # of the weights, at least: with few photos, that takes more epochs
+MOST_EPOCHS = 50  # more passes over the same few photos teach nothing
 SMOOTHING, ENOUGH_TO_SMOOTH = 0.1, 1000  # images
 ENOUGH_TO_MIX = 20_000  # images
 HEAD_PATIENCE = 10
@@ -32,7 +32,7 @@ HEAD_PATIENCE = 10
 
 @dataclass(frozen=True)
 class _Defaults:
-    """What open fields become; how a training starts decides."""
+    """Values of open fields, by how training starts."""
 
     learning_rate: float
     optimizer: str
@@ -127,7 +127,7 @@ def seed_everything(seed: int, deterministic: bool) -> None:
 
     Args:
         seed: 0 or more.
-        deterministic: Have TensorFlow sum in one order too, for the rest of the process.
+        deterministic: Also make TensorFlow deterministic, for the rest of the process.
     """
     keras.utils.set_random_seed(seed)
     if deterministic:
@@ -153,8 +153,8 @@ def _defaults(base: keras.Model, pretrained: bool) -> _Defaults:
 def _epochs(recipe: Recipe, images: int, pretrained: bool) -> int:
     """Return the epochs of fine-tuning.
 
-    A few steps at the usual rate lead away from the solved head and not back: few photos need more
-    epochs to become as many steps.
+    A few steps at the usual rate leave the solved head and are too few to recover: with few photos,
+    enough steps take more epochs.
     """
     if recipe.epochs is not None:
         return recipe.epochs
@@ -177,7 +177,7 @@ def _mix(recipe: Recipe, images: int) -> str:
 def wants_half(wanted: str) -> bool:
     """Return whether fine-tuning computes in float16, for the recipe's ``mixed_precision``.
 
-    ``auto`` means: where the GPU that TensorFlow trains on, its first, gains from it.
+    ``auto`` means: if TensorFlow's first GPU, the one that trains, gains from it.
     """
     if wanted != "auto":
         return wanted == "on"
@@ -188,8 +188,8 @@ def wants_half(wanted: str) -> bool:
 def settle_monitor(monitor: str, counts: Sequence[int]) -> str:
     """Return the name in the epoch's logs by which the best epoch is chosen.
 
-    Where classes are uneven, accuracy rewards a model that knows the large ones alone: ``auto`` is
-    macro-F1 there.
+    With uneven classes, accuracy rewards a model that is right on the large ones only: there
+    ``auto`` is macro-F1.
 
     Args:
         monitor: Key of `transfer.recipe.MONITORS`, or ``auto``.
@@ -206,7 +206,7 @@ def weigh_classes(counts: Sequence[int], balance: str) -> Sequence[float]:
     Args:
         counts: Training images of each class.
         balance: ``none``, ``weights`` (inverse frequency, as scikit-learn's "balanced"), ``sqrt``
-            (its square root), or ``oversample``: as ``weights``, for where nothing is drawn.
+            (its square root), or ``oversample``: as ``weights``, where no images are sampled.
     """
     if balance == "none":
         return [1.0] * len(counts)
@@ -217,7 +217,7 @@ def weigh_classes(counts: Sequence[int], balance: str) -> Sequence[float]:
 
 
 def check_updates(settings: Settings, images: int) -> None:
-    """Raise UsageError where so few batches never update the weights.
+    """Raise UsageError where there are too few batches to update the weights even once.
 
     Args:
         settings: With the epochs that will be trained.

@@ -1,4 +1,4 @@
-"""The one set-up of a training: its settings, its images, its network, its features."""
+"""The set-up of a training: its settings, images, network and features."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ Pair = tuple[Features, Features]  # of training and validation images
 
 @dataclass(frozen=True)
 class Setup:
-    """All that a training needs to know, made by `prepare`.
+    """Everything that a training needs, made by `prepare`.
 
     Finetune, resume, lr-find, each fold of a cross-validation, compare and the baseline from
-    scratch begin here. ``dataclasses.replace`` changes the plan (views, epochs) or the images and
-    keeps the network.
+    scratch start from it. ``dataclasses.replace`` changes the plan (views, epochs) or the images,
+    and keeps the network.
 
     Attributes:
-        settings: What is done.
+        settings: All options, decided.
         dataset: The images, each with its split.
         weights: The backbone's.
         classifier: Backbone and head.
         network: The frozen part, with the engine that runs it.
-        cache: Where features of earlier runs are found; None where it is off or nothing identifies
-            the network.
+        cache: The feature cache; None where it is off or the network cannot be identified.
         scratch: A folder for kept activations and other temporary files.
     """
 
@@ -80,13 +79,13 @@ class Setup:
         Args:
             head: From vectors to probabilities.
             features: Of the training and validation images; None from scratch.
-            first_epoch: Epochs that a resumed training has behind it.
+            first_epoch: Epochs that a resumed training has completed.
         """
         settings, classifier = self.settings, self.classifier
         whole = classifier.join(head)
         classifier.unfreeze(whole, self.layers, normalise=not settings.pretrained)
         if not settings.cut or features is None:
-            # A model of its own: what is compiled would be saved with its metrics.
+            # A separate model: a compiled one would be saved with its metrics.
             model = keras.Model(whole.input, whole.output)
             train, val = self.dataset.train.images, self.dataset.val.images
             batches = batches_of_images(train, val, settings, first_epoch)
@@ -123,11 +122,11 @@ def prepare(
     """Build the network of a training with its weights, after seeding all random numbers.
 
     Args:
-        settings: What is done.
+        settings: All options, decided.
         dataset: The images, each with its split.
         weights: The backbone's, present as a file (or none).
         scratch: An existing folder for temporary files.
-        base: The backbone from `settle`, which has seeded; its weights are replaced.
+        base: The backbone from `settle`, which has seeded already; its weights are replaced.
 
     Raises:
         WeightsError: The weights do not fit.
@@ -145,8 +144,8 @@ def prepare(
 def compute_features(setup: Setup) -> tuple[Setup, Pair]:
     """Return the features of the training and validation images, and the setup that made them.
 
-    Where activations are beyond float16, in which they would be kept, the returned setup has no
-    cut: the whole network runs in every step.
+    Where activations exceed float16, in which they would be kept, the returned setup has no cut:
+    the whole network runs in every step.
     """
     train, val = setup.dataset.train.images, setup.dataset.val.images
     try:
@@ -177,10 +176,10 @@ def _without_cut(setup: Setup) -> Setup:
 def _open_cache(
     settings: Settings, dataset: Dataset, weights: Weights, classifier: Classifier
 ) -> FeatureCache | None:
-    """Return the cache of what the frozen part computes.
+    """Return the cache of the frozen part's features.
 
-    Random weights differ from run to run, and a function, unlike an import string, has no name that
-    would mean the same tomorrow.
+    None for random weights, which differ from run to run, and for functions, which unlike import
+    strings have no stable name.
     """
     backbone = classifier.backbone
     named = not (callable(backbone.constructor) or callable(backbone.preprocess))

@@ -52,14 +52,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training leaves, in addition to the files of the run.
+    """The outcome of a training, in addition to the files of the run.
 
     Attributes:
         setup: As it was trained: with the views and epochs of the plan.
         features: Of the training and validation images; None from scratch.
-        known: Probabilities (classes,) by path, for images of the split that the run is evaluated
-            on, bit for bit as the saved model gives them: where only the head was fitted, its
-            features are there already.
+        known: Probabilities (classes,) by path for images of the split that the run is evaluated
+            on, bit for bit those of the saved model; only where just the head was fitted, whose
+            features exist already.
     """
 
     setup: Setup
@@ -75,9 +75,9 @@ def train(
     Args:
         run: Where model.keras, history.csv and run.json go.
         setup: What is trained, and on what.
-        identity: JSON that is saved with the state, to be compared when it is resumed.
+        identity: JSON that is saved with the state and compared on resume.
         clock: When the run should be over.
-        saved: The state to go on from, where the training is resumed.
+        saved: The state to resume from; None at the start.
 
     Raises:
         TransferError: The training diverged.
@@ -90,7 +90,7 @@ def train(
 
 
 def tell_from_scratch(backbone: Backbone) -> None:
-    """Say that a network is trained from scratch, and what that is worth."""
+    """Say that a network is trained from scratch, and what to expect of it."""
     if backbone.scratch:
         say(f"{backbone.name} has no pretrained weights: all of it is trained from scratch.")
         return
@@ -107,7 +107,7 @@ def _train_from_scratch(run: Run, setup: Setup, record: Record, clock: Clock) ->
     if record.saved is None and clock.seconds:
         costs = measure_costs(setup, len(setup.dataset.select(run.info.split)), clock.left)
         epochs = costs.epochs(clock.left, clock.slack, setup.settings.most_epochs)
-        setup = setup.plan(epochs=max(1, epochs))  # without any there would be nothing
+        setup = setup.plan(epochs=max(1, epochs))  # with none there would be no model
         tell_plan(setup.settings.epochs, None, clock.left)
         run.update(settings=setup.settings)
     tunable = setup.start(setup.new_head(), None, record.first_epoch)
@@ -164,7 +164,7 @@ def _plan_epochs(setup: Setup, costs: Costs, clock: Clock) -> Setup:
 
 
 def _fit_head(run: Run, setup: Setup, features: Pair, record: Record) -> keras.Sequential:
-    """Return the fitted head, saved on top of the backbone; where resumed, one to be restored."""
+    """Return the fitted head, saved on top of the backbone; on resume, one to be restored."""
     head = setup.new_head()
     if record.saved is not None:
         return head
@@ -185,7 +185,9 @@ def _fine_tune(
 ) -> None:
     """Fine-tune, and leave the best of the head's and the fine-tuned models in model.keras."""
     chosen = run.path / "chosen.keras"  # becomes model.keras once run.json says what it is
-    if record.saved is None or run.info.choice is None:  # else it was chosen before a kill
+    if (
+        record.saved is None or run.info.choice is None
+    ):  # else it was chosen before the interruption
         tunable = setup.start(head, features, record.first_epoch)
         tuned = fine_tune(tunable, setup.settings, record)
         choice, figures = keep_the_best(tunable, tuned, setup.settings, record.path, chosen)

@@ -93,7 +93,7 @@ def test_other_notes(audited, encoded):
         "blank or nearly so": 1,
         "one side more than 5 times as long as the other": 1,
         "tiny (under 32 px)": 1,
-        "turned upright by EXIF": 1,
+        "rotated upright by EXIF orientation": 1,
         "wrong extension, read by content": 1,
     }
 
@@ -111,7 +111,7 @@ def test_dangling_link_is_bad(tree):
     root = tree({"a": 1, "b": 1})
     (root / "a" / "gone.jpg").symlink_to(root / "nowhere.jpg")
     result = audit(ImageFolder.index(root))
-    assert result.bad == (("a/gone.jpg", "is missing (a link that leads nowhere?)."),)
+    assert result.bad == (("a/gone.jpg", "is missing (a broken link?)."),)
 
 
 @pytest.mark.case("D34")
@@ -128,7 +128,7 @@ def test_pipe_that_takes_the_place_of_an_image_does_not_block(tree):
     folder = ImageFolder.index(root)
     (root / "a" / "0.jpg").unlink()
     os.mkfifo(root / "a" / "0.jpg")
-    assert audit(folder).bad == (("a/0.jpg", "is no regular file."),)
+    assert audit(folder).bad == (("a/0.jpg", "is not a regular file."),)
 
 
 @pytest.mark.case("D42")
@@ -182,13 +182,13 @@ def test_same_bytes_in_two_classes(tree, said):
     folder = ImageFolder.index(root)
     assert len(clean(folder)[0]) == 4
     assert "'a/0.jpg' = 'b/copy.jpg'" in said()
-    with pytest.raises(DataError, match="two classes with the same bytes"):
+    with pytest.raises(DataError, match="different classes as identical files"):
         clean(folder, on_bad="fail")
 
 
 @pytest.fixture
 def photos(tmp_path, photo):
-    """Two splits of two classes, with a photo in train/a that stands elsewhere too."""
+    """Two splits of two classes, with a photo in train/a that is elsewhere too."""
 
     def write(path, edit=lambda image: image, **options):
         for number, name in enumerate(("train/a/1", "train/b/1", "val/a/1", "val/b/1")):
@@ -223,7 +223,7 @@ def test_near_duplicates_have_one_key(photos, edit, options):
 
 def test_near_duplicates_in_two_classes_are_named(photos, said):
     clean(photos("train/b/x.jpg", quality=30))
-    assert "two classes, nearly the same: 'train/a/1.jpg' = 'train/b/x.jpg'" in said()
+    assert "different classes as near duplicates: 'train/a/1.jpg' = 'train/b/x.jpg'" in said()
 
 
 def test_full_check_believes_nothing(tree, monkeypatch):

@@ -77,7 +77,7 @@ def test_series_does_not_become_one_group():
 
 
 def test_too_many_alike_are_left_alone(said):
-    """A camera that stands still: all alike, but for one pair that is alike to the bit."""
+    """A fixed camera: all alike, but for one pair that is identical to the bit."""
     rows = np.clip(noise(1) * 0.9 + noise(40, 1) * 0.02, -127, 127).astype(np.int8)
     rows[30] = rows[7]
     assert near_duplicates(as_bytes(rows)) == list(range(40))

@@ -181,9 +181,9 @@ def test_copies(found, splits, encoded, photo):
     assert not [kind for kind in kinds if kind.startswith("near")]
     suggestions = {path: suggestion for path, _, suggestion in found.fixes}
     assert suggestions == {
-        "train/a/x.jpg": "keep it in the right class alone",
-        "train/a/y.jpg": "keep it in the right class alone",
-        "train/b/x.jpg": "keep it in the right class alone",
+        "train/a/x.jpg": "keep it only in the right class",
+        "train/a/y.jpg": "keep it only in the right class",
+        "train/b/x.jpg": "keep it only in the right class",
         "train/a/2.jpg": "remove it from train",
         "val/b/8.jpg": "remove it",
     }
@@ -198,7 +198,7 @@ def test_near_duplicates(found, splits, photo):
     assert kinds["near-across-classes"].items == (("train/a/x.jpg", "val/b/x.jpg"),)
     assert kinds["near-across-splits"].items == (("train/a/x.jpg", "val/b/x.jpg"),)
     assert kinds["near-in-one-class"].items == (("train/b/y.jpg", "train/b/z.png"),)
-    assert ("train/a/x.jpg", "nearly the same as val/b/x.jpg", "remove it from train") in (
+    assert ("train/a/x.jpg", "near duplicate of val/b/x.jpg", "remove it from train") in (
         found.fixes
     )
 

@@ -172,7 +172,7 @@ def test_place_that_cannot_be_written_is_done_without(folder, reads, said):
     ledger.ledger_file().parent.parent.mkdir()
     ledger.ledger_file().parent.write_text("a file")
     assert len(audit(folder).sha256) == 3
-    assert "Files are read anew in every run" in said()
+    assert "Files are read again in every run" in said()
 
 
 def test_interrupt_keeps_what_was_done(folder, monkeypatch, reads):

@@ -80,7 +80,7 @@ def test_the_builders_of_this_repository(tmp_path: Path, name: str, counts: dict
 
 @pytest.mark.parametrize("name", ["dogs_prepared", "handwriting_shapes"])
 def test_tfds_build(tmp_path: Path, name: str) -> None:
-    """What `tfds build` runs; the command itself wants Apache Beam before it starts."""
+    """What `tfds build` runs; the command itself needs Apache Beam to start."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.scripts.cli import build, cli_utils
 
@@ -113,7 +113,7 @@ def test_where_files_fetched_by_hand_belong(
     assert name == "handwriting_shapes"
     assert len(ImageFolder.index(folder)) == 9
     assert resolve(source)[0] == folder
-    assert "prepared already" in said()
+    assert "already prepared" in said()
 
 
 def test_splits_and_class_names(make_builder: Callable[..., Path], said: Callable[[], str]) -> None:
@@ -170,7 +170,7 @@ def test_the_catalog(make_builder: Callable[..., Path], tmp_path: Path) -> None:
         resolve("tfds:mnist:nothing")
     with pytest.raises(DataError, match="no image with a class label"):
         resolve("tfds:imdb_reviews")
-    # what stands in the place of MNIST is read as MNIST, without a network
+    # data in the place of MNIST is read as MNIST, without a network
     version = str(tfds.builder_cls("mnist").VERSION)
     features = '{"image": tfds.features.Image(shape=(28, 28, 1)),'
     features += ' "label": tfds.features.ClassLabel(num_classes=10)}'

@@ -54,8 +54,9 @@ def test_from_the_files_that_keras_keeps_and_without_a_network(tmp_path: Path) -
     assert index.counts()["train"] == dict.fromkeys(index.classes, 2)
     assert "train/bag/00018.png" in index.paths
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("Error: keras:mnist cannot be had from storage.googleapis.com: ")
-    assert f"Bring mnist.npz from ~/.keras/datasets of a machine with a network to {kept}" in last
+    assert last.startswith("Error: keras:mnist cannot be downloaded from storage.googleapis.com: ")
+    hint = f"Copy mnist.npz from ~/.keras/datasets of a machine with network access to {kept}"
+    assert hint in last
     assert not (tmp_path / "mnist").exists()
 
 

@@ -24,7 +24,7 @@ PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves /pets.tar.gz whole, and in other folders what goes wrong with it."""
+    """Serves /pets.tar.gz whole, and with different faults in other folders."""
 
     archive = b""
 
@@ -84,7 +84,7 @@ def test_an_archive_is_unpacked_once(
     assert ImageFolder.index(folder).paths == ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
     assert f"Preparing {archive} in {folder}" in said()
     assert resolve(archive) == (folder, name)
-    assert f"{archive} is prepared already, in {folder}" in said()
+    assert f"{archive} is already prepared in {folder}" in said()
     twin = tmp_path / "elsewhere" / "pets.tgz"
     twin.parent.mkdir()
     twin.write_bytes(before)
@@ -121,7 +121,7 @@ def test_an_address(server: str, archive: Path) -> None:
     assert len(ImageFolder.index(folder)) == 3
     assert sorted(path.name for path in folder.iterdir()) == [".source.json", "cat", "dog"]
     assert resolve(archive)[0] == folder
-    # known by its content, so that nothing is asked for any more
+    # known by its content: nothing is downloaded again
     gone = f"http://127.0.0.1:9/pets.tar.gz#sha256={digest(archive)}"
     assert resolve(gone)[0] == folder
 
@@ -131,8 +131,8 @@ def test_an_address(server: str, archive: Path) -> None:
     ("path", "words"),
     [
         ("half", "it broke off after"),
-        ("page", r"it is a web page\): its sha256 is .* Nothing of it was kept"),
-        ("other", "not what was expected: its sha256 is"),
+        ("page", r"it is a web page\): its sha256 is .* It was not kept"),
+        ("other", "not the expected file: its sha256 is"),
         ("none", "404"),
     ],
 )
@@ -156,15 +156,15 @@ def test_what_is_wrong_with_a_download_is_said_of_its_address(server: str) -> No
 
 
 def test_nobody_there() -> None:
-    with pytest.raises(TransferError, match=r"refused.*Fetch it by other means"):
+    with pytest.raises(TransferError, match=r"refused.*Download it by other means"):
         resolve(f"http://127.0.0.1:9/x.zip#sha256={'0' * 64}")
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("https://x.invalid/x.zip", "Add its sha256"),
-        ("https://x.invalid/x.zip#sha256=12", "Add its sha256"),
+        ("https://x.invalid/x.zip", "Add the digest"),
+        ("https://x.invalid/x.zip#sha256=12", "Add the digest"),
         (f"https://x.invalid/dogs#sha256={'0' * 64}", "Expected the address of an archive"),
         ("kears:mnist", "Unknown kind of data 'kears:mnist'. Did you mean 'keras'"),
         ("s3://bucket/x.zip", "Unknown kind of data"),
@@ -202,9 +202,9 @@ def test_a_digest_is_remembered_of_the_same_file_alone(
 def test_a_sha256_that_makes_no_sense(tmp_path: Path) -> None:
     options = Options(sha256="0" * 64)
     for data in (tmp_path, "keras:mnist"):
-        with pytest.raises(UsageError, match="Expected an archive beside --sha256"):
+        with pytest.raises(UsageError, match="Expected an archive with --sha256"):
             find(data, options)
-    with pytest.raises(UsageError, match="Expected --sha256 to be that of the address"):
+    with pytest.raises(UsageError, match="Expected --sha256 to match the one in the address"):
         find(f"https://x.invalid/x.zip#sha256={'1' * 64}", options)
     assert find(f"https://x.invalid/x.zip#sha256={'0' * 64}", options).name == "x"
 
@@ -249,6 +249,6 @@ def test_a_failed_download_tells_the_remedy_in_a_whole_sentence(tmp_path):
     url = f"http://127.0.0.1:9/x.zip#sha256={'0' * 64}"
     source = kinds.find(url, kinds.Options())
     with pytest.raises(
-        TransferError, match=r"name the file in place of http://127\.0\.0\.1:9/x\.zip\.$"
+        TransferError, match=r"give the file in place of http://127\.0\.0\.1:9/x\.zip\.$"
     ):
         source.fill(tmp_path)

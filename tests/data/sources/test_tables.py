@@ -16,7 +16,7 @@ Draw = Callable[..., Image.Image]
 
 @pytest.fixture
 def folder(tmp_path: Path, picture: Draw) -> Path:
-    """photos/ with 1.jpg to 4.jpg, more/ with 1.jpg; secret.jpg beside the folder."""
+    """photos/ with 1.jpg to 4.jpg, more/ with 1.jpg; secret.jpg next to the folder."""
     root = tmp_path / "set"
     for number, name in enumerate(["photos/1", "photos/2", "photos/3", "photos/4", "more/1"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -152,9 +152,9 @@ def test_prepared_anew_only_where_something_changed(
 ) -> None:
     table = write(folder, "path,label\n" + ROWS)
     first, _ = resolve(table)
-    assert "prepared already" not in said()
+    assert "already prepared" not in said()
     assert resolve(table)[0] == first
-    assert "prepared already" in said()
+    assert "already prepared" in said()
     picture(seed=30).save(folder / "photos/1.jpg")
     second, _ = resolve(table)
     assert second != first

@@ -40,7 +40,7 @@ def test_the_headline_leaves_out_leaked_images() -> None:
     leaked = {"n_without": 40, "accuracy_without": 0.7, "accuracy_without_ci95": [0.55, 0.82]}
     clean = headline(metrics | {"leaked": leaked}, uneven=True)
     assert (clean.accuracy, clean.interval, clean.n) == (0.7, (0.55, 0.82), 40)
-    assert clean.macro_f1 is None  # it is known with the leaked images only
+    assert clean.macro_f1 is None  # it is only known with the leaked images
     nothing_left = {"n_without": 0, "accuracy_without": None, "accuracy_without_ci95": None}
     assert headline(metrics | {"leaked": nothing_left}, uneven=False).accuracy == 0.9
     assert interval((0.55, 0.82)) == "55.0–82.0\u00a0%"

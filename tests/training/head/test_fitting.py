@@ -132,7 +132,7 @@ def test_hidden_layers_behind_unitnorm_are_trained_and_copied(tmp_path: Path, sp
     knobs = {"head": spec, "head_epochs": 30, "head_learning_rate": 0.05}
     head, figures = fit(tmp_path, train, val, **knobs)
     found = head.predict(val.vectors, verbose=0)
-    # figures are of the head as it was trained, on scaled vectors without unitnorm
+    # metrics are of the head as it was trained, on scaled vectors without unitnorm
     assert figures["val_accuracy"] == pytest.approx(np.mean(found.argmax(1) == val.labels))
     given = found[np.arange(len(val)), val.labels]
     assert figures["val_loss"] == pytest.approx(-np.log(given).mean(), abs=1e-4)

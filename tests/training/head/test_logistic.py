@@ -63,13 +63,13 @@ def test_the_strength_is_the_best_of_all_that_could_be_tried() -> None:
 
 def test_rows_are_judged_by_models_that_have_not_seen_them() -> None:
     _, labels = blobs(per_class=20)
-    shuffled = np.random.default_rng(1).permutation(labels)  # nothing to be learnt
+    shuffled = np.random.default_rng(1).permutation(labels)  # nothing to learn
     wide = np.random.default_rng(2).normal(size=(60, 200)).astype(np.float32)
     found = cross_validate(wide, shuffled, 3)
     assert found is not None
     assert found.accuracy < 0.6
     kernel, bias = solve(wide, shuffled, 3, 1e4)
-    assert ((wide @ kernel + bias).argmax(1) == shuffled).all()  # while it can be learnt by heart
+    assert ((wide @ kernel + bias).argmax(1) == shuffled).all()  # though it can be memorised
 
 
 def test_groups_stay_in_one_fold() -> None:

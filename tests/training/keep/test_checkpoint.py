@@ -83,9 +83,9 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(keras.Sequential, "save", fail)
     with pytest.raises(TransferError, match=r"The disk is full: .*m\.keras needs about") as full:
         save_model(tiny(), path)
-    assert "--resume" not in str(full.value)  # which only a run knows
+    assert "--resume" not in str(full.value)  # only a run can say that
     told = out_of_disk(Path("runs/a"), full.value)
-    assert str(told) == f"{full.value} Then go on with: transfer finetune --resume runs/a"
+    assert str(told) == f"{full.value} Then resume with: transfer finetune --resume runs/a"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -151,7 +151,7 @@ def test_twenty_signals_during_saves_leave_valid_files(tmp_path: Path, number: i
     lines = done.stdout.splitlines()
     assert len([line for line in lines if line.startswith("valid")]) == 20
     states = "state-1.json state-1.npz state-2.json state-2.npz"
-    assert lines[-1] == f"lock.json model.keras {states}"
+    assert lines[-1] == f".lock lock.json model.keras {states}"
     left = [line for line in lines[:-1] if not line.startswith("valid; left 0")]
     assert bool(left) == (number == signal.SIGKILL)  # only a kill leaves anything behind
 

@@ -1,4 +1,4 @@
-"""What is kept, by weights whose answers can be told by hand, and in runs of the toy."""
+"""What is kept, with weights whose predictions are known by hand, and in runs of the toy."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def choose(
     last: tuple[float, float] = LAST,
     **knobs: Any,
 ) -> tuple[Choice, Figures, np.ndarray]:
-    """Choose between models; return what is said of it, its figures, and the weights kept."""
+    """Choose between models; return the record, the metrics, and the weights kept."""
     save_model(build(start if best is None else best), path)
     x, targets = np.array(images, np.float32), np.tile([0.0, 1.0], (len(images), 1))
     val = tf.data.Dataset.from_tensor_slices((x, targets)).batch(4)
@@ -82,8 +82,8 @@ def test_a_point_between_is_kept_where_it_is_best(tmp_path: Path, said: Callable
     assert info == Choice(
         kept="50% of fine-tuning",
         why="val_accuracy 0.8333, against 0.5000 for the head alone; of 6 validation images, 2 are"
-        " newly recognised and 0 no longer (McNemar's test: p = 0.5, optimistic because the same"
-        " images made the choice)",  # 2 of 2, two-sided
+        " now right and 0 no longer (McNemar's test: p = 0.5, optimistic because the choice was"
+        " made on the same images)",  # 2 of 2, two-sided
         monitor="val_accuracy",
         candidates={
             "head": 3 / 6,
@@ -129,7 +129,7 @@ def test_of_equals_the_surer_takes_the_place_of_the_head(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("monitor", ["val_accuracy", "val_macro_f1", "val_loss"])
 def test_where_nothing_is_better_the_head_is_kept(tmp_path: Path, monitor: str) -> None:
-    """Also where the file holds an epoch that a run was stopped in before its state was saved."""
+    """Also if the file holds an epoch in which a run was stopped before its state was saved."""
     save_model(build((0.3, 0.4)), tmp_path / "m.keras")
     knobs: dict[str, Any] = {"start": (9.0, 0.0), "best": None, "monitor": monitor}
     info, figures, weights = choose(tmp_path / "m.keras", [A, A, A], **knobs)
@@ -148,8 +148,8 @@ def test_the_lowest_loss_is_best_where_it_is_the_monitor(tmp_path: Path) -> None
 def test_weights_that_are_no_numbers_are_never_kept(
     tmp_path: Path, monitor: str, best: tuple[float, float] | None
 ) -> None:
-    """The loss of the last step can be finite, and what it does to the weights not."""
-    zero = (-1.0, -1.0)  # what says nothing but 0, as NaN does, recognises neither
+    """The loss of the last step can be finite while the weights after it are not."""
+    zero = (-1.0, -1.0)  # a model that always answers 0, as with NaN, recognises neither
     options: dict[str, Any] = {"start": zero, "best": best, "last": NAN, "monitor": monitor}
     info, _, weights = choose(tmp_path / "m.keras", [A, B, B], **options)
     assert info.kept == ("head" if best is None else "epoch 3")
@@ -172,7 +172,7 @@ def test_a_training_figure_keeps_the_best_epoch(tmp_path: Path, monitor: str) ->
 
 
 def test_moving_statistics_train_where_their_layer_is_not_frozen() -> None:
-    """Or a point between would have the statistics of one end and the weights of the other."""
+    """Otherwise a point between would mix statistics of one end with weights of the other."""
     layers = keras.layers
     frozen, dropout = layers.BatchNormalization(name="frozen"), layers.Dropout(0.5, seed=1)
     inner = keras.Sequential([keras.Input((2,)), layers.BatchNormalization(name="free"), dropout])
@@ -204,7 +204,7 @@ def weights_of(run: Path) -> list[bytes]:
 def keeping_copies(
     patch: pytest.MonkeyPatch, run: Path, before: Path, unnoted: Path, after: Path
 ) -> None:
-    """Have a training leave what a kill would: before its choice, before it is noted, after it."""
+    """Leave what a kill would: before the choice, before it is recorded, or after it."""
 
     def copy(target: Path) -> None:
         shutil.copytree(run, target, ignore=shutil.ignore_patterns(".*", "lock.json"))
@@ -267,7 +267,7 @@ def test_a_run_that_ends_around_the_choice_is_resumed_to_the_same(
         assert weights_of(path) == weights_of(run.path)
         assert (path / "history.csv").read_text() == (run.path / "history.csv").read_text()
     if phase == "head":
-        assert weights_of(run.path) == weights_of(before)  # which only the head was written to
+        assert weights_of(run.path) == weights_of(before)  # where only the head was written
     else:
         kept = run.info.phases["finetune"]
         assert run.metrics["log_loss"] == pytest.approx(kept["val_loss"], abs=1e-4)
@@ -277,7 +277,7 @@ def test_a_run_that_ends_around_the_choice_is_resumed_to_the_same(
 def test_the_head_among_the_candidates_is_the_head(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Though the moving statistics in it have moved in the meantime."""
+    """Though its moving statistics have changed in the meantime."""
     knobs = TOY | {"head": "avg,8,batchnorm", "interpolate": False, "epochs": 6}
     run = transfer.finetune(make_folder(), output=tmp_path / "run", **knobs)
     candidates = run.info.choice.candidates

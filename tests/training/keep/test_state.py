@@ -1,4 +1,4 @@
-"""Two generations of saved state: what a kill, a full disk or a stray byte leaves of them."""
+"""Two generations of saved state after a kill, a full disk or a damaged byte."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_spoiled_generation_is_told_and_the_other_used(
     assert saved is not None
     assert saved.epoch == 3
     assert "state-1" in caplog.text
-    assert "going on from the other, saved after epoch 3" in caplog.text
+    assert "resuming from the other, saved after epoch 3" in caplog.text
     spoil(tmp_path / f"state-2.{suffix}")
     if suffix == "json" and spoil is Path.unlink:
         return  # as if no save had ever been finished

@@ -44,7 +44,7 @@ def test_steps_by_hand(accumulate: int, compiled: bool) -> None:
     weight = average = 10.0
     for count, gradient in enumerate(GRADIENTS, start=1):
         step(tf.constant(gradient))
-        if count % accumulate == 0:  # and stays where it is in between
+        if count % accumulate == 0:  # unchanged in between
             weight -= RATE * 0.5 * np.mean(GRADIENTS[count - accumulate : count])
             average = MOMENTUM * average + (1 - MOMENTUM) * weight
         assert float(variable) == pytest.approx(weight, abs=1e-5)
@@ -60,7 +60,7 @@ def test_the_knob_arrives() -> None:
 
 
 def noted(model: keras.Model, into: list[list[np.ndarray]]) -> keras.callbacks.Callback:
-    """Return a callback that notes the weights at the end of each epoch."""
+    """Return a callback that records the weights at the end of each epoch."""
     return keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: into.append([np.array(v) for v in model.weights])
     )
@@ -69,7 +69,7 @@ def noted(model: keras.Model, into: list[list[np.ndarray]]) -> keras.callbacks.C
 def fit(
     directory: Path, epochs: int = 6, saved: State | None = None, ema: bool = True
 ) -> tuple[keras.Model, list[list[np.ndarray]], list[list[np.ndarray]], History]:
-    """Train a small model; return it, what was judged, what was trained, and the history."""
+    """Train a small model; return it, the evaluated and the trained weights, and the history."""
     keras.utils.set_random_seed(0)
     stack = [
         keras.layers.Dense(5, "tanh"),
@@ -137,7 +137,7 @@ def test_a_run_is_judged_by_its_averages(
         make_folder(),
         output=tmp_path / "run",
         backbone=toy,
-        ema=1 - 1e-7,  # which stay where they began
+        ema=1 - 1e-7,  # which keep their initial values
         head="avg,8",
         head_epochs=1,
         epochs=3,

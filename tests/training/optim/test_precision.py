@@ -1,4 +1,4 @@
-"""Steps in half precision, of which nothing is seen in what is judged and saved."""
+"""Steps in half precision, which leave no trace in what is evaluated and saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TARGETS = np.eye(2, dtype=np.float32)[np.arange(8) % 2]
 
 
 class Spy(keras.layers.Layer):
-    """Notes the dtype of what comes in."""
+    """Records the dtype of its inputs."""
 
     def __init__(self, notes: list[str]) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ def test_gradients_that_overflow_move_nothing_but_the_scale(compiled: bool) -> N
     assert {
         id(optimizer.dynamic_scale),
         id(inner._averages[0]),
-    } <= saved  # what resume goes on from
+    } <= saved  # what a resumed run needs
 
 
 @pytest.mark.parametrize("backbone", ["toy", "simple-cnn"])
@@ -165,7 +165,7 @@ def test_the_model_is_an_ordinary_one_and_judged_as_it_is(
         batch_size=4,
         epochs=4,
         head_learning_rate=1e-5,
-        head="avg,8" if backbone == toy else "linear",  # trained slowly: there is much to do
+        head="avg,8" if backbone == toy else "linear",  # trained slowly: much is left to learn
         head_epochs=1,
         learning_rate=0.003,
         views=0,

@@ -79,7 +79,7 @@ def test_no_view_of_an_image_comes_again_before_all_have_come(views: int) -> Non
     numbers = np.arange(count * views, dtype=np.float32).reshape(-1, 1, 1, 1)
     train = Features(np.zeros((count * views, 1)), np.zeros(count * views, int), numbers, views)
     rows: list[int] = []
-    for first, last in ((0, 2), (2, 6)):  # as when it is taken up again after the second epoch
+    for first, last in ((0, 2), (2, 6)):  # as when it is resumed after the second epoch
         batches = batches_of_activations(train, train, settings, first_epoch=first)
         found = np.concatenate([x.numpy().reshape(-1) for x, _, _ in batches.train])
         rows += found[: (last - first) * count].astype(int).tolist()
@@ -89,7 +89,7 @@ def test_no_view_of_an_image_comes_again_before_all_have_come(views: int) -> Non
         for start in range(0, 6, views):
             some = each[start : start + views]
             assert len(set(some)) == len(some)
-    assert len({each[0] for each in drawn}) == views  # an epoch has something of all of them
+    assert len({each[0] for each in drawn}) == views  # an epoch draws from all views
 
 
 def test_oversampling_draws_every_class_equally_often_and_weighs_none() -> None:
@@ -127,7 +127,7 @@ def test_mixing_is_said(said: Callable[[], str]) -> None:
 
 @pytest.mark.parametrize("mix", ["none", "mixup", "cutmix"])
 def test_the_loss_of_weighted_smoothed_mixtures_by_hand(mix: str) -> None:
-    """A model that always answers (0.8, 0.2) pays for each label what it is worth, mixed or not.
+    """The loss of a model that always answers (0.8, 0.2), with weighted labels, mixed or not.
 
     Smoothed by 0.1 the labels are (0.95, 0.05) and (0.05, 0.95), which cost
     0.95 x 0.2231 + 0.05 x 1.6094 = 0.2925 and 0.05 x 0.2231 + 0.95 x 1.6094 = 1.5401.

@@ -1,1 +1,1 @@
-"""What is known about the files before anything is trained on them."""
+"""Checks of the image files before training."""

@@ -1,4 +1,4 @@
-"""Looks at every image once before training, so that all that is wrong with them is said then."""
+"""Checks every image once before training and reports all problems then."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BLANK = 2.0
 REMARKS = {
     "animated": "animated, first frame used",
     "extension": "wrong extension, read by content",
-    "exif": "turned upright by EXIF",
+    "exif": "rotated upright by EXIF orientation",
     "tiny": f"tiny (under {TINY} px)",
     "huge": f"huge (over {HUGE // 1_000_000} megapixels)",
     "elongated": f"one side more than {ELONGATED} times as long as the other",
@@ -36,15 +36,15 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Audit:
-    """What a look at every file found.
+    """The results of checking every file.
 
     Attributes:
         sha256: Path to hex digest of the file's bytes, for the usable images.
-        bad: (path, reason) of the others.
-        notes: Remark to number of images, for what is usable and yet worth knowing.
+        bad: (path, reason) of the unusable ones.
+        notes: Remark to number of images, for usable images with peculiarities.
         groups: Path to the key of its group of copies and near duplicates, for the usable
-            images: the smallest digest of the group. What is like no other has its own digest.
-        looks: Path to all that was found, for the usable images.
+            images: the smallest digest of the group. An image like no other has its own digest.
+        looks: Path to the result of its check, for the usable images.
     """
 
     sha256: Mapping[str, str]
@@ -55,16 +55,16 @@ class Audit:
 
 
 def audit(folder: ImageFolder, check: str = "quick") -> Audit:
-    """Hash and decode every image of a folder, in threads, and find those that show the same.
+    """Hash and decode every image of a folder, in threads, and find duplicates.
 
     Args:
         folder: The images.
-        check: ``"quick"`` takes what is remembered of unchanged files, and decodes JPEG files at
-            a fraction of their size, which still reads every byte of them. ``"full"`` reads all
-            files anew and decodes them at full resolution.
+        check: ``"quick"`` reuses the remembered results of unchanged files, and decodes JPEG
+            files at a fraction of their size, which still reads every byte of them. ``"full"``
+            reads all files again and decodes them at full resolution.
 
     Returns:
-        Digests, unusable files, remarks and groups. Nothing is raised for a bad file.
+        Digests, unusable files, remarks and groups. Bad files raise no error.
     """
     looks = _looks(folder, check == "full")
     bad = tuple((path, looks[path].reason) for path in folder.paths if looks[path].reason)
@@ -82,8 +82,8 @@ def clean(
 
     Args:
         folder: The images.
-        on_bad: ``"skip"`` leaves bad files out with a warning; ``"fail"`` refuses them, and
-            equal files in two classes too.
+        on_bad: ``"skip"`` leaves bad files out with a warning; ``"fail"`` rejects them, and
+            identical files in different classes too.
         check: See `audit`.
 
     Returns:
@@ -98,7 +98,7 @@ def clean(
         say(f"{count} image(s): {note}.")
     for problem in filter(None, (_bad_files(result), _twins(folder, result.sha256))):
         if on_bad == "fail":
-            raise DataError(f"{problem} Mend or remove them, or leave out --strict.")
+            raise DataError(f"{problem} Fix or remove them, or leave out --strict.")
         warn(problem)
     _warn_of_near_twins(folder, result)
     good = folder.keep([path in result.sha256 for path in folder.paths])
@@ -141,7 +141,7 @@ def members(
 
     Args:
         folder: The images.
-        keys: Path to key of a group; paths that are missing here are left out.
+        keys: Path to key of a group; paths without a key are left out.
         values: One per image, such as its label or its split.
     """
     groups: dict[str, dict[object, str]] = defaultdict(dict)
@@ -163,7 +163,7 @@ def _looks(folder: ImageFolder, full: bool) -> dict[str, Look]:
                 looks[path] = Look(_reason(file, error))
                 continue
             if not stat.S_ISREG(states[path].st_mode):
-                looks[path] = Look("is no regular file.")
+                looks[path] = Look("is not a regular file.")
             elif not full and (known := ledger.recall(file, states[path])):
                 looks[path] = known
         unknown = [path for path in folder.paths if path not in looks]
@@ -183,7 +183,7 @@ def _in_threads(tasks: Iterable[tuple[Path, bool]]) -> Iterator[tuple[Look, bool
 
 
 def _examine(task: tuple[Path, bool]) -> tuple[Look, bool]:
-    """Return what a look at a file finds, and whether it lies in the file's bytes alone."""
+    """Check a file; return the result, and whether it depends on the file's bytes alone."""
     try:
         return look_at(*task), True
     except OSError as error:
@@ -192,7 +192,7 @@ def _examine(task: tuple[Path, bool]) -> tuple[Look, bool]:
 
 def _reason(file: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "is missing (a link that leads nowhere?)." if file.is_symlink() else "is missing."
+        return "is missing (a broken link?)." if file.is_symlink() else "is missing."
     return f"cannot be read: {error.strerror}."
 
 
@@ -212,7 +212,7 @@ def _twins(folder: ImageFolder, sha256: Mapping[str, str]) -> str:
     groups = members(folder, sha256, folder.labels)
     if not groups:
         return ""
-    return f"{len(groups)} image(s) stand in two classes with the same bytes: {_listed(groups)}."
+    return f"{len(groups)} image(s) are in different classes as identical files: {_listed(groups)}."
 
 
 def _warn_of_near_twins(folder: ImageFolder, result: Audit) -> None:
@@ -224,8 +224,8 @@ def _warn_of_near_twins(folder: ImageFolder, result: Audit) -> None:
     ]
     if classes:
         warn(
-            f"{len(classes)} picture(s) stand in two classes, nearly the same: {_listed(classes)}."
-            " Which class is right?"
+            f"{len(classes)} image(s) are in different classes as near duplicates:"
+            f" {_listed(classes)}. Which class is right?"
         )
 
 

@@ -1,18 +1,18 @@
-"""Finds pictures that show the same: fingerprints, and groups of those that nearly agree.
+"""Finds near duplicates: fingerprints, and groups of images whose fingerprints nearly agree.
 
-A fingerprint is the low part of a picture's spectrum: a gray thumbnail of 32 x 32 pixels, faded
-out towards its edges (so that white frames and captions do not count), its discrete cosine
-transform up to 16 waves a side, weighted with the frequency (photos have amplitudes that fall with
-it; weighted, all scales count the same) and brought to length one. Two pictures are compared by the
-cosine of theirs, which does not depend on brightness, contrast or size. A mirrored picture has the
-same spectrum but for the sign of its odd horizontal waves, so that the cosine with the mirror image
-costs nothing more.
+A fingerprint is the low-frequency part of an image's spectrum. A gray thumbnail of 32 x 32 pixels
+is faded out towards its edges (white frames and captions then do not count). Its discrete cosine
+transform, up to 16 waves per side, is weighted by the frequency (the amplitudes of photos fall with
+it; weighted, all scales count the same) and scaled to length one. Two images are compared by the
+cosine of their fingerprints, which does not depend on brightness, contrast or size. A mirrored
+image has the same spectrum except for the sign of its odd horizontal waves, so comparing with the
+mirror image costs nothing more.
 
-How close is close depends on how much there is to compare. Most of the 255 numbers of a photo
-count; a drawing or a scanned digit is described by a few of them, and two different ones agree far
-better by chance. The effective number of them is their participation ratio, 1 / sum(p^2) with p the
-shares of the power. By Fisher's transformation, the cosine of vectors that agree by chance has
-atanh(cosine) * sqrt(number) spread about as a standard normal.
+How close is close enough depends on how much there is to compare. In a photo most of the 255
+numbers matter; a drawing or a scanned digit is described by a few of them, and two different ones
+agree far better by chance. The effective number is the participation ratio, 1 / sum(p^2) with p the
+shares of the power. By Fisher's transformation, atanh(cosine) * sqrt(number) of vectors that agree
+by chance is approximately standard normal.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ import numpy as np
 
 from transfer.system.progress import track, warn
 
-# Raise it whenever the same picture gets another fingerprint.
+# Raise it whenever the same image gets another fingerprint.
 FINGERPRINT_VERSION = 1
 THUMBNAIL = 32
 _WAVES = 16
-_PLAIN = 300.0  # length; the noise of rounding and of weak compression has less
-_DETAILED = 45.0  # effective numbers from which on a cosine of _SIMILAR is no chance
+_PLAIN = 300.0  # length; noise from rounding and weak compression has less
+_DETAILED = 45.0  # effective number above which a cosine of _SIMILAR is not due to chance
 _SIMILAR = 0.9
-_CERTAIN = 13.0  # standard deviations, for pictures with less detail
-_LOOSE = 0.75  # share of the standard deviations that is asked towards the first of a group
-_SAME = 0.9985  # what another size or quality leaves at least
+_CERTAIN = 13.0  # standard deviations, for images with less detail
+_LOOSE = 0.75  # share of the standard deviations required to the first of a group
+_SAME = 0.9985  # lowest cosine after resizing or recompression
 _LARGEST = 24  # images in a group
-_STRICTNESS = (1.0, 1.8, 2.6)  # for photos cosines of 0.9, 0.99 and 0.999
+_STRICTNESS = (1.0, 1.8, 2.6)  # for photos, cosines of 0.9, 0.99 and 0.999
 _BLOCK = 2048
 
 
@@ -58,13 +58,13 @@ _LOW = np.indices((_WAVES, _WAVES)).max(axis=0).ravel() < 10
 
 
 def fingerprint(thumbnail: np.ndarray) -> bytes:
-    """Return the fingerprint of a picture.
+    """Return the fingerprint of an image.
 
     Args:
-        thumbnail: Array of shape (32, 32), gray, 0..255: the whole picture, squeezed.
+        thumbnail: Array of shape (32, 32), gray, 0..255: the whole image, stretched.
 
     Returns:
-        256 signed bytes, or none where the picture is too plain to be told from others.
+        256 signed bytes, or none where the image is too plain to be distinguished from others.
     """
     values = thumbnail.astype(np.float32)
     faded = (values - (values * _WINDOW).sum() / _WINDOW.sum()) * _WINDOW
@@ -76,22 +76,22 @@ def fingerprint(thumbnail: np.ndarray) -> bytes:
 
 
 def near_duplicates(fingerprints: Sequence[bytes]) -> list[int]:
-    """Group pictures that show the same, mirrored or not.
+    """Group near duplicates, mirrored or not.
 
-    Each picture joins the group of the earlier one that it is most like, if it is close enough to
-    that one and not too far from the first of the group. So a series in which each is a little
-    different from the one before falls into several groups. Where more than 24 are alike, as from
-    a camera that stands still, closer bounds are tried; what is still alike then is left alone
-    with a warning, since copies cannot be told from what the camera sees every time.
+    Each image joins the group of the earlier image that it is most like, if it is close enough to
+    that one and not too far from the first of the group. A series of gradual changes therefore
+    splits into several groups. Where more than 24 are alike, as from a fixed camera, stricter
+    bounds are tried; images that are still alike are not grouped, with a warning, since copies
+    cannot be distinguished from new shots of the same scene.
 
-    All pairs are compared, in blocks, by the processor's matrix product: time grows with the
-    square (about a minute for 100,000 pictures on two cores), memory does not.
+    All pairs are compared, in blocks, by matrix products: time grows with the square of the number
+    of images (about a minute for 100,000 on two cores), memory does not.
 
     Args:
-        fingerprints: See `fingerprint`; empty ones are like no other.
+        fingerprints: See `fingerprint`; empty ones match no other.
 
     Returns:
-        For each picture the index of the first one of its group, which may be its own.
+        For each image the index of the first one of its group, which may be its own.
     """
     leaders = list(range(len(fingerprints)))
     rows = [row for row, each in enumerate(fingerprints) if each]
@@ -107,9 +107,9 @@ def near_duplicates(fingerprints: Sequence[bytes]) -> list[int]:
         leaders[row] = row
     if rows:
         warn(
-            f"{len(rows)} images look so much alike that copies among them cannot be told from"
-            " others, as when a camera stands still. See to it that those of one object or moment"
-            " do not stand on both sides of the split."
+            f"{len(rows)} images look so much alike that copies among them cannot be identified,"
+            " as with a fixed camera. Make sure that images of one object or moment are not in"
+            " different splits."
         )
     return leaders
 
@@ -140,8 +140,8 @@ class _Spectra:
         vectors = raw.astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         self.whole = _halves(vectors, np.ones_like(_LOW))
-        # What the other waves add to a product is at most the product of their lengths, which one
-        # more column of the symmetric half accounts for: a bound at less than half the price.
+        # The other waves add at most the product of their lengths, which one more column of the
+        # symmetric half accounts for: a bound at less than half the cost.
         even, odd = _halves(vectors, _LOW)
         rest = np.linalg.norm(vectors[:, ~_LOW], axis=1, keepdims=True)
         self.coarse = np.hstack([even, rest]), odd
@@ -176,16 +176,16 @@ class _Spectra:
             likeness = _likeness(self.whole, start + close, columns)
             likeness[close[:, None] + start <= np.arange(column, end)] = 0
             needed = np.maximum(self.bounds[start + close, None], self.bounds[columns])
-            found = np.where(likeness >= needed, likeness, 0)
-            highest = found.max(axis=1)
+            enough = np.where(likeness >= needed, likeness, 0)
+            highest = enough.max(axis=1)
             better = highest > best[close]
             best[close[better]] = highest[better]
-            other[close[better]] = column + found.argmax(axis=1)[better]
+            other[close[better]] = column + enough.argmax(axis=1)[better]
         for row in np.flatnonzero(other >= 0):
             yield start + int(row), int(other[row])
 
     def belong(self, row: int, first: int) -> bool:
-        """Tell whether a row is near enough to the first of a group to be in that group."""
+        """Return whether a row is close enough to the first of a group to be in that group."""
         needed = np.tanh(_LOOSE * np.arctanh(max(self.bounds[row], self.bounds[first])))
         return bool(_likeness(self.whole, [row], [first])[0, 0] >= needed)
 

@@ -1,4 +1,4 @@
-"""What an audit means: findings that say what is wrong, how bad it is, and what to do."""
+"""Findings of an audit: what is wrong, how serious it is, and what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transfer.recipe import is_uneven
 SEVERITIES = {
     "error": "training is refused",
     "problem": "left out or doubtful; refused with --strict",
-    "warning": "look at it",
+    "warning": "worth a look",
     "note": "good to know",
 }
 
@@ -30,13 +30,12 @@ class Finding:
     """One thing that was found.
 
     Attributes:
-        kind: A word for programs, such as ``unusable`` or ``near-across-splits``.
+        kind: Machine-readable, such as ``unusable`` or ``near-across-splits``.
         severity: ``error`` (training is refused), ``problem`` (training leaves it out or
             takes it as it is, and refuses it with ``--strict``), ``warning`` or ``note``.
-        title: What was found, with its number, in a few words.
+        title: What was found and how often, in a few words.
         advice: What to do.
-        items: Where: paths (one, or the group of those that are alike), or a name or path and
-            what is said of it.
+        items: Where: paths (one, or a group of duplicates), or a name or path with details.
     """
 
     kind: str
@@ -46,7 +45,7 @@ class Finding:
     items: Items
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON takes."""
+        """Return a dict for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -56,7 +55,7 @@ def find(folder: ImageFolder, audit: Audit, nameless: Sequence[str] = ()) -> lis
     Args:
         folder: All images that were indexed.
         audit: What was found in them.
-        nameless: Paths that were left out since they are not UTF-8.
+        nameless: Paths that were left out because they are not UTF-8.
     """
     found = [*_unusable(audit), *_classes(folder, audit), *_alike(folder, audit)]
     found += [*_pictures(audit), *_skipped(folder, nameless)]
@@ -111,12 +110,12 @@ def _imbalance(sizes: Mapping[str, int]) -> Iterator[Finding]:
 
 
 def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
-    """Yield what shows the same: copies first, then groups that are more than copies."""
+    """Yield duplicates: identical files first, then groups of near duplicates."""
     split = dict(zip(folder.paths, folder.splits, strict=True))
     label = dict(zip(folder.paths, folder.labels, strict=True))
     for kind, words, keys in (
-        ("copies", "with the same bytes", audit.sha256),
-        ("near", "that show nearly the same", audit.groups),
+        ("copies", "that are identical files", audit.sha256),
+        ("near", "that are near duplicates", audit.groups),
     ):
         places: dict[str, list[tuple[str, ...]]] = defaultdict(list)
         for group in _groups(keys):
@@ -132,9 +131,9 @@ def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
         for place, severity, where, advice in (
             ("classes", "problem" if kind == "copies" else "warning", "in different classes",
              "Decide which class is right."),
-            ("splits", "warning", "on both sides of train, val and test",
-             "Accuracy looks better than it is: remove them from train, or train with --dedupe."),
-            ("one class", "note", "in one class", "They say nothing new; one of each is enough."),
+            ("splits", "warning", "in different splits",
+             "Accuracy is optimistic: remove them from train, or train with --dedupe."),
+            ("one class", "note", "in one class", "They add nothing; one of each is enough."),
         ):  # fmt: skip
             if items := tuple(places[place]):
                 title = f"{_count(items, 'group')} of images {words} {where}"
@@ -150,16 +149,16 @@ def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 _ADVICE = {
-    "animated": ("note", "The other frames are not seen."),
-    "extension": ("note", "Other tools may stumble over them; --fix-list says their right names."),
-    "exif": ("note", "Other tools may show them turned."),
-    "tiny": ("warning", "Little can be seen on them at the size of a network's input."),
-    "huge": ("note", "Scaled down, they are read faster."),
+    "animated": ("note", "Only the first frame is used."),
+    "extension": ("note", "Other tools may fail on them; --fix-list gives the right names."),
+    "exif": ("note", "Other tools may show them rotated."),
+    "tiny": ("warning", "They have little detail at a network's input size."),
+    "huge": ("note", "Scale them down to read them faster."),
     "elongated": (
         "warning",
-        "They are squeezed into a square; consider --resize pad, or cut them.",
+        "They are stretched to a square; consider --resize pad, or crop them.",
     ),
-    "blank": ("warning", "There is nothing to see on them; remove them."),
+    "blank": ("warning", "They show nothing; remove them."),
 }
 
 
@@ -170,18 +169,18 @@ def _pictures(audit: Audit) -> Iterator[Finding]:
         if look.header is None:
             continue
         for kind in remarks(path, look):
-            paths[kind].append((path, *_said(kind, look.header)))
+            paths[kind].append((path, *_details(kind, look.header)))
         colours[_colours(look.header)] += 1
     for kind, (severity, advice) in _ADVICE.items():
         if items := tuple(paths[kind]):
             yield Finding(kind, severity, f"{_count(items)}: {REMARKS[kind]}", advice, items)
     if len(colours) > 1 or set(colours) - {"RGB"}:
         items = tuple((name, f"{colours[name]:,}") for name in sorted(colours))
-        advice = "All become 8-bit RGB. Where classes differ in it, it tells them apart."
+        advice = "All become 8-bit RGB. If classes differ in it, a model can exploit that."
         yield Finding("colours", "note", "images differ in how colours are stored", advice, items)
 
 
-def _said(kind: str, header: Header) -> tuple[str, ...]:
+def _details(kind: str, header: Header) -> tuple[str, ...]:
     if kind in ("tiny", "huge", "elongated"):
         return (f"{header.width} x {header.height} pixels",)
     if kind == "extension":
@@ -205,7 +204,7 @@ def _skipped(folder: ImageFolder, nameless: Sequence[str]) -> Iterator[Finding]:
     reasons = {why: count for why, count in folder.skipped.items() if why != NOT_UTF8}
     if reasons:
         items = tuple((reason, f"{count:,}") for reason, count in reasons.items())
-        title = f"{sum(reasons.values()):,} file(s) not looked at"
+        title = f"{sum(reasons.values()):,} file(s) not read"
         yield Finding("skipped", "note", title, "JPEG, PNG, GIF, BMP and WebP are read.", items)
 
 

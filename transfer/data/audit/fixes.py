@@ -1,4 +1,4 @@
-"""From findings to a list of what could be done about which file."""
+"""From findings to a list of suggested fixes, file by file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from transfer.data.audit.findings import Finding
 from transfer.images.folder import SPLITS
 
 Fix = tuple[str, str, str]
-_LOOK = "look at it; remove it if it does not belong"
+_LOOK = "check it; remove it if it does not belong"
 
 
 def fixes(findings: Sequence[Finding], splits: Mapping[str, str]) -> list[Fix]:
-    """Return (path, reason, suggestion) of every file about which something should be done.
+    """Return (path, reason, suggestion) of every file that should be fixed.
 
     Args:
         findings: What was found.
@@ -27,8 +27,8 @@ def _fixes(finding: Finding, splits: Mapping[str, str]) -> Iterator[Fix]:
     if kind == "unusable":
         yield from ((path, reason, "replace or remove it") for path, reason in items)
     elif kind == "extension":
-        for path, found in items:
-            form, _, suffix = found.partition(": ")
+        for path, detail in items:
+            form, _, suffix = detail.partition(": ")
             name = PurePosixPath(path).with_suffix(suffix).name
             yield path, f"is a {form} file", f"rename it to {name}"
     elif kind in ("tiny", "elongated"):
@@ -36,7 +36,7 @@ def _fixes(finding: Finding, splits: Mapping[str, str]) -> Iterator[Fix]:
     elif kind == "blank":
         yield from ((path, kind, _LOOK) for (path,) in items)
     elif kind.startswith(("copies-", "near-")):
-        same = "the same bytes as" if kind.startswith("copies") else "nearly the same as"
+        same = "identical to" if kind.startswith("copies") else "near duplicate of"
         for group in items:
             yield from _fixes_of(group, kind, same, splits)
 
@@ -46,7 +46,7 @@ def _fixes_of(
 ) -> Iterator[Fix]:
     if kind.endswith("classes"):
         for number, path in enumerate(group):
-            yield path, f"{same} {group[number - 1]}", "keep it in the right class alone"
+            yield path, f"{same} {group[number - 1]}", "keep it only in the right class"
         return
     rank = {"": -1} | {split: number for number, split in enumerate(SPLITS)}
     kept = max(group, key=lambda path: (rank[splits[path]], path == group[0]))

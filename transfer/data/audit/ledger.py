@@ -1,11 +1,10 @@
-"""Remembers what was found in files, so that a second run need not read them.
+"""Remembers the results of checking files: later runs need not read them.
 
-One SQLite file in the cache folder. A file is known again by its absolute path, size, time of
-modification, inode and time of change; any other file, or the same with other bytes, is read. A
-file that was modified less than two seconds before, or since, is not remembered: it may be
-written again within the grain of the clock, and look the same (Git's "racy" rule). Several
-processes may use it at once, and one that is killed leaves it whole. Where it cannot be used (no
-room, no right to write), everything works without it.
+One SQLite file in the cache folder. A file is recognised by its absolute path, size, modification
+time, inode and change time; any other file is read. A file that was modified less than two seconds
+before, or since, is not remembered: it may change again within the clock's resolution and look the
+same (Git's "racy" rule). Several processes may use it at once, and a killed one leaves it intact.
+Where it cannot be used (no space, no write permission), everything works without it.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from transfer.system.cachedir import cache_dir, cache_limit
 from transfer.system.digests import RACY
 from transfer.system.progress import warn
 
-MOST_FILES = 500_000  # some 300 MB
+MOST_FILES = 500_000  # about 300 MB
 BYTES_PER_FILE = 600
 _VERSION = 1000 * FINGERPRINT_VERSION + LOOK_VERSION
 _DAY = 86_400
@@ -39,7 +38,7 @@ _FORGET = "DELETE FROM files WHERE path IN (SELECT path FROM files ORDER BY used
 
 
 class Ledger:
-    """What is remembered of files, in a database; with None, nothing."""
+    """Remembered results, in a database; without one (None), nothing is remembered."""
 
     def __init__(self, database: sqlite3.Connection | None) -> None:
         self._database = database
@@ -47,15 +46,15 @@ class Ledger:
         self._seen: list[tuple[int, bytes]] = []
         self._opened = time.time()
 
-    def recall(self, file: Path, found: os.stat_result) -> Look | None:
-        """Return what was found in a file of this state, None where that is not known."""
+    def recall(self, file: Path, state: os.stat_result) -> Look | None:
+        """Return the result for a file in this state; None where it is not known."""
         if self._database is None:
             return None
         path = os.fsencode(file)
         query = "SELECT stamp, used, look, fingerprint FROM files WHERE path = ?"
         try:
             row = self._database.execute(query, (path,)).fetchone()
-            if row is None or row[0] != _stamp(found):
+            if row is None or row[0] != _stamp(state):
                 return None
             look = _unpacked(row[2], row[3])
         except (sqlite3.Error, ValueError, TypeError, KeyError):
@@ -64,17 +63,17 @@ class Ledger:
             self._seen.append((int(self._opened), path))
         return look
 
-    def remember(self, file: Path, found: os.stat_result, look: Look) -> None:
-        """Keep what was found in a file, whose state was `found` before it was read."""
-        if self._database is None or self._opened - found.st_mtime < RACY:
+    def remember(self, file: Path, state: os.stat_result, look: Look) -> None:
+        """Remember the result for a file, whose state was `state` before it was read."""
+        if self._database is None or self._opened - state.st_mtime < RACY:
             return
-        row = (os.fsencode(file), _stamp(found), int(self._opened), _packed(look), look.fingerprint)
+        row = (os.fsencode(file), _stamp(state), int(self._opened), _packed(look), look.fingerprint)
         self._rows.append(row)
         if len(self._rows) >= _BATCH:
             self.write()
 
     def write(self) -> None:
-        """Write what is to be kept; the file that was not looked at for longest gives way."""
+        """Write the pending results; the least recently used are evicted."""
         if self._database is None or not (self._rows or self._seen):
             return
         try:
@@ -85,14 +84,14 @@ class Ledger:
                 if count > _most_files():
                     self._database.execute(_FORGET, (count - _most_files(),))
         except sqlite3.Error as error:
-            warn(f"What was found in the files is not remembered for the next run: {error}.")
+            warn(f"The results of checking files are not remembered for the next run: {error}.")
             self._database = None
         self._rows, self._seen = [], []
 
 
 @contextmanager
 def open_ledger() -> Iterator[Ledger]:
-    """Open the ledger for the block and write it at its end, also when that is an error."""
+    """Open the ledger for the block and write it at its end, even after an error."""
     database = _connect(ledger_file()) if _most_files() else None
     with closing(database) if database else nullcontext():
         ledger = Ledger(database)
@@ -103,7 +102,7 @@ def open_ledger() -> Iterator[Ledger]:
 
 
 def ledger_file() -> Path:
-    """Return where the database lies, whether it exists or not."""
+    """Return the path of the database, which need not exist."""
     return cache_dir() / "ledger" / "files.sqlite"
 
 
@@ -116,13 +115,13 @@ def _connect(file: Path) -> sqlite3.Connection | None:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             return _prepared(file)
-        except sqlite3.OperationalError:  # in use, no room, no right to write
+        except sqlite3.OperationalError:  # in use, no space, no write permission
             raise
         except sqlite3.DatabaseError:  # not a database, or a damaged one
             file.unlink()
             return _prepared(file)
     except (OSError, sqlite3.Error) as error:
-        warn(f"Files are read anew in every run: {str(file)!r} cannot be used ({error}).")
+        warn(f"Files are read again in every run: {str(file)!r} cannot be used ({error}).")
         return None
 
 
@@ -142,8 +141,8 @@ def _prepared(file: Path) -> sqlite3.Connection:
     return database
 
 
-def _stamp(found: os.stat_result) -> str:
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ino} {found.st_ctime_ns}"
+def _stamp(state: os.stat_result) -> str:
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ino} {state.st_ctime_ns}"
 
 
 def _packed(look: Look) -> str:

@@ -1,4 +1,4 @@
-"""Reads one file and tells whether it can be used, what it is, and what it looks like."""
+"""Checks one file: whether it can be used, what it is, and what it looks like."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from transfer.errors import DataError
 from transfer.images.decode import as_rgb
 from transfer.images.open import Header, header_of, open_image
 
-# Raise it whenever the same file is judged otherwise: what is remembered is then forgotten.
+# Raise it whenever the same file gets another result: remembered ones are then discarded.
 LOOK_VERSION = 2
 _DRAFT = 4 * THUMBNAIL
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a file found.
+    """The result of checking a file.
 
     Attributes:
-        reason: Why the file cannot be used; empty where it can. The rest is then known.
+        reason: Why the file cannot be used; empty where it can. Only then is the rest set.
         sha256: Hex digest of the file's bytes.
-        header: What the picture says about itself.
+        header: The image's header.
         contrast: Standard deviation of its gray thumbnail, in steps of 0..255.
         fingerprint: See `transfer.data.audit.duplicates`.
     """
@@ -47,18 +47,18 @@ def look_at(file: Path, full: bool = False) -> Look:
 
     Args:
         file: A regular file.
-        full: Decode JPEG files at full resolution. Else it is the smallest of an eighth, a
+        full: Decode JPEG files at full resolution. Otherwise the smallest of an eighth, a
             quarter and a half that has 128 pixels a side, which still reads every byte of them.
 
     Raises:
-        OSError: The file cannot be read, or not now: there may be memory for it another time.
+        OSError: The file cannot be read, or not at the moment, such as for lack of memory.
     """
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         try:
             with open_image(file, stream) as image:
                 if image.format == "PNG":
-                    image.verify()  # the checksums, which decoding does not look at
+                    image.verify()  # the checksums, which decoding ignores
             with open_image(file, stream) as image:
                 header = header_of(image)
                 thumbnail = _thumbnail(image, full)
@@ -70,16 +70,16 @@ def look_at(file: Path, full: bool = False) -> Look:
 
 
 def _momentary(cause: BaseException | None) -> OSError | None:
-    """Return a fault that does not lie in the file's bytes alone, as an OSError; else None."""
+    """Return a fault that is not due to the file's bytes alone, as an OSError; else None."""
     if isinstance(cause, MemoryError) or "out of memory" in str(cause):
         return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     return cause if isinstance(cause, OSError) and cause.errno is not None else None
 
 
 def _thumbnail(image: ImageFile, full: bool) -> np.ndarray:
-    """Return the picture, upright and gray, squeezed into a small square, as float32.
+    """Return the image, upright and gray, stretched to a small square, as float32.
 
-    By way of a larger one, of which the rounding to whole steps is averaged out.
+    It is made from a larger one, which averages out the rounding to integers.
     """
     small: Image.Image = image
     draft = None

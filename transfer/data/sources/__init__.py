@@ -1,1 +1,1 @@
-"""What DATA means, and how a plain image folder is made of it."""
+"""Data sources, and how each becomes a plain image folder."""

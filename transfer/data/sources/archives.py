@@ -1,9 +1,9 @@
-"""Takes the images out of archives that nobody has to trust.
+"""Extracts the images of untrusted archives.
 
 The extractors of the standard library and of Keras can be led outside their folder by links that
-an archive makes first (CVE-2025-4517, CVE-2025-12638), so members are written here one by one:
-regular files only, under names that were checked, into a folder that holds no link. An archive
-with anything else in it is refused as a whole.
+an archive creates first (CVE-2025-4517, CVE-2025-12638), so members are written here one by one:
+regular files only, under checked names, into a folder without links. An archive with anything else
+in it is refused as a whole.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ def extract(archive: Path, target: Path, limits: Limits | None = None) -> Counte
     """Write the images of an archive below `target`; modes, owners and times are not kept.
 
     Args:
-        archive: A tar (plain, gzip, bzip2 or xz) or zip file; what it is, its bytes say.
-        target: An empty folder. After an error it is to be removed.
-        limits: What it may come to; `Limits()` where not given.
+        archive: A tar (plain, gzip, bzip2 or xz) or zip file, recognised by its bytes.
+        target: An empty folder. Remove it after an error.
+        limits: Limits on the unpacked content; `Limits()` by default.
 
     Returns:
-        Reason to number of members that were left out: what is no image. Leftovers of other
-        systems, such as ``._x.jpg``, are not counted.
+        Reason to number of members that were left out because they are not images. Leftovers of
+        other systems, such as ``._x.jpg``, are not counted.
 
     Raises:
-        DataError: It is no archive, or damaged; it holds anything but regular files and folders,
-            a path that leads out of it, two members of one name, or more than `limits`.
-        OSError: It cannot be read, or `target` not be written.
+        DataError: It is not an archive, or damaged; it holds anything but regular files and
+            folders, a path that leads out of it or two members of one name; or it exceeds `limits`.
+        OSError: It cannot be read, or `target` cannot be written.
     """
     writer = _Writer(target)
     try:
@@ -82,16 +82,16 @@ def extract(archive: Path, target: Path, limits: Limits | None = None) -> Counte
                 done = max(done, file.tell())
     except _Refused as error:
         raise DataError(f"The archive {str(archive)!r} is refused: {error}.") from error
-    except NotImplementedError as error:  # a compression that zipfile does not have
+    except NotImplementedError as error:  # a compression that zipfile does not support
         raise DataError(
-            f"The archive {str(archive)!r} cannot be read here ({error}). Pack it anew."
+            f"The archive {str(archive)!r} cannot be read here ({error}). Repack it as .tar.gz."
         ) from error
     except (*_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(
             f"The archive {str(archive)!r} is damaged or cut off: {str(error).rstrip('.')}."
-            " Fetch or copy it again."
+            " Download or copy it again."
         ) from error
     return writer.skipped
 
@@ -99,7 +99,7 @@ def extract(archive: Path, target: Path, limits: Limits | None = None) -> Counte
 def unwrap(inner: Path, target: Path) -> None:
     """Move what lies in `inner` to `target`, without the folders that only wrap it.
 
-    A wrapper is a folder that stands alone and holds folders.
+    A wrapper is a folder that is alone and holds folders.
     """
     entries = list(inner.iterdir())
     while len(entries) == 1 and entries[0].is_dir():
@@ -113,11 +113,11 @@ def unwrap(inner: Path, target: Path) -> None:
 
 
 class _Refused(Exception):
-    """The archive holds what is not written; says what."""
+    """The archive holds something that is not extracted; the message says what."""
 
 
 class _Writer:
-    """Writes members below a folder, under names that were checked."""
+    """Writes members below a folder, under checked names."""
 
     def __init__(self, target: Path) -> None:
         self.skipped: Counter[str] = Counter()
@@ -162,7 +162,7 @@ class _Writer:
 
 
 def _checked_parts(name: str) -> tuple[str, ...]:
-    """Return the parts of a member's path; backslashes part them too, as in zips of Windows."""
+    """Return the parts of a member's path; backslashes separate too, as in zips from Windows."""
     if "\0" in name:
         raise _Refused(f"the name {name!r} holds a NUL character")
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):

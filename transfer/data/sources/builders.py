@@ -29,7 +29,7 @@ _numbers = count()
 def builder_script(folder: Path) -> Path | None:
     """Return the builder of a folder in the form of TensorFlow Datasets, or None.
 
-    A folder with class folders is one of images, whatever script lies in it.
+    A folder with class folders is an image folder, even if it holds a script.
     """
     script = folder / f"{folder.name}_dataset_builder.py"
     if not script.is_file():
@@ -37,12 +37,13 @@ def builder_script(folder: Path) -> Path | None:
     others = {path.name for path in folder.iterdir() if path.is_dir() and not is_junk(path.name)}
     others -= {"dummy_data", "__pycache__"}
     if others:
-        warn(f"{script} is not run: {', '.join(sorted(others)[:5])} beside it are read as images.")
+        shown = ", ".join(sorted(others)[:5])
+        warn(f"{script} is not run: the folders next to it are read as images ({shown}).")
     return None if others else script
 
 
 def manual_folder() -> Path:
-    """Return where TensorFlow Datasets looks for files that have to be fetched by hand."""
+    """Return where TensorFlow Datasets looks for files that have to be downloaded by hand."""
     return _data_folder() / "downloads" / "manual"
 
 
@@ -71,9 +72,9 @@ def write_catalog(name: str, config: str | None, target: Path) -> None:
         if not builder.is_prepared():
             urls = list(builder.url_infos or {})
             without = (
-                f"On a machine with a network run: tfds build {name}. Then bring"
-                f" {_data_folder() / name} to the same place here, or name its parent in"
-                " TFDS_DATA_DIR."
+                f"On a machine with network access, run: tfds build {name}. Then copy"
+                f" {_data_folder() / name} to the same place here, or set TFDS_DATA_DIR to its"
+                " parent folder."
             )
             _check_network(f"tfds:{name}", urls, without)
             say(f"Building {name} in {builder.data_dir}; downloads from {_hosts(urls)}.")
@@ -86,7 +87,7 @@ def write_builder(folder: Path, manual: Path, target: Path) -> None:
 
     Args:
         folder: With ``<name>_dataset_builder.py``. Its code is run.
-        manual: Where the files lie that had to be fetched by hand.
+        manual: Folder of the files that have to be downloaded by hand.
         target: An empty folder.
 
     Raises:
@@ -102,7 +103,7 @@ def write_builder(folder: Path, manual: Path, target: Path) -> None:
             raise DataError(f"The builder {str(script)!r} fails: {_line(error)}") from error
         keys_of(builder)
         _check_network(
-            str(folder), list(builder.url_infos or {}), "Run it on a machine with a network."
+            str(folder), list(builder.url_infos or {}), "Run it on a machine with network access."
         )
         _build(builder, manual, f"The builder is {str(script)!r}.")
         write_examples(builder, target)
@@ -110,10 +111,10 @@ def write_builder(folder: Path, manual: Path, target: Path) -> None:
 
 
 def load_builder(folder: Path) -> Any:
-    """Import the builder of a folder anew and return its class.
+    """Import the builder of a folder afresh and return its class.
 
-    TensorFlow Datasets would import it as a top-level package of the folder's name, which may be
-    that of another one. Nor does `tfds.load` find it afterwards.
+    TensorFlow Datasets would import it as a top-level package with the folder's name, which another
+    package may have. It is not registered: `tfds.load` does not find it.
     """
     import tensorflow_datasets as tfds
 
@@ -175,8 +176,8 @@ def _build(builder: Any, manual: Path, without: str) -> None:
     instructions = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
     if instructions and not (manual.is_dir() and any(manual.iterdir())):
         raise DataError(
-            f"{builder.name} is built from files that you fetch yourself. {_line(instructions)}"
-            f" Put them into {str(manual)!r}, or name their folder: transfer prepare --manual-dir"
+            f"{builder.name} is built from files that you download yourself. {_line(instructions)}"
+            f" Put them into {str(manual)!r}, or give their folder: transfer prepare --manual-dir"
         )
     config = tfds.download.DownloadConfig(
         manual_dir=manual if instructions else None,
@@ -184,11 +185,11 @@ def _build(builder: Any, manual: Path, without: str) -> None:
         try_download_gcs=False,
     )
     try:
-        with redirect_stdout(io.StringIO()):  # it says what we say, and in more words
+        with redirect_stdout(io.StringIO()):  # it prints what we print, in more words
             builder.download_and_prepare(download_config=config)
     except (AssertionError, FileNotFoundError, DataError) as error:
         raise DataError(f"{builder.name} cannot be built: {_line(error)}") from error
-    except Exception as error:  # each data set has its own ways to fail
+    except Exception as error:  # each data set fails in its own way
         raise TransferError(f"{builder.name} cannot be built: {_line(error)}. {without}") from error
 
 

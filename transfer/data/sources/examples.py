@@ -1,4 +1,4 @@
-"""Writes what a builder of TensorFlow Datasets has built as image files."""
+"""Writes the data sets that TensorFlow Datasets has built as image files."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def keys_of(builder: Any) -> tuple[str, str]:
 
 
 def write_examples(builder: Any, target: Path) -> None:
-    """Write the images of a built data set to ``target/[split/]class/name``, byte by byte.
+    """Write the images of a built data set to ``target/[split/]class/name``, byte for byte.
 
     Raises:
-        DataError: It has none of the splits train, validation and test, or odd class names.
+        DataError: It has none of the splits train, validation and test, or unusable class names.
     """
     import tensorflow_datasets as tfds
 
@@ -72,9 +72,9 @@ def write_examples(builder: Any, target: Path) -> None:
 
 
 def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[str]) -> Path:
-    """Return where an image goes: by the name that the data set gives it, or by a number.
+    """Return the path for an image, named as in the data set or by a number.
 
-    `taken` are the paths so far, case-folded: not every disk tells A.jpg from a.jpg.
+    `taken` are the paths so far, case-folded: not every file system distinguishes A.jpg from a.jpg.
     """
     found = format_of(data[:12])
     suffix = found.suffixes[0] if found else ".jpg"
@@ -87,7 +87,7 @@ def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[str
 
 
 def _class_name(name: str) -> str:
-    """Return a class name that a folder can have."""
+    """Return a class name as a folder name."""
     name = re.sub(r"[/\\]", "-", name).strip().lstrip(".")
     if label_flaw(name):
         raise DataError(f"The class name {name!r} cannot name a folder.")

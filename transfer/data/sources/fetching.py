@@ -19,21 +19,21 @@ from transfer.system.progress import say
 
 
 def download_and_unpack(url: str, digest: str, file: Path, target: Path, limits: Limits) -> None:
-    """Download an archive, and unpack it where its digest is the expected one.
+    """Download an archive, and unpack it if it has the expected digest.
 
     Args:
         url: Its address.
         digest: The expected SHA-256, 64 hex digits.
-        file: Where it is kept meanwhile.
+        file: Temporary file for it.
         target: The folder to fill.
-        limits: Of what it may unpack to.
+        limits: Limits on the unpacked content.
 
     Raises:
-        DataError, TransferError: It cannot be had, is another one, or holds no image.
+        DataError, TransferError: The download fails, has another digest or holds no image.
     """
     from http.client import HTTPException
 
-    without = f"Fetch it by other means and name the file in place of {url}."
+    without = f"Download it by other means and give the file in place of {url}."
     say(f"Downloading {url}")
     try:
         download(url, file, file.name, most=limits.size)
@@ -46,8 +46,8 @@ def download_and_unpack(url: str, digest: str, file: Path, target: Path, limits:
     if found != digest:
         page = " (it is a web page)" if kind == "HTML" else ""
         raise TransferError(
-            f"What came from {url} is not what was expected{page}: its sha256 is {found} instead"
-            f" of {digest}. Nothing of it was kept. {without}"
+            f"The download from {url} is not the expected file{page}: its sha256 is {found} instead"
+            f" of {digest}. It was not kept. {without}"
         )
     try:
         unpack(file, target, limits)
@@ -69,9 +69,9 @@ def unpack(archive: Path, target: Path, limits: Limits) -> None:
 
 
 def digest_of(path: Path, remembered: bool) -> str:
-    """Return the sha256 of a file, which may be remembered for as long as the file is the same.
+    """Return the sha256 of a file, which is remembered for as long as the file is unchanged.
 
-    A file that has just been written is not: it may change within the grain of the clock.
+    That of a file written just now is not: it may change within the clock's resolution.
     """
     file = path.resolve()
     state = file.stat()

@@ -62,13 +62,13 @@ def write_keras_set(name: str, target: Path) -> None:
     folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
     say(f"keras:{name} comes from {host}, unless it is in {folder}.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # or Keras takes one below /tmp
-        with redirect_stdout(sys.stderr):  # where Keras draws its bar
+        folder.mkdir(parents=True, exist_ok=True)  # or Keras uses one below /tmp
+        with redirect_stdout(sys.stderr):  # Keras draws its bar on stdout
             halves = importlib.import_module(f"keras.datasets.{name}").load_data()
     except Exception as error:  # Keras raises Exception itself when a download fails
         raise TransferError(
-            f"keras:{name} cannot be had from {host}: {' '.join(str(error).split())[:300]}."
-            f" Bring {kept} from ~/.keras/datasets of a machine with a network to {folder}."
+            f"keras:{name} cannot be downloaded from {host}: {' '.join(str(error).split())[:300]}."
+            f" Copy {kept} from ~/.keras/datasets of a machine with network access to {folder}."
         ) from error
     for split, (images, labels) in zip(("train", "test"), halves, strict=True):
         for label in classes:

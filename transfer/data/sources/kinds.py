@@ -1,4 +1,4 @@
-"""What data may be: each kind of source, and how its images get into an empty folder."""
+"""The kinds of data sources, and how each writes its images to an empty folder."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or samp
 
 @dataclass(frozen=True)
 class Options:
-    """What a source may need beside its name.
+    """What a source may need in addition to its name.
 
     Attributes:
         sha256: Of the archive at an address, as 64 hex digits.
-        manual_dir: Where files for a builder lie that had to be fetched by hand.
+        manual_dir: Folder of files for a builder that have to be downloaded by hand.
         follow_links: Take images from outside the folder or the table's folder.
-        limits: What an archive may come to.
+        limits: Limits on what an archive unpacks to.
     """
 
     sha256: str | None = None
@@ -40,13 +40,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Source:
-    """What data means.
+    """A data source that was recognised.
 
     Attributes:
         text: As the user wrote it.
         name: Short, for run directories.
-        folder: Where the images lie already; None for what has to be prepared.
-        about: All that the prepared folder depends on; JSON.
+        folder: Folder of the images; None where it has to be prepared.
+        about: Everything that the prepared folder depends on; JSON.
         fill: Writes the images to an empty folder.
     """
 
@@ -61,12 +61,12 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
     """Return the Source that `data` means; nothing is written.
 
     Raises:
-        UsageError: There is no source of that name, or a sha256 beside one that is no archive.
-        DataError: There is something else of that name.
+        UsageError: There is no source of that name, or a sha256 for one that is not an archive.
+        DataError: Something else has that name.
     """
     source = _find(data, options)
     if options.sha256 is not None and "archive" not in source.about:
-        raise UsageError(f"Expected an archive beside --sha256. Received: {source.text!r}")
+        raise UsageError(f"Expected an archive with --sha256. Received: {source.text!r}")
     return source
 
 
@@ -161,15 +161,15 @@ def _from_archive(text: str, path: Path, options: Options) -> Source:
     if unpacker:
         raise DataError(
             f"{path.suffix} archives cannot be read here. Unpack it with"
-            f" {unpacker} {path.name!r} and name the folder, or pack it anew as .zip or .tar.gz."
+            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
         )
-    found = digest_of(path, remembered=options.sha256 is None)
-    if options.sha256 not in (None, found):
-        raise DataError(f"The sha256 of {text!r} is {found} instead of {options.sha256}.")
+    actual = digest_of(path, remembered=options.sha256 is None)
+    if options.sha256 not in (None, actual):
+        raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
     return Source(
         text,
         archives.stem(path.name),
-        about={"archive": found},
+        about={"archive": actual},
         fill=lambda at: unpack(path, at, options.limits),
     )
 
@@ -181,12 +181,12 @@ def _at_address(text: str, options: Options) -> Source:
     digest = options.sha256 or named
     if named not in ("", digest):
         raise UsageError(
-            f"Expected --sha256 to be that of the address. Received: {digest} for {text}."
+            f"Expected --sha256 to match the one in the address. Received: {digest} for {text}."
         )
     if not is_sha256(digest):
         raise UsageError(
-            f"A download is used only where its content is known. Add its sha256 (64 hex digits) to"
-            f" the address: {url}#sha256=..., or give --sha256 to transfer prepare."
+            f"Downloads must be pinned by SHA-256. Add the digest (64 hex digits) to the address:"
+            f" {url}#sha256=..., or give --sha256 to transfer prepare."
         )
     if not name.lower().endswith(archives.SUFFIXES):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Reads archives one member after the other, within limits. Writes nothing."""
+"""Reads archives member by member, within limits. Writes nothing."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _ZIP_KINDS = {stat.S_IFLNK: "symbolic link", stat.S_IFIFO: "pipe"}
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may come to.
+    """Limits on what an archive unpacks to.
 
     Attributes:
-        size: Most bytes, unpacked.
-        files: Most members.
-        ratio: Most times that it may grow; looked at above 50 MB.
+        size: Maximum number of bytes, unpacked.
+        files: Maximum number of members.
+        ratio: Maximum factor by which it may grow; checked above 50 MB.
     """
 
     size: int = 50_000_000_000
@@ -58,18 +58,18 @@ class Limits:
 
 
 class Readable(Protocol):
-    """What gives bytes."""
+    """A stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class Member:
-    """What an archive holds in one place.
+    """An entry of an archive.
 
     Attributes:
-        name: Path in the archive, as it stands there.
-        stream: The bytes of a regular file, until the next member is asked for; else None.
+        name: Path in the archive, as it is written there.
+        stream: The bytes of a regular file, until the next member is requested; else None.
         flaw: Why it cannot be written, such as ``it holds the pipe 'x'``; empty where it can.
     """
 
@@ -79,15 +79,15 @@ class Member:
 
 
 def read_members(path: Path, file: IO[bytes], limits: Limits) -> Iterator[Member]:
-    """Yield what an archive holds: tar (plain, gzip, bzip2 or xz) or zip, by its first bytes.
+    """Yield the members of an archive: tar (plain, gzip, bzip2 or xz) or zip, by its first bytes.
 
     Args:
         path: Names the archive in messages.
         file: The same, open.
-        limits: What it may come to.
+        limits: Limits on what it unpacks to.
 
     Raises:
-        DataError: It is no archive, or more than `limits`.
+        DataError: It is not an archive, or exceeds `limits`.
         Exception: What the standard library raises for a damaged one.
     """
     meter = _Meter(path, limits)
@@ -105,9 +105,9 @@ def read_members(path: Path, file: IO[bytes], limits: Limits) -> Iterator[Member
             return _tar_members(_Metered(opener(file), meter), meter)
     if _is_tar(head):
         return _tar_members(_Metered(file, meter), meter)
-    found = guess_kind(head[:256]) if head else "an empty file"
+    kind = guess_kind(head[:256]) if head else "an empty file"
     raise DataError(
-        f"{str(path)!r} is not a tar or zip archive (found {found}). Fetch or copy it again."
+        f"{str(path)!r} is not a tar or zip archive (found {kind}). Download or copy it again."
     )
 
 
@@ -169,7 +169,7 @@ def _tar_members(stream: Readable, meter: _Meter) -> Iterator[Member]:
 
 
 class _TarInfo(tarfile.TarInfo):
-    """Where tarfile takes damage for the end of the archive, this one tells."""
+    """Raises where tarfile takes damage for the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _TarInfo:
@@ -181,7 +181,7 @@ class _TarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        # CVE-2025-8194: a negative size leads tarfile backwards for ever
+        # CVE-2025-8194: a negative size sends tarfile backwards forever
         if self.size < 0 or (self.type in _HEADERS and self.size > _LONGEST_HEADER):
             raise tarfile.ReadError(f"a header says {self.size} bytes")
         return super()._proc_member(archive)  # type: ignore[misc, no-any-return]

@@ -1,8 +1,8 @@
-"""From what the user names as data to a plain image folder.
+"""From a data source to a plain image folder.
 
 A source is a folder, an archive, the address of one, a table, a data set of TensorFlow Datasets or
 Keras, or a sample. `resolve` prepares it into the cache, once; `write_to` into a folder of the
-user's. Sources are only read.
+user's. Sources are never changed.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
 from transfer.system.progress import say, track, warn
 
-VERSION = 2  # raise it when the same source becomes another folder
+VERSION = 2  # raise it when the same source gives another folder
 _ABOUT = ".source.json"
 
 
 def resolve(data: str | os.PathLike[str], *, follow_links: bool = False) -> tuple[Path, str]:
     """Return the image folder that `data` means, and a short name for run directories.
 
-    What is no folder is prepared into the cache when it is used for the first time; the cache
-    knows it by its content.
+    Anything but a folder is prepared into the cache on first use, and identified there by its
+    content.
 
     Args:
         data: A folder; an archive or its address, with ``#sha256=`` and its digest; a CSV or TSV
@@ -46,7 +46,7 @@ def resolve(data: str | os.PathLike[str], *, follow_links: bool = False) -> tupl
     Raises:
         UsageError: There is no source of that name.
         DataError: The source cannot be used.
-        TransferError: It cannot be downloaded, or the cache not be written.
+        TransferError: It cannot be downloaded, or the cache cannot be written.
     """
     source = find(data, Options(follow_links=follow_links))
     if source.folder is not None:
@@ -56,7 +56,7 @@ def resolve(data: str | os.PathLike[str], *, follow_links: bool = False) -> tupl
     stem = re.sub(r"[^\w.-]+", "-", source.name).strip("-.")[:60] or "data"
     path = prepared_dir() / f"{stem}-{digest[:16]}"
     if path.is_dir():
-        say(f"{source.text} is prepared already, in {path}")
+        say(f"{source.text} is already prepared in {path}")
         return path, source.name
     say(f"Preparing {source.text} in {path}")
     try:
@@ -67,13 +67,13 @@ def resolve(data: str | os.PathLike[str], *, follow_links: bool = False) -> tupl
             write_json(temporary / _ABOUT, {"source": source.text, "size": size, **source.about})
     except OSError as error:
         if not path.is_dir():  # else another process was faster, and its copy is as good
-            hint = " Choose another place with the variable TRANSFER_CACHE_DIR."
+            hint = " Set the variable TRANSFER_CACHE_DIR to another folder."
             raise _not_written(path, error, hint) from error
     return path, source.name
 
 
 def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> ImageFolder:
-    """Write the images of a source to a folder of their own, whole or not at all.
+    """Write the images of a source to a folder of their own, completely or not at all.
 
     Args:
         data: See `resolve`.
@@ -86,12 +86,12 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
     Raises:
         UsageError: There is no source of that name.
         DataError: The source cannot be used, or `dest` is not empty or lies within it.
-        TransferError: It cannot be downloaded, or `dest` not be written.
+        TransferError: It cannot be downloaded, or `dest` cannot be written.
     """
     dest = _checked_dest(dest)
     source = find(data, options)
     if source.folder is not None and dest.is_relative_to(source.folder.resolve()):
-        raise DataError(f"{str(dest)!r} lies within {source.text!r}. Choose a folder beside it.")
+        raise DataError(f"{str(dest)!r} lies within {source.text!r}. Choose a folder outside it.")
     try:
         with new_folder(dest) as temporary:
             if source.folder is None:
@@ -108,12 +108,12 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
 
 
 def prepared_dir() -> Path:
-    """Return the folder of what was prepared, which need not exist."""
+    """Return the folder of prepared sources, which need not exist."""
     return cache_dir() / "prepared"
 
 
 def prepared() -> list[tuple[Path, Mapping[str, Any]]]:
-    """Return what was prepared: folders with their source and size."""
+    """Return the prepared folders, each with its source and size."""
     found = []
     for path in sorted(prepared_dir().glob(f"[!.]*/{_ABOUT}")):
         with suppress(OSError, ValueError):  # removed or damaged by hand

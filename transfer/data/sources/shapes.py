@@ -81,7 +81,7 @@ def _loop(rng: random.Random, centre: Point, radius: float) -> list[Point]:
 
 
 def _edges(rng: random.Random, vertices: list[Point]) -> list[Point]:
-    """Return a closed outline with bent edges that meet a little beside the corners."""
+    """Return a closed outline with bent edges that meet slightly off the corners."""
     points = []
     for (x0, y0), (x1, y1) in zip(vertices, vertices[1:] + vertices[:1], strict=True):
         x0, y0, x1, y1 = (value + rng.gauss(0, 0.7) for value in (x0, y0, x1, y1))

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Folders that appear completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _YOUNG = 60.0  # seconds in which a temporary folder may not be locked yet
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give an empty temporary folder; when the block ends well, it becomes `path`.
+    """Yield an empty temporary folder; if the block succeeds, it becomes `path`.
 
-    An error inside the block leaves nothing. What a killed process has left is removed by the
-    next one that writes beside it.
+    An error inside the block leaves nothing. What a killed process leaves is removed by the next
+    one that writes to the same parent folder.
 
     Args:
-        path: A new or empty folder. Missing parents are made at the end.
+        path: A new or empty folder. Missing parents are created at the end.
 
     Raises:
-        OSError: It cannot be written, or something else stands at `path` by then.
+        OSError: It cannot be written, or something else is at `path` by then.
     """
     parent = next(each for each in path.absolute().parents if each.is_dir())
     _remove_orphans(parent)
@@ -52,9 +52,9 @@ def _remove_orphans(parent: Path) -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """Lock a folder for as long as this process lives; return None where another one has it.
+    """Lock a folder for as long as this process lives; return None where another one does.
 
-    Raises OSError for what is no folder, or a link to one.
+    Raises OSError for anything but a folder, and for a link to one.
     """
     try:
         import fcntl

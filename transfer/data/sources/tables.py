@@ -30,7 +30,7 @@ class Row:
     """One image of a table.
 
     Attributes:
-        line: Where it stands in the table, from 1; the header is line 1.
+        line: Line in the table, from 1; the header is line 1.
         path: As written.
         file: The file itself.
         label: Class name.
@@ -60,8 +60,8 @@ def read_table(table: Path, follow_links: bool = False) -> list[Row]:
         follow_links: Accept files outside the table's folder, by ``..``, absolute path or link.
 
     Raises:
-        DataError: It cannot be read, lacks a column, or a row has a value that cannot be used;
-            named by line and value.
+        DataError: It cannot be read, lacks a column, or a row has an unusable value; the message
+            names line and value.
     """
     names, cells = read_cells(table)
     columns = _columns(table, names)
@@ -76,7 +76,7 @@ def copy_table(rows: Sequence[Row], target: Path) -> None:
     taken: set[Path] = set()
     for row in track(rows, "Copying images", len(rows)):
         parts = PurePosixPath(row.file.as_posix()).relative_to(top.as_posix()).parts
-        # a/1.jpg and b/1.jpg are two images; a cut may leave a dot in front, which would hide it
+        # a/1.jpg and b/1.jpg are two images; truncation may leave a leading dot, which hides files
         name = "-".join(parts).encode(errors="surrogateescape")[-200:].decode(errors="ignore")
         path = wanted = target / row.split / row.label / name.lstrip(".")
         for number in count(2):
@@ -130,7 +130,7 @@ def _row(
     inside = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
     if not inside and not follow_links:
         raise fail(
-            f"{path!r} leads out of the table's folder. Bring the image there, or allow it with"
+            f"{path!r} leads out of the table's folder. Copy the image there, or allow it with"
             " --follow-links."
         )
     return Row(

@@ -98,7 +98,7 @@ def read_about(run: Run) -> About:
 
 
 def shareable(about: About, run: Run, root: Path | None) -> About:
-    """Return `about` without the folders in which somebody's files are.
+    """Return `about` without the folders of the user's files.
 
     Args:
         about: What is known about the run.

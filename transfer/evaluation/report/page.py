@@ -37,8 +37,8 @@ NEEDED = (
 def write_report(run: Run, directory: Path | None = None) -> Path:
     """Write report.html, one file without scripts or links, from the files of an evaluation.
 
-    Needs predictions.csv and metrics.json. Whatever else the run has (run.json, history.csv, the
-    images themselves) is shown where it exists. The same files give the same bytes.
+    Needs predictions.csv and metrics.json. Everything else (run.json, history.csv, the images
+    themselves) is shown if it exists. The same files give the same bytes.
 
     Args:
         run: The run whose model made the predictions.
@@ -92,7 +92,7 @@ def _read_json(run: Run, directory: Path, name: str) -> Mapping[str, Any]:
 def _context(
     run: Run, directory: Path, predictions: Predictions, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what the templates show, by the names that they use."""
+    """Return the variables of the templates."""
     own = directory.resolve() == run.path.resolve()
     about, history = read_about(run), run.history()
     here = directory / "evaluation.json"

@@ -1,4 +1,4 @@
-"""Cuts folders from the paths that a report shows, since reports are passed on to others."""
+"""Removes folders from the paths that a report shows, since reports are shared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUOTED = re.compile(r"""(?P<quote>['"])(?P<path>(?:/|[A-Za-z]:\\)[^'"\n]*)(?P=q
 
 
 def last_part(path: str) -> str:
-    """Return the last part of a POSIX or Windows path; a name without folders as it is."""
+    """Return the last part of a POSIX or Windows path; a name without folders is unchanged."""
     trimmed = path.rstrip("/\\")
     return re.split(r"[/\\]", trimmed)[-1] if trimmed else path
 

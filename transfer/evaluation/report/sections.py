@@ -17,7 +17,7 @@ LONGEST_TITLE = 40
 def count_table(
     counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]
 ) -> dict[str, Any] | None:
-    """Return images per class and split, with totals; None where nothing is known.
+    """Return images per class and split, with totals; None if there are no counts.
 
     Args:
         counts: Split name -> class name -> number of images.
@@ -44,11 +44,11 @@ class PhaseRow:
     Attributes:
         name: ``frozen`` or ``fine-tuning``.
         kept: Whether its model is the one that was kept.
-        epochs: How many; None where the history does not tell.
-        seconds: How long; None where it is not known.
-        val_accuracy: Of the phase's model; of its best epoch where it was not kept.
+        epochs: Number of epochs; None if the history does not record them.
+        seconds: Duration; None if unknown.
+        val_accuracy: Of the phase's model; of its best epoch if it was not kept.
         val_loss: As val_accuracy.
-        best_epoch: Which one that is; None where the figures are of the phase's model.
+        best_epoch: Number of that epoch; None where the figures are of the phase's model.
     """
 
     name: str
@@ -61,12 +61,12 @@ class PhaseRow:
 
 
 def phase_name(phase: str) -> str:
-    """Return how users know a phase of run.json and history.csv."""
+    """Return the name that users read for a phase of run.json and history.csv."""
     return PHASES.get(phase, phase)
 
 
 def phase_rows(about: About, history: Sequence[Mapping[str, str]]) -> list[PhaseRow]:
-    """Return the phases that run.json knows, with figures from the history where it has none."""
+    """Return the phases in run.json, with figures from the history where it has none."""
     rows = []
     for name, known in about.phases.items():
         epochs = [row for row in history if row.get("phase") == name]

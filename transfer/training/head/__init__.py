@@ -1,1 +1,1 @@
-"""The head is fitted to feature vectors."""
+"""Fitting the head to feature vectors."""

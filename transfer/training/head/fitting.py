@@ -1,4 +1,4 @@
-"""The head is fitted to vectors that the backbone computed once.
+"""Fits the head to vectors that the backbone computed once.
 
 A linear head is solved (see `transfer.training.head.logistic`). Heads with hidden layers are
 trained by Keras, and so are linear ones on more vectors than L-BFGS handles in about a minute.
@@ -39,7 +39,7 @@ BATCH_SIZE = 256  # vectors are small: larger batches than for images
 
 @dataclass(frozen=True)
 class _Split:
-    """Vectors of one split as the first Dense layer sees them, and their labels."""
+    """Vectors of one split as the first Dense layer receives them, and their labels."""
 
     vectors: np.ndarray
     labels: np.ndarray
@@ -59,11 +59,11 @@ def fit_head(
 
     Args:
         train: Vectors of the training images and their views.
-        val: Vectors of the validation images. They evaluate a head and never choose how strongly
-            it is regularised.
-        settings: Say which head, and how it is fitted.
+        val: Vectors of the validation images. They evaluate the head; its regularisation is not
+            tuned on them.
+        settings: Which head, and how it is fitted.
         history: Where the epochs are recorded, as phase "head"; a solved head counts as one.
-        groups: Group of each training image, which stays in one fold; None where each is its own.
+        groups: Group of each training image; a group stays in one fold. None: each is its own.
 
     Returns:
         The head (of the best epoch by the monitor), and its figures.
@@ -73,7 +73,7 @@ def fit_head(
     """
     if not np.isfinite(train.vectors).all() or not np.isfinite(val.vectors).all():
         raise TransferError(
-            "The features hold NaN or infinity. Check the weights file, or choose another with"
+            "The features contain NaN or infinity. Check the weights file, or choose another with"
             " --weights."
         )
     spec = parse_head(settings.head)
@@ -95,7 +95,7 @@ def fit_head(
 def _scale(
     pair: tuple[np.ndarray, np.ndarray], normalise: bool, scale: bool
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
-    """Return both splits as the first Dense layer should see them, and the mean and scale."""
+    """Return both splits as the first Dense layer receives them, and the mean and scale."""
     train, val = map(unit, pair) if normalise else pair
     if not scale:
         return (train, val), np.zeros(1, np.float32), np.ones(1, np.float32)
@@ -104,7 +104,7 @@ def _scale(
 
 
 def is_solved(train: Features, settings: Settings) -> bool:
-    """Return whether `fit_head` solves the head, so that the validation images choose nothing."""
+    """Return whether `fit_head` solves the head; then nothing is selected on validation images."""
     rows = _solved_rows(len(train), settings, len(train.labels))
     values = rows.stop * train.vectors.shape[1] * len(settings.class_weights)
     linear = is_linear(parse_head(settings.head))
@@ -112,7 +112,7 @@ def is_solved(train: Features, settings: Settings) -> bool:
 
 
 def _solved_rows(photos: int, settings: Settings, rows: int) -> slice:
-    """Return the rows that are solved: with many photos, views add nothing but time."""
+    """Return the rows to solve on: with many photos, views only cost time."""
     return slice(rows if settings.solve_on_views else photos)
 
 
@@ -124,7 +124,7 @@ def _solve(
     history: History,
     groups: np.ndarray | None,
 ) -> dict[str, float]:
-    """Give a linear head its best weights; return its figures."""
+    """Set the optimal weights of a linear head; return its figures."""
     began = time.monotonic()
     train, _ = splits
     weights = np.asarray(settings.class_weights, np.float32)
@@ -132,7 +132,7 @@ def _solve(
     rows = _solved_rows(photos, settings, len(train.labels))
     vectors, labels = train.vectors[rows], train.labels[rows]
     say(f"Solving the linear head: {len(labels):,} x {vectors.shape[1]:,} values")
-    # Photos choose; their views, which resemble them, would make any fold look easy.
+    # On photos alone: their views, which resemble them, would make every fold look easy.
     chosen = cross_validate(
         train.vectors[:photos],
         train.labels[:photos],

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from transfer.data.folds import make_folds
 from transfer.statistics.metrics import losses, softmax
 
-# scikit-learn's C times the number of rows: what suits n photos suits n photos and their views.
+# scikit-learn's C times the number of rows: one value suits n photos with or without their views.
 STRENGTHS = 10.0 ** np.arange(-2.0, 4.1, 0.5)
 START = 7  # the middle: 30
 ABSENT = -20.0  # logit of a class that has no image
@@ -26,8 +26,8 @@ class CrossValidated:
 
     Attributes:
         strength: The best of `STRENGTHS`: the larger, the less regularised.
-        probabilities: float32 array of shape (n, classes): for each row, by a model that has not
-            seen it.
+        probabilities: float32 array of shape (n, classes): the out-of-fold
+            predictions.
         loss: Mean of -log p of the given label.
         accuracy: Share of rows whose most probable class is the given label, 0..1.
     """
@@ -49,19 +49,19 @@ def cross_validate(
 ) -> CrossValidated | None:
     """Choose how strongly to regularise, by stratified cross-validation in five folds.
 
-    The loss is a smooth function of C with one valley: the search walks downhill over half
-    decades from the middle, each model starting from its neighbour's solution.
+    The loss is a smooth function of C with one minimum: the search descends in half decades from
+    the middle, and each model starts from its neighbour's solution.
 
     Args:
         vectors: float32 array of shape (n, d), standardised.
         labels: int64 array of shape (n,), 0..classes-1.
-        classes: Number of classes; not all need have rows.
-        weights: Weight in the loss of each row, or None for 1.
+        classes: Number of classes; some may have no rows.
+        weights: Weight of each row in the loss; None for 1.
         groups: Rows with the same entry stay in one fold; None where each is its own.
         seed: Seed of the folds.
 
     Returns:
-        The result, or None where a class has a single row (or group), so that there are no folds.
+        The result, or None where a class has a single row (or group) and so cannot be folded.
     """
     folds = make_folds(labels, groups, seed)
     if not folds:
@@ -74,14 +74,14 @@ def cross_validate(
             return np.inf
         if place not in tried:
             strength = float(STRENGTHS[place])
-            found = np.empty((len(labels), classes), np.float32)
+            predicted = np.empty((len(labels), classes), np.float32)
             for number, (seen, held) in enumerate(folds):
                 part = None if weights is None else weights[seen]
                 problem = _Problem(vectors[seen], labels[seen], classes, part)
                 solution = _minimise(problem, strength, 1e-3, solutions[number])
                 solutions[number] = solution
-                found[held] = softmax(vectors[held] @ solution[:-1] + solution[-1])
-            tried[place] = _evaluate(strength, found, labels, weights)
+                predicted[held] = softmax(vectors[held] @ solution[:-1] + solution[-1])
+            tried[place] = _evaluate(strength, predicted, labels, weights)
         return tried[place].loss
 
     place = START
@@ -108,7 +108,7 @@ def solve(
         labels: int64 array of shape (n,), 0..classes-1.
         classes: Number of classes. The bias of a class without rows is far below the others.
         strength: See `CrossValidated`.
-        weights: Weight in the loss of each row, or None for 1.
+        weights: Weight of each row in the loss; None for 1.
     """
     problem = _Problem(vectors, labels, classes, weights)
     solution = _minimise(problem, strength, 1e-4)
@@ -117,7 +117,7 @@ def solve(
 
 @dataclass(frozen=True)
 class _Problem:
-    """What a head is fitted to; see `solve`."""
+    """The data that a head is fitted to; see `solve`."""
 
     vectors: np.ndarray
     labels: np.ndarray
@@ -130,8 +130,8 @@ def _minimise(
 ) -> np.ndarray:
     """Return kernel and, as its last row, bias: float32 array of shape (d + 1, classes).
 
-    Means over the rows are minimised, so that one tolerance (of the gradient's largest entry)
-    suits any number of them.
+    Means over the rows are minimised: one tolerance (of the gradient's largest entry) then suits
+    any number of rows.
     """
     vectors, classes = problem.vectors, problem.classes
     count, width = vectors.shape
@@ -147,7 +147,7 @@ def _minimise(
         solution = flat.reshape(width + 1, classes).astype(np.float32)
         kernel = solution[:-1]
         probabilities = softmax(vectors @ kernel + solution[-1])
-        # Here the clip only keeps the logarithm finite; a larger one would bend the objective.
+        # Here the clip only keeps the logarithm finite; a larger one would distort the objective.
         given = np.maximum(np.einsum("ij,ij->i", probabilities, targets), 1e-30)
         value = -(share * np.log(given)).sum(dtype=np.float64)
         value += (kernel**2).sum(dtype=np.float64) / (2 * strength)
@@ -158,8 +158,8 @@ def _minimise(
         return value, gradient.ravel().astype(np.float64)
 
     options = {"gtol": tolerance, "ftol": 1e-7, "maxiter": 500}
-    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x.reshape(width + 1, classes), np.float32)
+    result = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(result.x.reshape(width + 1, classes), np.float32)
 
 
 def _evaluate(

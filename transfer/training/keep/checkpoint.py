@@ -18,18 +18,18 @@ from transfer.training.tuning.history import History
 class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
     """Keep the best model of a training at `filepath`.
 
-    Keras' ModelCheckpoint opens the old file for writing before the new one is complete, takes a
-    NaN in the first epoch as the best value ever, and saves every epoch when the monitored name
-    does not exist. Here the new file replaces the old one only when it is whole; an epoch with a
-    figure that is not finite is never the best; an unknown name is refused at the first step; and
-    of two epochs with the same value the one with the lower val_loss is kept.
+    Keras' ModelCheckpoint opens the old file for writing before the new one is complete, treats a
+    NaN in the first epoch as the best value, and saves every epoch when the monitored name does
+    not exist. Here the new file replaces the old one only once it is complete; an epoch with a
+    figure that is not finite is never the best; an unknown name is rejected at the first step; and
+    ties go to the lower val_loss.
 
     Args:
         filepath: A ``.keras`` file, or ``.weights.h5`` to save the weights alone.
         monitor: Name in the epoch's logs, for example ``"val_accuracy"``.
         mode: ``"max"`` or ``"min"``.
         initial_value_threshold: The value to beat, of a model that `filepath` holds already.
-        whole: What is saved instead of the model that is trained, where that is a part of it.
+        whole: The model to save, where the one that is trained is only a part of it.
     """
 
     def __init__(
@@ -89,17 +89,17 @@ class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
 class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Save the state of a fit before its first epoch and after each, and restore a saved one.
 
-    It goes behind the callbacks whose values it saves. A fit that restores a state goes on as if
-    it had never been stopped, given the same batches and ``initial_epoch=saved.epoch``. Afterwards
+    It goes after the callbacks whose values it saves. A fit that restores a state continues as if
+    it had never stopped, given the same batches and ``initial_epoch=saved.epoch``. Afterwards
     `start` holds the values of `variables_that_train` before the first epoch.
 
     Args:
-        directory: The run's.
-        best: Knows the best value.
-        patience: Knows how many epochs brought no better one.
+        directory: The run directory.
+        best: Holds the best value.
+        patience: Counts the epochs without improvement.
         history: The epochs so far.
-        identity: JSON that is saved with it, to be compared when it is resumed.
-        saved: The state to go on from; None at the start.
+        identity: JSON that is saved with the state and compared on resume.
+        saved: The state to resume from; None at the start.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             self._save(epoch + 1)
 
     def _variables(self) -> list[keras.Variable]:
-        # with the states of Dropout's random numbers, which model.weights leaves out
+        # including Dropout's random states, which model.weights leaves out
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _save(self, epoch: int) -> None:
@@ -159,7 +159,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def variables_that_train(model: keras.Model) -> list[keras.Variable]:
-    """Return all that a fit changes in a model: the weights of its layers that are not frozen.
+    """Return all variables that a fit changes: the weights of the layers that are not frozen.
 
     That includes the moving statistics of BatchNormalization, which ``trainable_variables`` lacks.
     """

@@ -1,4 +1,4 @@
-"""Do no harm: the head's model, the best epoch or a point between them, whichever is best."""
+"""Model selection: the head's model, the best epoch or an interpolation, whichever is best."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SHARES = (0.25, 0.5, 0.75)  # of the way from the start to the last epoch
 
 @dataclass(frozen=True)
 class Candidate:
-    """Some weights, and how well they do on the validation images.
+    """Weights, and how well they do on the validation images.
 
     Attributes:
         name: ``head``, ``epoch 7`` or ``50% of fine-tuning``.
         weights: Values of the variables that train.
-        right: bool array (n,): which images are recognised.
+        right: bool array (n,): which images are classified correctly.
         figures: val_loss, val_accuracy and val_macro_f1.
     """
 
@@ -56,16 +56,16 @@ def keep_the_best(
     These are the start, the best epoch, and with ``interpolate`` points on the line from the start
     to the last epoch, which keep some of what fine-tuning forgets (WiSE-FT: M. Wortsman et al.,
     "Robust fine-tuning of zero-shot models", 2022). Ties go to the simpler candidate: a point has
-    to beat the best epoch by the monitor, or equal it with a lower val_loss; and only what beats
-    the start by the monitor replaces it.
+    to beat the best epoch by the monitor, or equal it with a lower val_loss; and the start is kept
+    unless a candidate beats it by the monitor.
 
     Args:
-        tunable: As the last epoch left it.
-        tuned: What fine-tuning left.
-        settings: With a training figure as monitor, the head has none to be compared by: the best
-            epoch is kept.
+        tunable: As it is after the last epoch.
+        tuned: The outcome of fine-tuning.
+        settings: If the monitor is a training figure, which the head does not have, the best epoch
+            is kept.
         path: model.keras, with the best epoch.
-        to: Where the chosen model is saved, if not there.
+        to: Where the chosen model is saved, if not at `path`.
 
     Returns:
         What was kept and why, and its figures; none for the head.
@@ -131,8 +131,8 @@ def _choice(chosen: Candidate, candidates: Sequence[Candidate], monitor: str) ->
     else:
         why = (
             f"{monitor} {values[chosen.name]:.4f}, against {values['head']:.4f} for the head alone;"
-            f" of {len(head.right):,} validation images, {gained} are newly recognised and {lost}"
-            f" no longer (McNemar's test: p = {mcnemar(gained, lost):.2g}, optimistic because the"
-            " same images made the choice)"
+            f" of {len(head.right):,} validation images, {gained} are now right and {lost} no"
+            f" longer (McNemar's test: p = {mcnemar(gained, lost):.2g}, optimistic because the"
+            " choice was made on the same images)"
         )
     return Choice(chosen.name, why, monitor, finite(values), gained, lost)

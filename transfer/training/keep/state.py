@@ -1,12 +1,12 @@
-"""The state of a training on disk, in two generations: what ``--resume`` goes on from.
+"""The state of a training on disk, in two generations: what ``--resume`` starts from.
 
     state-1.npz   arrays
-    state-1.json  how far the training was, the sha256 of the arrays and of itself; written last,
-                  it makes the generation valid
+    state-1.json  the progress, and the sha256 of the arrays and of itself; written last, it makes
+                  the generation valid
     state-2.npz   the epoch before or after
     state-2.json
 
-A kill or a full disk during a save spoils the generation that is being replaced at most.
+A kill or a full disk during a save damages at most the generation being replaced.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFull(TransferError):
-    """There is no room for a file; what it would have replaced is as it was."""
+    """There is no room for a file; the file it would have replaced is unchanged."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class State:
 
     Attributes:
         epoch: Epochs of fine-tuning that were finished, 0 or more.
-        progress: What was given to `save_state` with them.
+        progress: What was passed to `save_state`.
         file: Where the arrays are.
     """
 
@@ -62,7 +62,7 @@ def save_state(
     """Write the state after `epoch` epochs over the older of the two generations.
 
     Args:
-        directory: The run's.
+        directory: The run directory.
         epoch: Epochs that were finished.
         progress: JSON (with NaN and infinity).
         arrays: Of any shapes.
@@ -84,7 +84,7 @@ def load_state(directory: Path) -> State | None:
     """Return the newest valid generation; None where none was ever complete.
 
     Raises:
-        RunError: There are some, and none of them is valid.
+        RunError: There are saved states, but none is valid.
     """
     valid, faults = [], []
     for name in _NAMES:
@@ -99,7 +99,7 @@ def load_state(directory: Path) -> State | None:
         newest = max(valid, key=lambda state: state.epoch)
         if faults:
             warn(
-                f"Of the saved states of {directory}, {faults[0]} is not valid: going on from the"
+                f"Of the saved states of {directory}, {faults[0]} is not valid: resuming from the"
                 f" other, saved after epoch {newest.epoch}."
             )
         return newest
@@ -114,13 +114,13 @@ def load_state(directory: Path) -> State | None:
 def clear_state(directory: Path) -> None:
     """Remove both generations."""
     for name in _NAMES:
-        for suffix in (".json", ".npz"):  # without its JSON, a generation counts for nothing
+        for suffix in (".json", ".npz"):  # without its JSON, a generation is not valid
             (directory / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 @contextmanager
 def roomy(path: Path, size: int) -> Iterator[None]:
-    """Raise DiskFull, with what is needed, where the block finds the disk full.
+    """Raise DiskFull, with the space needed, if the disk is full during the block.
 
     Args:
         path: The file that the block writes.
@@ -135,15 +135,15 @@ def roomy(path: Path, size: int) -> Iterator[None]:
 
 
 def out_of_disk(directory: Path, error: BaseException) -> DiskFull | None:
-    """Return the advice for an error of a run that means that a disk is full, None for another one.
+    """Return DiskFull with advice where a run's error means a full disk, else None.
 
-    The largest file is what is needed to go on: a new one is written before the old one goes.
+    Resuming needs room for the largest file: a new one is written before the old one is removed.
     """
     if isinstance(error, OSError) and error.errno in _FULL:
         error = _disk_full(directory, max(file.stat().st_size for file in directory.iterdir()))
     if not isinstance(error, DiskFull):
         return None
-    return DiskFull(f"{error} Then go on with: transfer finetune --resume {directory}")
+    return DiskFull(f"{error} Then resume with: transfer finetune --resume {directory}")
 
 
 def _disk_full(path: Path, size: int) -> DiskFull:
@@ -151,14 +151,14 @@ def _disk_full(path: Path, size: int) -> DiskFull:
     free = shutil.disk_usage(directory).free
     return DiskFull(
         f"The disk is full: {path} needs about {max(size / 1e6, 0.1):,.1f} MB,"
-        f" {free / 1e6:,.1f} MB are free. What was saved before is unharmed. Make room."
+        f" {free / 1e6:,.1f} MB are free. Files saved before are intact. Make room."
     )
 
 
 def _read(file: Path) -> State:
     content = json.loads(file.read_text(encoding="utf-8"))
-    told = content.pop("sha256")
-    if told != _digest_of(content):
+    expected = content.pop("sha256")
+    if expected != _digest_of(content):
         raise ValueError(f"{file.name} is damaged")
     arrays = file.with_suffix(".npz")
     if sha256_of(arrays) != content["arrays"]:

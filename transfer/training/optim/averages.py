@@ -1,4 +1,4 @@
-"""The averages of the weights take their place wherever a model is judged or kept."""
+"""Averages of the weights, which replace them wherever a model is evaluated or saved."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 
 class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
-    """Validate with the averages of an optimizer with ``use_ema``, and train on with the weights.
+    """Validate with the averages of an optimizer with ``use_ema``; keep training the weights.
 
-    The averages are in the model from the beginning of the validation to `on_epoch_end` here: this
-    callback goes behind those that keep the model and before those that save the weights to go on
-    from. After its last epoch `fit` itself leaves them in the model.
+    The model holds the averages from the start of validation to `on_epoch_end` here: this callback
+    goes after those that save the model and before those that save the weights to resume from.
+    After the last epoch `fit` itself leaves the averages in the model.
 
-    (Keras' SwapEMAWeights swaps the two by adding and subtracting, which rounds them, and has them
-    swapped until the next epoch begins: what to go on from could not be saved at the end of one.)
+    (Keras' SwapEMAWeights swaps the two by adding and subtracting, which rounds them, and keeps
+    them swapped until the next epoch begins: the weights to resume from could not be saved.)
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Optimizers whose learning rate falls from layer to layer, and the one that a run uses."""
+"""Optimizers with layer-wise learning rates, and the one that a run uses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from transfer.training.optim.schedules import make_schedule
 
 
 class _Layerwise:
-    """Optimizers of Keras with a factor for the learning rate of each variable.
+    """Keras optimizers with a factor for the learning rate of each variable.
 
-    A factor scales the step that a variable takes, by gradient and by weight decay. (Scaling the
+    A factor scales the whole step of a variable, by gradient and by weight decay. (Scaling the
     gradient would do nothing under Adam, which divides it by its own size.) Weight decay is
     decoupled, except with Adam, and skips vectors: biases, and the scales and offsets of
     normalisations.
@@ -24,8 +24,8 @@ class _Layerwise:
     Args:
         factors: One for each of the model's ``trainable_variables``, in their order; None for 1.
             (Not by path: Keras may change paths when it loads a model.)
-        options: Those of the optimizer. With ``use_ema`` the average of each variable begins with
-            its initial value and moves whenever the variable does: average = `ema_momentum` *
+        options: Those of the optimizer. With ``use_ema`` the average of each variable starts at
+            its initial value and is updated whenever the variable is: average = `ema_momentum` *
             average + (1 - `ema_momentum`) * variable. (Keras' own begins after the first step and
             moves with every batch of an accumulation.)
     """
@@ -116,7 +116,7 @@ def make_optimizer(
     """Return the optimizer for fine-tuning.
 
     Args:
-        settings: Say which, its rate and schedule, weight decay, clipping, accumulation and the
+        settings: Give its kind, rate and schedule, weight decay, clipping, accumulation and the
             average of the weights.
         steps: Batches in all epochs together.
         factors: From `layer_factors`.

@@ -11,7 +11,7 @@ import keras
 
 from transfer.system.progress import say
 
-TENSOR_CORES = (7, 0)  # compute capability from which on NVIDIA's GPUs have them
+TENSOR_CORES = (7, 0)  # compute capability of the first NVIDIA GPUs that have them
 
 
 def gains_from_half(details: Mapping[str, Any]) -> bool:
@@ -27,12 +27,12 @@ def mix_precision(
     P. Micikevicius et al., "Mixed Precision Training", 2018: in a training step the layers of the
     backbone compute in float16. Pooling, head and loss, the variables and their updates stay
     float32; the loss is scaled so that small gradients do not vanish, and a step whose gradients
-    overflow is left out. Validation, prediction and saving are in float32 as ever.
+    overflow is skipped. Validation, prediction and saving stay in float32.
 
     Args:
         model: A functional model, not compiled.
         base: The backbone, some or all of whose layers are in `model`.
-        optimizer: What moves the variables.
+        optimizer: Updates the variables.
 
     Returns:
         A model that shares its layers with `model`, and an optimizer that scales its loss.
@@ -45,10 +45,10 @@ def mix_precision(
 
 
 class MixedPrecision(keras.Model):  # type: ignore[misc]
-    """A functional model whose `train_step` is traced while the backbone's policy is another.
+    """A functional model whose `train_step` is traced with another policy for the backbone.
 
-    The policy of a layer counts when the layer is called, and the layers are called once per graph:
-    that of the training step has the casts in it, and no other graph or file ever sees them.
+    The policy of a layer takes effect when the layer is called, which is once per graph: only the
+    graph of the training step contains the casts; no other graph or file does.
     """
 
     in_half: Callable[[], AbstractContextManager[None]]

@@ -1,4 +1,4 @@
-"""How the learning rate runs over a training."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def make_schedule(
         name: ``cosine`` (`warm_cosine`), ``onecycle`` (`OneCycle`) or ``constant``.
         peak: The highest rate.
         steps: Batches in all epochs together.
-        accumulate: Batches that make one update. Keras asks by batches.
+        accumulate: Batches per update. Keras counts steps in batches.
     """
     if name == "constant":
         return peak
@@ -28,11 +28,11 @@ def make_schedule(
 
 @keras.saving.register_keras_serializable("transfer")
 class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A schedule of updates, each of which takes several batches.
+    """A schedule over updates of several batches each.
 
     Args:
         schedule: The rate of each update.
-        batches: How many make one.
+        batches: Batches per update.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignor
 
 
 def warm_cosine(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return a rate that rises to `peak` over a tenth of the steps and falls to 0 as a cosine.
+    """Return a rate that rises to `peak` over a tenth of the steps and falls to 0 along a cosine.
 
     I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017,
     without restarts.
@@ -70,14 +70,14 @@ def warm_cosine(peak: float, steps: int) -> keras.optimizers.schedules.LearningR
 
 @keras.saving.register_keras_serializable("transfer")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A rate that rises as a cosine over a quarter of the steps and falls as one to almost 0.
+    """A rate that rises along a cosine over a quarter of the steps, then falls to almost 0.
 
     L. Smith and N. Topin, "Super-Convergence", 2018, in the form of fastai: from ``peak / 25``
-    over `peak` to ``peak / 250,000``. The momentum stays as it is.
+    through `peak` to ``peak / 250,000``. The momentum is constant.
 
     Args:
         peak: The highest rate.
-        steps: Updates of the weights in all.
+        steps: Total number of weight updates.
     """
 
     def __init__(self, peak: float, steps: int) -> None:

@@ -1,1 +1,1 @@
-"""The top of the backbone is fine-tuned."""
+"""Fine-tuning the top of the backbone."""

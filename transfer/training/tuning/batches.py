@@ -27,7 +27,7 @@ from transfer.training.tuning.mixing import hard_batches, soft_batches
 
 @dataclass(frozen=True)
 class Batches:
-    """A dataset that runs over all epochs, and a validation set that is run in each."""
+    """A dataset that covers all epochs, and a validation set that is used in each."""
 
     train: tf.data.Dataset
     val: tf.data.Dataset
@@ -40,14 +40,14 @@ def batches_of_activations(
 ) -> Batches:
     """Make batches of kept activations, one view per image and epoch.
 
-    Each image begins with a view of its own; no view of it is repeated before all have been used,
-    or, where an image is drawn several times in an epoch, before the next epoch.
+    Each image starts at a random view. No view of it is repeated before all have been used or,
+    where an image is drawn several times in an epoch, before the next epoch.
 
     Args:
         train: With activations (views * n, ...).
         val: With activations (m, ...), one view.
         settings: Give balance, class weights, seed, batch size and epochs.
-        first_epoch: Epochs that a resumed training has behind it.
+        first_epoch: Epochs that a resumed training has completed.
     """
     count, size, epochs = len(train), settings.batch_size, settings.epochs
     weights = _loss_weights(settings)
@@ -106,8 +106,8 @@ def batches_of_images(
     Args:
         train: Training images.
         val: Validation images.
-        settings: Say how they are resized, augmented, shuffled and batched.
-        first_epoch: Epochs that a resumed training has behind it.
+        settings: How they are resized, augmented, shuffled and batched.
+        first_epoch: Epochs that a resumed training has completed.
     """
     weights = _loss_weights(settings)
     plain = options_of(settings)
@@ -126,7 +126,7 @@ def batches_of_images(
 
 
 def options_of(settings: Settings) -> ImageOptions:
-    """Return how images that are not augmented come to the network."""
+    """Return the options for reading images without augmentation."""
     return ImageOptions(
         settings.image_size, settings.resize, settings.batch_size, seed=settings.seed
     )

@@ -30,14 +30,14 @@ from transfer.training.tuning.metrics import MacroF1
 
 @dataclass(frozen=True)
 class Record:
-    """Where a training leaves its traces, and where it goes on from.
+    """What a training writes, and the state it resumes from.
 
     Attributes:
-        path: model.keras, which holds the classifier as it is now, or the best since. The state
-            is saved in its folder.
+        path: model.keras, which holds the initial classifier, or the best since. The state is
+            saved in its folder.
         history: Where the epochs are recorded.
         identity: JSON that is saved with the state, to be compared when it is resumed.
-        saved: The state to go on from; None at the start.
+        saved: The state to resume from; None at the start.
     """
 
     path: Path
@@ -47,19 +47,19 @@ class Record:
 
     @property
     def first_epoch(self) -> int:
-        """Epochs that a resumed training has behind it."""
+        """Epochs that a resumed training has completed."""
         return self.saved.epoch if self.saved else 0
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What fine-tuning leaves, in addition to the model as it was after the last epoch.
+    """The outcome of fine-tuning, in addition to the model after the last epoch.
 
     Attributes:
         best_epoch: Number, from 0, of the epoch that model.keras holds; None where none was better
-            than the classifier before.
+            than the initial classifier.
         best_logs: Its figures.
-        start: Values of the model's variables that train before the first epoch.
+        start: Values of the variables that train, before the first epoch.
         val: Batches of inputs of the model with one-hot targets, for validation.
     """
 
@@ -82,16 +82,16 @@ def fine_tune(
 
     Args:
         tunable: From `Setup.start`; its batches begin at the record's first epoch.
-        settings: Say how.
-        record: Where to; the epochs are recorded as phase "finetune".
-        callbacks: More of them, called last.
+        settings: How to train.
+        record: Where to save; the epochs are recorded as phase "finetune".
+        callbacks: Additional ones, called last.
 
     Raises:
         TransferError: The loss is no longer finite.
         UsageError: There are fewer batches than are accumulated for one update.
     """
     epochs, monitor = settings.epochs, settings.monitor
-    check_updates(settings, tunable.batches.images)  # of a fold, or as --time allows
+    check_updates(settings, tunable.batches.images)  # again: those of a fold, or as --time allows
     steps = tunable.batches.steps_per_epoch * epochs
     batches = with_targets(
         tunable.batches, tunable.model.output_shape[-1], settings, record.first_epoch
@@ -148,11 +148,11 @@ def _fit(
 
 
 def compile_for_tuning(tunable: Tunable, settings: Settings, steps: int) -> keras.Model:
-    """Return the model that is trained, compiled: what is trainable is fixed from here on.
+    """Return the compiled model; which layers train is fixed from here on.
 
     Args:
         tunable: What is trained.
-        settings: Say how.
+        settings: How to train.
         steps: Batches in all epochs together.
     """
     model, base = tunable.model, tunable.base
@@ -170,8 +170,8 @@ def compile_for_tuning(tunable: Tunable, settings: Settings, steps: int) -> kera
 
 
 def _watcher(settings: Settings, history: History, advance: Advance) -> keras.callbacks.Callback:
-    """Return what moves the bar, checks the loss of each step, and reports each epoch."""
-    narrow = " Or float16 is too narrow for this network: --mixed-precision off."
+    """Return a callback that advances the bar, checks each step's loss and reports each epoch."""
+    narrow = " If float16 is too narrow for this network, use --mixed-precision off."
     hint = narrow if settings.mixed_precision else ""
     epoch = 0
 

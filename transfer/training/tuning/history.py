@@ -1,4 +1,4 @@
-"""What each epoch brought: kept in history.csv, told line by line."""
+"""The figures of each epoch, kept in history.csv."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class History:
 
     Args:
         path: Where history.csv goes; it is complete after every epoch.
-        rows: The epochs of a training that is taken up again.
+        rows: The epochs of a training that is resumed.
     """
 
     def __init__(self, path: Path, rows: Iterable[dict[str, Any]] = ()) -> None:
@@ -76,7 +76,7 @@ def check_loss(
         phase: Name of the phase.
         epoch: Its number, from 1.
         rate: The learning rate.
-        option: What sets it.
+        option: The option that sets it.
         hint: What else may help.
     """
     if not math.isfinite(loss):

@@ -12,7 +12,7 @@ from keras import ops
 class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
     """The mean F1 of the classes, over all images since the last reset.
 
-    It counts, and divides once: averaging the F1 of batches would give another number.
+    It accumulates counts and divides once: averaging the F1 of batches would be wrong.
     Classes without a true image are left out, as in `transfer.statistics.metrics.macro_f1`.
 
     Args:
@@ -23,7 +23,7 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
     def __init__(self, num_classes: int, name: str = "macro_f1", **options: Any) -> None:
         super().__init__(name=name, **options)
         self.num_classes = num_classes
-        # rows: true and found, true, found
+        # rows: true and predicted, true, predicted
         self.counts = self.add_weight(
             shape=(3, num_classes), initializer="zeros", dtype="int32", name="counts"
         )
@@ -32,7 +32,7 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
         """Count a batch.
 
         Args:
-            y_true: Labels (b,) or (b, 1), or targets (b, classes), of which the largest counts.
+            y_true: Labels (b,) or (b, 1), or targets (b, classes), whose largest entry counts.
             y_pred: Probabilities (b, classes).
             sample_weight: Not used: every image counts once.
         """
@@ -40,15 +40,15 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
         if len(y_true.shape) == 2 and y_true.shape[1] == self.num_classes:
             y_true = ops.argmax(y_true, axis=1)
         true = self._one_hot(ops.reshape(y_true, (-1,)))
-        found = self._one_hot(ops.argmax(y_pred, axis=1))
+        predicted = self._one_hot(ops.argmax(y_pred, axis=1))
         self.counts.assign_add(
-            ops.stack([ops.sum(each, axis=0) for each in (true * found, true, found)])
+            ops.stack([ops.sum(each, axis=0) for each in (true * predicted, true, predicted)])
         )
 
     def result(self) -> Any:
         """Return the macro-F1, a scalar from 0 to 1."""
-        right, true, found = ops.unstack(ops.cast(self.counts, "float32"), 3)
-        scores = 2 * right / ops.maximum(true + found, 1.0)  # 0 where there is no true image
+        right, true, predicted = ops.unstack(ops.cast(self.counts, "float32"), 3)
+        scores = 2 * right / ops.maximum(true + predicted, 1.0)  # 0 where there is no true image
         return ops.sum(scores) / ops.maximum(ops.sum(ops.cast(true > 0, "float32")), 1.0)
 
     def get_config(self) -> dict[str, Any]:

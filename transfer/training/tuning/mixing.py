@@ -1,4 +1,4 @@
-"""Targets of training: labels become soft targets, and images mixtures of two."""
+"""Training targets: label smoothing, and mixtures of two images."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def soft_batches(
         targets = tf.one_hot(labels, num_classes)
         if settings.mix != "none":
             shapes = [inputs.shape, targets.shape, weights.shape]
-            found = tf.numpy_function(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
-            inputs, targets, weights = map(tf.ensure_shape, found, shapes)
+            mixture = tf.numpy_function(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
+            inputs, targets, weights = map(tf.ensure_shape, mixture, shapes)
         smoothing = settings.label_smoothing
         return inputs, targets * (1 - smoothing) + smoothing / num_classes, weights
 
@@ -67,7 +67,7 @@ def mix_batch(
     kind: str,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mix each example of a batch with another one of it.
+    """Mix each example of a batch with another one of the batch.
 
     MixUp (H. Zhang et al., 2018) takes ``share * a + (1 - share) * b``, CutMix (S. Yun et al.,
     2019) puts a rectangle of b into a; `share` is what is left of a. One share and one rectangle
@@ -79,7 +79,7 @@ def mix_batch(
         targets: float32 array of shape (b, classes), each row with the sum 1.
         weights: float32 array of shape (b,), the weight of each example in the loss.
         kind: ``mixup``, ``cutmix`` or ``both``: one of them, at random.
-        rng: What draws.
+        rng: Random generator.
 
     Returns:
         Inputs, targets and weights of the mixtures, see `mix_targets`.
@@ -103,7 +103,7 @@ def mix_batch(
 def mix_targets(
     targets: np.ndarray, weights: np.ndarray, partners: np.ndarray, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return targets and weights with which mixtures cost what their parts cost together.
+    """Return targets and weights that give mixtures the summed loss of their parts.
 
     The cross-entropy H is linear in its target, so that with weights u of a and v of b::
 
@@ -113,13 +113,13 @@ def mix_targets(
     Args:
         targets: float array of shape (b, classes).
         weights: float array of shape (b,).
-        partners: int array of shape (b,): with which example each one is mixed.
-        share: What each one keeps of itself, 0 to 1.
+        partners: int array of shape (b,): the example that each one is mixed with.
+        share: Share of itself that each one keeps, 0 to 1.
     """
     own, other = share * weights, (1 - share) * weights[partners]
     total = own + other
     mixed = own[:, None] * targets + other[:, None] * targets[partners]
-    safe = np.where(total > 0, total, 1.0)  # weights of 0: whatever the target is, it is free
+    safe = np.where(total > 0, total, 1.0)  # with a weight of 0, the target does not matter
     return (mixed / safe[:, None]).astype(np.float32), total.astype(np.float32)
 
 
@@ -128,7 +128,7 @@ def draw_rectangle(
 ) -> tuple[slice, slice]:
     """Return rows and columns of about 1 - `share` of an image, around a point drawn at random.
 
-    What would lie beyond the border is left out, so that the rectangle may be smaller.
+    It is clipped at the border and may be smaller.
     """
     scale = (1 - share) ** 0.5
     slices = []
