@@ -20,6 +20,7 @@ from transfer.networks.backbones import get_backbone, list_backbones
 from transfer.networks.weights import Weights, locate, resolve_weights
 from transfer.recipe import Recipe
 from transfer.statistics.intervals import wilson_interval
+from transfer.system.guest import as_guest
 from transfer.system.progress import say
 from transfer.system.quiet import import_tensorflow
 
@@ -145,9 +146,10 @@ def compare(
     }
     import_tensorflow()
     results = []
-    for name, recipe in recipes.items():
-        say(f"{name}:")
-        results.append((recipe, _measure(dataset, recipe, weights[name], folds.get(name))))
+    with as_guest():
+        for name, recipe in recipes.items():
+            say(f"{name}:")
+            results.append((recipe, _measure(dataset, recipe, weights[name], folds.get(name))))
     records = _rank(results)
     if path is not None:
         plot_comparison([vars(each) for each in records], path)

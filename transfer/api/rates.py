@@ -12,6 +12,7 @@ from transfer.evaluation.plots import check_png
 from transfer.evaluation.rates import plot_rates
 from transfer.networks.weights import resolve_weights
 from transfer.recipe import Recipe
+from transfer.system.guest import as_guest
 from transfer.system.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def lr_find(
     import_tensorflow()
     from transfer.experiments.lr_find import find_rate
 
-    curve = find_rate(dataset, recipe, weights)
+    with as_guest():
+        curve = find_rate(dataset, recipe, weights)
     if path is not None:
         plot_rates(dataclasses.asdict(curve), path)
     return curve

@@ -25,6 +25,7 @@ from transfer.runs.run import Run as RunDirectory
 from transfer.runs.run import RunLike, as_run
 from transfer.settings import Settings
 from transfer.system.digests import sha256_or_none
+from transfer.system.guest import as_guest
 from transfer.system.progress import say, track, warn
 from transfer.system.quiet import import_tensorflow
 from transfer.training.keep.state import State, clear_state, load_state
@@ -70,20 +71,26 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
         weights = resolve_weights(backbone, run.recipe.weights)
         if weights.sha256 != run.info.weights.sha256:
             raise RunError(f"Cannot resume {run.path}: the weights are not those it began with.")
-        settings = _settings(run, dataset, weights, saved)
-        run.write_info(
-            replace(
-                run.info,
-                data=str(dataset.images.root),
-                resumed=run.info.resumed + 1,
-                settings=settings,
-                versions=versions(),
-            )
-        )
-        from transfer.training.train import Clock
-
-        run_training(run, dataset, weights, Clock(settings.seconds), saved)
+        import_tensorflow()
+        with as_guest():
+            _continue(run, dataset, weights, saved)
     return run
+
+
+def _continue(run: Run, dataset: Dataset, weights: Weights, saved: State | None) -> None:
+    from transfer.training.train import Clock
+
+    settings = _settings(run, dataset, weights, saved)
+    run.write_info(
+        replace(
+            run.info,
+            data=str(dataset.images.root),
+            resumed=run.info.resumed + 1,
+            settings=settings,
+            versions=versions(),
+        )
+    )
+    run_training(run, dataset, weights, Clock(settings.seconds), saved)
 
 
 def _finish(run: RunDirectory) -> None:

@@ -32,6 +32,7 @@ from transfer.runs.run import Run as RunDirectory
 from transfer.settings import Settings
 from transfer.system.digests import sha256_of
 from transfer.system.files import shown
+from transfer.system.guest import as_guest
 from transfer.system.progress import say
 from transfer.system.quiet import import_tensorflow
 from transfer.training.keep.state import State, clear_state, out_of_disk
@@ -96,14 +97,15 @@ def finetune(
     from transfer.training.settle import settle
     from transfer.training.train import Clock
 
-    settings, base = settle(recipe, dataset, weights)
-    directory = make_run_directory(path, f"{name}-{backbone.name}")
-    with locked(directory):
-        info = _first_info(dataset, audit, weights, settings)
-        run = Run.create(directory, recipe, dataset.images.classes, info)
-        say(f"Writing to {shown(run.path)}")
-        dataset.write(run.path / "split.csv")
-        run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
+    with as_guest():
+        settings, base = settle(recipe, dataset, weights)
+        directory = make_run_directory(path, f"{name}-{backbone.name}")
+        with locked(directory):
+            info = _first_info(dataset, audit, weights, settings)
+            run = Run.create(directory, recipe, dataset.images.classes, info)
+            say(f"Writing to {shown(run.path)}")
+            dataset.write(run.path / "split.csv")
+            run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
     return run
 
 

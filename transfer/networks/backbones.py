@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     import keras
 
 
+# Constructors that return a new model at each call; those of users may return the same one.
+_FRESH = ("keras.applications", "transfer.networks.scratch")
+
+
 @dataclass(frozen=True)
 class Backbone:
     """The record of one network without its classifier.
@@ -99,13 +103,12 @@ class Backbone:
         import keras
 
         side = self.side(image_size)
-        constructor = _resolve(self.constructor)
-        accepted = inspect.signature(constructor).parameters
+        accepted = inspect.signature(_resolve(self.constructor)).parameters
         wanted = {"weights": None, "include_top": False}
         options = {name: value for name, value in wanted.items() if name in accepted}
         # In a new thread Keras numbers layers from the start, so each build has the same names.
         with ThreadPoolExecutor(1) as thread:
-            model = thread.submit(constructor, input_shape=(side, side, 3), **options).result()
+            model = thread.submit(self._construct, input_shape=(side, side, 3), **options).result()
         if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
             raise UsageError(
                 f"Expected the constructor of {self.name!r} to return a functional or Sequential"
@@ -115,6 +118,21 @@ class Backbone:
             model = keras.Model(model.inputs[0], model.outputs[0])
         model.name = self.name  # not at construction: some constructors prefix layers with it
         return model
+
+    def _construct(self, **options: Any) -> Any:
+        """Return what the constructor makes; a model that is not new at each call is copied.
+
+        Training must not change a user's own object.
+        """
+        import keras
+
+        model = _resolve(self.constructor)(**options)
+        fresh = isinstance(self.constructor, str) and self.constructor.startswith(_FRESH)
+        if fresh or not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+            return model
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        return copy
 
     def apply_preprocess(self, x: Any) -> Any:
         """Return `x` preprocessed for the network.

@@ -6,21 +6,42 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from transfer.errors import UsageError
+
+_BACKEND = "tensorflow"
+_importing = threading.Lock()
 
 
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras; what they print on stderr is shown only if the import fails.
 
     Their C++ parts write to the file descriptor before any log level applies, so the descriptor
-    itself is redirected during the import.
+    itself is redirected during the import, by one thread at a time.
+
+    Raises:
+        UsageError: Keras is configured for another backend than TensorFlow.
     """
-    if "tensorflow" in sys.modules:
-        return
+    with _importing:
+        keras = sys.modules.get("keras")
+        backend = keras.config.backend() if keras else os.environ.get("KERAS_BACKEND") or _BACKEND
+        if backend != _BACKEND:
+            raise UsageError(
+                f"Expected Keras to use TensorFlow. Received: {backend!r}, from the variable"
+                " KERAS_BACKEND or keras.json. Start with: KERAS_BACKEND=tensorflow"
+            )
+        if "tensorflow" not in sys.modules or keras is None:
+            _import_quietly()
+
+
+def _import_quietly() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    sys.stderr.flush()
+    os.environ.setdefault("KERAS_BACKEND", _BACKEND)
+    if sys.stderr is not None:  # as in programs without a console
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as chatter:
         stderr = os.dup(2)
         os.dup2(chatter.fileno(), 2)
