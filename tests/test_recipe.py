@@ -52,7 +52,7 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"folds": 21}, "Received: 21"),
         ({"folds": True}, "folds as int"),
         ({"folds": 2.5}, "folds as int"),
-        ({"folds_finetune": True}, "a number of folds for folds, such as 5"),
+        ({"folds_finetune": True}, "Expected folds between 2 and 20 with folds_finetune"),
         ({"trunk_cache": "lots"}, "2GB or 500MB"),
         ({"time": "10"}, "10m, 90s or 1h30m. Received: '10'"),
         ({"time": 10}, "Received: '10'"),

@@ -67,6 +67,7 @@ def test_ctrl_c_leaves_all_that_is_needed(stopped: Path, half: Path) -> None:
     assert not (half / "lock.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.case("T11")
 @pytest.mark.case("T13")
 @pytest.mark.case("T19")

@@ -477,7 +477,7 @@ def test_all_images_and_priors_are_told_in_plain_words() -> None:
     before = {"accuracy": 0.5, "macro_f1": 0.25, "log_loss": 1.0, "ece": 0.2}
     for name, words in (("given", "the given prior"), ("even", "the prior 'even'")):
         assert describe(metrics | {"prior": {"name": name, "without": before}}).splitlines()[1] == (
-            f"By {words}: accuracy 0.500 -> 0.750, macro-F1 0.250 -> 0.700,"
+            f"With {words}: accuracy 0.500 -> 0.750, macro-F1 0.250 -> 0.700,"
             " log loss 1.000 -> 0.500, calibration error 0.200 -> 0.100"
         )
 
@@ -489,14 +489,20 @@ def test_leaks_are_told_at_the_end() -> None:
     lines = describe(metrics | {"leaked": leaked | {"accuracy_without_ci95": [0.2, 0.8]}})
     assert "2 of them were seen in training" in lines
     assert "Accuracy 0.500 on the other 6 (95 % interval 0.200 to 0.800)" in lines
-    assert "says nothing about new ones" in describe(metrics | {"caveat": "trained_on"})
-    assert "slightly optimistic" in describe(metrics | {"caveat": "chose_the_model"})
-    assert describe(metrics | {"caveat": None}) == describe(metrics)
     lines = describe(metrics | {"leaked": {"images": 8, "n_without": 0}})
     assert "8 of them were seen in training" in lines
     assert "other" not in lines
 
 
+def test_a_caveat_is_told() -> None:
+    metrics = {"accuracy": 0.75, "accuracy_ci95": [0.4, 0.9], "n": 8, "split": "val"}
+    metrics |= {"macro_f1": 0.7, "most_confused": []}
+    assert "says nothing about new ones" in describe(metrics | {"caveat": "trained_on"})
+    assert "slightly optimistic" in describe(metrics | {"caveat": "chose_the_model"})
+    assert describe(metrics | {"caveat": None}) == describe(metrics)
+
+
+@pytest.mark.slow
 def test_lr_find(
     toy: str, make_folder: Callable[..., Path], command: Command, tmp_path: Path
 ) -> None:

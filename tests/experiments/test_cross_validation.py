@@ -112,6 +112,7 @@ def test_noise_in_groups_of_copies_is_judged_at_chance_level(tmp_path: Path, hea
     assert accuracy(judged(tmp_path, alone, "alone")) > 0.65  # what a leak looks like
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["linear", "avg,8"])
 def test_what_a_fold_holds_out_has_no_say_in_it(tmp_path: Path, head: str) -> None:
     rng = np.random.default_rng(2)
@@ -214,6 +215,7 @@ def test_too_few_images_are_told_before_anything_is_trained(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_in_its_folds_is_trained_once(
     toy: str,
     make_folder: MakeFolder,

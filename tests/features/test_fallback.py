@@ -74,6 +74,7 @@ for each in predict(*sys.argv[1:]):
 """
 
 
+@pytest.mark.slow
 def test_predict_goes_on_where_the_converter_fails(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_views_depend_on_the_seed_alone(image, spec):
     assert (np.ptp(first, axis=0) > 1).any()  # the views differ
 
 
+@pytest.mark.slow
 def test_views_are_the_same_in_another_process(image, tmp_path):
     np.save(tmp_path / "image.npy", image)
     script = (

@@ -283,3 +283,22 @@ def test_a_model_of_the_user_is_not_changed_by_what_is_built_from_it(toy: str) -
     assert all(layer.trainable for layer in mine._flatten_layers())
     for found, expected in zip(mine.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_model_that_cannot_be_copied_is_refused_before_any_work(toy: str) -> None:
+    import keras
+
+    class Fixed(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__(name="fixed")
+
+        def call(self, x: Any) -> Any:
+            return x
+
+    def build(input_shape: tuple[int, int, int]) -> keras.Model:
+        image = keras.Input(input_shape)
+        return keras.Model(image, Fixed()(image))
+
+    backbone = register_backbone("my-fixed", build, image_size=32)
+    with pytest.raises(UsageError, match=r"'my-fixed' cannot be copied.*Give each layer of your"):
+        backbone.build()

@@ -344,8 +344,8 @@ def test_a_layer_that_the_file_passes_over_is_noticed(tmp_path: Path) -> None:
     import keras
 
     class Nested(keras.layers.Layer):  # Keras skips such lists if an older file lacks them
-        def __init__(self) -> None:
-            super().__init__(name="nested")
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options | {"name": "nested"})
             self.groups = [[keras.layers.Dense(4, name="inner")]]
 
         def build(self, input_shape: Any) -> None:
@@ -381,6 +381,7 @@ def save_legacy(model: Any, path: Path) -> None:
         save_weights_to_hdf5_group(file, model)
 
 
+@pytest.mark.slow
 def test_efficientnet_computes_what_keras_computes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

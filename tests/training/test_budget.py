@@ -103,6 +103,7 @@ def set_up(root: Path, scratch: Path, weights: Weights = OWN, **knobs: Any) -> S
     return prepare(settings, dataset, weights, scratch, base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize(
     "knobs",
@@ -264,6 +265,7 @@ def test_the_head_alone_keeps_to_its_views(
     assert run.info.phase_kept == "head"
 
 
+@pytest.mark.slow
 def test_what_is_named_or_cannot_be_is_left_alone(
     toy: str, make_folder: MakeFolder, tmp_path: Path, cheap: Callable[[Costs], None], said: Said
 ) -> None:
@@ -282,6 +284,7 @@ def test_what_is_named_or_cannot_be_is_left_alone(
     assert [epochs_of(run) for run in (named, plain, whole)] == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_patience_may_end_it_sooner(
     toy: str, make_folder: MakeFolder, tmp_path: Path, cheap: Callable[[Costs], None]
 ) -> None:
@@ -306,6 +309,7 @@ def test_a_network_from_scratch_keeps_its_time(
     assert " view" not in said()
 
 
+@pytest.mark.slow
 def test_a_recipe_with_time_is_used_again(
     toy: str, make_folder: MakeFolder, tmp_path: Path, said: Said
 ) -> None:
@@ -317,6 +321,7 @@ def test_a_recipe_with_time_is_used_again(
     assert plan(second) == plan(first)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_in_fine_tuning_keeps_its_plan(
     toy: str,
     make_folder: MakeFolder,
@@ -341,6 +346,7 @@ def test_what_was_interrupted_in_fine_tuning_keeps_its_plan(
     assert epochs_of(run) == 4
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_before_fine_tuning_is_planned_anew(
     toy: str,
     make_folder: MakeFolder,

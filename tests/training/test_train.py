@@ -155,6 +155,7 @@ def test_a_bad_unfreeze_is_told_before_the_features(
         finetune(make_folder(), tmp_path / "run", unfreeze="blok_2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_every_knob_of_fine_tuning_at_once(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path, optimizer: str
@@ -183,6 +184,7 @@ def test_every_knob_of_fine_tuning_at_once(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.case("D37")
 @pytest.mark.parametrize("balance", ["none", "weights", "sqrt", "oversample"])
 def test_uneven_classes_are_told_and_monitored_by_macro_f1(
@@ -208,6 +210,7 @@ def test_uneven_classes_are_told_and_monitored_by_macro_f1(
         assert all(0 <= float(row["val_macro_f1"]) <= 1 for row in csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_model_that_was_trained_whole_loads_without_this_package(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -130,8 +130,15 @@ class Backbone:
         fresh = isinstance(self.constructor, str) and self.constructor.startswith(_FRESH)
         if fresh or not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
             return model
-        copy = keras.models.clone_model(model)
-        copy.set_weights(model.get_weights())
+        try:
+            copy = keras.models.clone_model(model)
+            copy.set_weights(model.get_weights())
+        except Exception as error:  # of whatever kind a user's layer raises
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"Backbone {self.name!r} cannot be copied, nor would its model load again: {reason}"
+                " Give each layer of your own a get_config with all arguments of its __init__."
+            ) from error
         return copy
 
     def apply_preprocess(self, x: Any) -> Any:

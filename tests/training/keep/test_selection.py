@@ -229,6 +229,7 @@ NO_BETTER = {"epochs": 50, "patience": 1, "learning_rate": 1e-12, "monitor": "va
 HEAD_OF_BATCHNORM = {"head": "avg,8,batchnorm,dropout=0.2", "ema": 0.5, "mixed_precision": "on"}
 
 
+@pytest.mark.slow
 @pytest.mark.case("T11")
 @pytest.mark.parametrize(
     ("knobs", "phase"),

@@ -130,6 +130,7 @@ def test_averages_are_judged_and_kept_and_the_training_is_that_without_them(tmp_
     assert loss == pytest.approx(losses[best], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_is_judged_by_its_averages(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_gradients_that_overflow_move_nothing_but_the_scale(compiled: bool) -> N
     } <= saved  # what a resumed run needs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["toy", "simple-cnn"])
 def test_the_model_is_an_ordinary_one_and_judged_as_it_is(
     toy: str,
