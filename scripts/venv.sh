@@ -21,9 +21,10 @@ install() { # what pip takes, for example . or -e '.[test]'
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
 }
 
-install_editable() { # with tests; again only where setup.cfg or pyproject.toml have changed
-    if [ ! .venv/installed -nt setup.cfg ] || [ ! .venv/installed -nt pyproject.toml ]; then
-        install -e '.[test]'
+install_editable() { # with tests, in pinned versions; again only if one of these files has changed
+    if [ ! .venv/installed -nt setup.cfg ] || [ ! .venv/installed -nt pyproject.toml ] ||
+        [ ! .venv/installed -nt constraints.txt ]; then
+        install -c constraints.txt -e '.[test]'
         touch .venv/installed
     fi
 }

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.run import Run
+from transfer.api.run import Run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -48,7 +48,7 @@ def toy_network(input_shape: tuple[int, int, int]):  # type: ignore[no-untyped-d
 
 @pytest.fixture(scope="session", autouse=True)
 def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what fixtures of a wider scope make out of the user's own cache."""
+    """Keep what fixtures of a wider scope write out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         # A shell's background job ignores Ctrl-C, and so would what tests start and interrupt.
@@ -58,8 +58,11 @@ def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep caches and runs of a test in its own directory."""
+def isolated(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep caches and runs of a test in its own directories."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
     for name in ("TRANSFER_WEIGHTS", "TRANSFER_DEBUG", "TRANSFER_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TRANSFER_CACHE_DIR", str(tmp_path / "cache"))
@@ -67,7 +70,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def register_toy() -> str:
-    from transfer.backbones import register_backbone
+    from transfer.networks.backbones import register_backbone
 
     register_backbone(
         "toy",
@@ -139,7 +142,7 @@ def shared() -> Path:
 
 
 def smooth(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
-    """Return a smooth coloured picture that no turn or mirror maps onto itself."""
+    """Return a smooth coloured picture that no rotation or reflection maps onto itself."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -161,7 +164,7 @@ def encoded() -> Callable[..., bytes]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Callable[..., Path]:
-    """Write pictures, each of its own bytes, by "class folder" -> number; return the root."""
+    """Write pictures with distinct bytes, by "class folder" -> number; return the root."""
 
     def write(counts: dict[str, int], name: str = "data", suffix: str = ".jpg") -> Path:
         root = tmp_path / name
@@ -190,7 +193,7 @@ def unprivileged() -> Iterator[Callable[[str], str]]:
         drop = "import os\nif os.geteuid() == 0:\n"
         drop += "    try: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         drop += "    except OSError: raise SystemExit(77)\n"
-        imports = "from transfer.audit.clean import audit\n"
+        imports = "from transfer.data.audit.clean import audit\n"
         imports += "from transfer.images.folder import ImageFolder\n"
         done = subprocess.run(
             [sys.executable, "-c", imports + drop + code],

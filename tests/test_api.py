@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 import transfer
+from transfer.api.run import Run
 from transfer.errors import DataError, RunError, UsageError, WeightsError
-from transfer.run import Run
+from transfer.runs.info import WeightsInfo
 
 TOY: dict[str, Any] = {
     "backbone": "toy",
@@ -31,6 +32,7 @@ FILES = {
     "confusion_matrix.csv",
     "confusion_matrix.png",
     "history.csv",
+    "label_errors.csv",
     "metrics.json",
     "model.keras",
     "outliers.csv",
@@ -39,7 +41,6 @@ FILES = {
     "report.html",
     "run.json",
     "split.csv",
-    "suspects.csv",
 }
 MakeFolder = Callable[..., Path]
 
@@ -55,16 +56,16 @@ def test_a_folder_of_pictures_becomes_a_run(
     folder = make_folder()
     before = contents(folder)
     run = transfer.finetune(folder, **TOY)
-    assert run.path == Path("runs/colours-toy-001")
+    assert run.path == tmp_path / "runs/colours-toy-001"
     assert {path.name for path in run.path.iterdir()} == FILES
     assert run.metrics["accuracy"] == 1.0
     assert run.metrics["split"] == "val"
-    assert run.metrics["n"] == sum(run.info["counts"]["val"].values()) >= 3
-    assert run.info["status"] == "done"
-    assert run.info["weights"] == {"origin": "none", "file": None, "sha256": None}
+    assert run.metrics["n"] == sum(run.info.counts["val"].values()) >= 3
+    assert run.info.status == "done"
+    assert run.info.weights == WeightsInfo("own")
     assert contents(folder) == before
     again = transfer.finetune(folder, recipe=transfer.Recipe.load(run.path / "recipe.json"))
-    assert again.path == Path("runs/colours-toy-002")
+    assert again.path == tmp_path / "runs/colours-toy-002"
     assert (again.path / "split.csv").read_bytes() == (run.path / "split.csv").read_bytes()
 
 
@@ -75,7 +76,7 @@ def test_the_test_folder_is_what_is_reported(
     run = transfer.finetune(folder, output=tmp_path / "run", **TOY)
     assert run.metrics["split"] == "test"
     assert run.metrics["n"] == 15
-    assert set(run.info["counts"]) == {"train", "val", "test"}
+    assert set(run.info.counts) == {"train", "val", "test"}
     assert all(path.startswith("test/") for path in run.predictions().paths)
 
 
@@ -100,7 +101,7 @@ def test_evaluate_again_gives_the_same_files(run: Run) -> None:
     run.evaluate()
     run.report()
     assert contents(run.path) == files
-    assert run.evaluate(split="train")["n"] == sum(run.info["counts"]["train"].values())
+    assert run.evaluate(split="train")["n"] == sum(run.info.counts["train"].values())
     assert (run.path / "evaluations" / "train" / "metrics.json").is_file()
 
 
@@ -122,8 +123,8 @@ def test_a_rare_class_is_on_both_sides_and_weighed(
     for path in sorted((folder / "red").iterdir())[2:]:
         path.unlink()
     run = transfer.finetune(folder, output=tmp_path / "run", balance="weights", **TOY)
-    assert run.info["counts"]["val"]["red"] == 1
-    assert run.info["counts"]["train"]["red"] == 1
+    assert run.info.counts["val"]["red"] == 1
+    assert run.info.counts["train"]["red"] == 1
     transfer.finetune(folder, output=tmp_path / "plain", **TOY)
     assert "--balance weights" in caplog.text
 
@@ -169,7 +170,7 @@ def test_an_engine_that_cannot_be_had_is_told_before_any_data(
 
 @pytest.mark.case("T21")
 def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> None:
-    from transfer.backbones import register_backbone
+    from transfer.networks.backbones import register_backbone
 
     register_backbone(
         "toy-far",
@@ -182,7 +183,7 @@ def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> 
     with pytest.raises(WeightsError, match=r"far\.h5.*http://127\.0\.0\.1:9.*--weights"):
         transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | {"backbone": "toy-far"})
     assert not list((tmp_path / "keras").rglob("*.h5"))
-    assert not (tmp_path / "run").exists()  # so that the same command works once they are here
+    assert not (tmp_path / "run").exists()  # the same command works once they are here
 
 
 def test_a_run_without_a_model(run: Run, make_folder: MakeFolder) -> None:
@@ -235,15 +236,15 @@ def test_a_run_knows_its_images_from_anywhere(
     folder = make_folder(per_class=4)
     monkeypatch.chdir(tmp_path)
     run = transfer.finetune(folder.name, output=tmp_path / "run", **TOY)
-    assert run.info["data"] == str(folder)
+    assert run.info.data == str(folder)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert run.evaluate()["n"] == 3
     folder.rename(tmp_path / "moved")
     with pytest.raises(DataError, match=r"not where its run\.json says.*colours.*RUN DATA"):
         run.evaluate()
-    (run.path / "run.json").write_text("{}")
-    with pytest.raises(DataError, match=r"not where its run\.json says: None"):
+    run.update(data="")
+    with pytest.raises(DataError, match=r"not where its run\.json says: ''"):
         run.evaluate()
 
 
@@ -267,7 +268,7 @@ def test_an_interrupted_run_says_so(
     with pytest.raises(KeyboardInterrupt):
         transfer.finetune(make_folder(), output=tmp_path / "run", **TOY)
     info = Run(tmp_path / "run").info
-    assert (info["status"], info["error"]) == ("interrupted", "KeyboardInterrupt")
+    assert (info.status, info.error) == ("interrupted", "KeyboardInterrupt")
 
 
 @pytest.mark.case("D36")
@@ -277,18 +278,18 @@ def test_leaks_across_given_folders_are_told_and_can_be_left_out(
     folder = make_folder(per_class=6, splits=("train", "val"))
     knobs = TOY | {"group_by": "red/(1|2)[.]png"}  # both in train/ and in val/
     run = transfer.finetune(folder, output=tmp_path / "run", **knobs)
-    assert "2 val image(s) are near duplicates of images that training sees" in caplog.text
+    assert "2 val image(s) are near duplicates of images used in training" in caplog.text
     leaked = run.metrics["leaked"]
     assert (leaked["images"], leaked["n_without"], run.metrics["n"]) == (2, 16, 18)
     with (run.path / "split.csv").open(newline="") as file:
         marked = {row["path"]: row["leak"] for row in csv.DictReader(file) if row["leak"]}
     assert marked == {f"val/red/{i}.png": f"train/red/{i}.png" for i in (1, 2)}
-    assert "Without them" in (run.path / "report.html").read_text()
+    assert "The accuracy above leaves them out" in (run.path / "report.html").read_text()
     files = contents(run.path)
     run.evaluate()
     assert contents(run.path) == files
     clean = transfer.finetune(folder, output=tmp_path / "clean", dedupe=True, **knobs)
-    assert clean.info["counts"]["train"] == {"blue": 6, "green": 6, "red": 4}
+    assert clean.info.counts["train"] == {"blue": 6, "green": 6, "red": 4}
     assert "leaked" not in clean.metrics
 
 
@@ -299,7 +300,7 @@ def test_a_split_is_replayed_where_the_images_have_moved(
     knobs = TOY | {"head_epochs": 1, "test": 0.2}
     run = transfer.finetune(folder, output=tmp_path / "run", **knobs)
     assert run.metrics["split"] == "test"
-    assert set(run.info["counts"]) == {"train", "val", "test"}
+    assert set(run.info.counts) == {"train", "val", "test"}
     folder.rename(tmp_path / "moved")
     again = transfer.finetune(
         tmp_path / "moved",
@@ -314,7 +315,7 @@ def test_evaluate_tells_images_that_were_trained_on(
     run: Run, make_folder: MakeFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     metrics = transfer.evaluate(run, make_folder("the same"))
-    trained = sum(run.info["counts"]["train"].values())
+    trained = sum(run.info.counts["train"].values())
     assert (metrics["n"], metrics["leaked"]["images"]) == (30, trained)
     assert f"{trained} of the 30 images were seen in training" in caplog.text
     (run.path / "split.csv").unlink()
@@ -328,10 +329,10 @@ def test_evaluate_tells_near_duplicates_of_what_was_trained_on(
     for path in other.rglob("*.png"):
         with Image.open(path) as image:
             image.resize((80, 72), Image.Resampling.BICUBIC).save(path)
-    trained = sum(run.info["counts"]["train"].values())
+    trained = sum(run.info.counts["train"].values())
     assert transfer.evaluate(run, other)["leaked"]["images"] == trained
     assert "seen in training, or near duplicates of them: the metrics" in caplog.text
-    run.update_info(data=str(tmp_path / "gone"))
+    run.update(data=str(tmp_path / "gone"))
     assert "leaked" not in transfer.evaluate(run, other)
     assert transfer.evaluate(run, make_folder("same"))["leaked"]["images"] == trained
     assert "seen in training (copies; near duplicates are not known): the" in caplog.text
@@ -340,7 +341,8 @@ def test_evaluate_tells_near_duplicates_of_what_was_trained_on(
 def test_groups_are_judged_together(
     toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from transfer.training import probe, suspects
+    from transfer.evaluation import label_errors
+    from transfer.training.head import fitting
 
     given = []
 
@@ -351,7 +353,7 @@ def test_groups_are_judged_together(
 
         return call
 
-    for module, name in ((probe, "cross_validate"), (suspects, "judge_out_of_fold")):
+    for module, name in ((fitting, "cross_validate"), (label_errors, "predict_out_of_fold")):
         monkeypatch.setattr(module, name, noted(getattr(module, name)))
     folder = make_folder(per_class=12)
     run = transfer.finetune(folder, output=tmp_path / "run", group_by=r"(\d)\.png", **TOY)

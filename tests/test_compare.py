@@ -13,8 +13,8 @@ from PIL import Image
 
 import transfer
 from transfer.api import comparison
-from transfer.audit.clean import audit
 from transfer.cli.main import main
+from transfer.data.audit.clean import audit
 from transfer.errors import DataError, UsageError
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.images.folder import ImageFolder
@@ -32,7 +32,7 @@ def blind(input_shape: tuple[int, int, int]) -> Any:
 
 @pytest.fixture
 def make_gray(tmp_path: Path) -> Callable[..., Path]:
-    """Return a maker of a folder of gray pictures that are brighter above or below."""
+    """Return a maker of folders of gray pictures that are brighter above or below."""
 
     def make(side: int) -> Path:
         for name, bright in (("above", slice(0, side // 2)), ("below", slice(side // 2, side))):
@@ -50,9 +50,7 @@ def make_gray(tmp_path: Path) -> Callable[..., Path]:
 def test_backbones_are_ranked(toy: str, make_folder: Callable[..., Path], tmp_path: Path) -> None:
     transfer.register_backbone("blind", blind, image_size=32, min_size=16, overwrite=True)
     folder = make_folder(splits=("train", "test"))
-    found = transfer.compare(
-        folder, ["blind", toy], output=tmp_path / "c.png", weights="none", batch_size=4
-    )
+    found = transfer.compare(folder, ["blind", toy], output=tmp_path / "c.png")
     assert [each.backbone for each in found] == [toy, "blind"]
     best, worst = found
     assert best.images == worst.images == 30  # without the test images
@@ -77,7 +75,7 @@ def test_groups_are_not_divided(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from transfer.training import compare
+    from transfer.experiments import compare
 
     given = []
 
@@ -87,9 +85,9 @@ def test_groups_are_not_divided(
 
     cross_validate = compare.cross_validate
     monkeypatch.setattr(compare, "cross_validate", noted)
-    transfer.compare(make_folder(), [toy], weights="none", group_by=r"(\d)\.png")
+    transfer.compare(make_folder(), [toy], group_by=r"(\d)\.png")
     assert len(set(given[0])) == 10  # of 30 images
-    options = ["--backbones", toy, "--weights", "none", "--group-by", "nowhere"]
+    options = ["--backbones", toy, "--group-by", "nowhere"]
     with pytest.raises(SystemExit):
         main(["compare", str(make_folder("other")), *options])
     assert "gives none of the 30 images a group" in " ".join(capsys.readouterr().err.split())
@@ -113,7 +111,7 @@ def test_an_augmentation_for_the_networks_from_scratch(
     ],
 )
 def test_who_is_unbeaten(figures: list[tuple[float, float]], expected: list[bool]) -> None:
-    from transfer.training.compare import Measured
+    from transfer.experiments.compare import Measured
 
     results = [
         (
@@ -123,8 +121,7 @@ def test_who_is_unbeaten(figures: list[tuple[float, float]], expected: list[bool
         for number, (accuracy, speed) in enumerate(figures)
     ]
     found = {
-        (each.accuracy, each.images_per_second): each.unbeaten
-        for each in comparison._judge(results)
+        (each.accuracy, each.images_per_second): each.unbeaten for each in comparison._rank(results)
     }
     assert [found[each] for each in figures] == expected
 
@@ -132,7 +129,7 @@ def test_who_is_unbeaten(figures: list[tuple[float, float]], expected: list[bool
 def test_the_command(
     toy: str, make_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["compare", str(make_folder(per_class=5)), "--backbones", toy, "--weights", "none"]
+    options = ["compare", str(make_folder(per_class=5)), "--backbones", toy]
     with pytest.raises(SystemExit) as done:
         main(options)
     assert done.value.code == 0
@@ -157,7 +154,9 @@ def test_bad_words_are_told_before_any_work(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"Expected a \.png file in an existing folder"):
             transfer.compare(tmp_path, ["vgg16"], output=tmp_path / name)
     for knob in ("backbone", "head"):
-        with pytest.raises(UsageError, match=f"Unknown knob '{knob}'"):
+        with pytest.raises(
+            UsageError, match=f"{knob} has no meaning here: a linear head is compared"
+        ):
             transfer.compare(tmp_path, ["vgg16"], **{knob: "flatten"})
 
 
@@ -165,12 +164,43 @@ def test_a_class_of_one_image_is_named(toy: str, make_folder: Callable[..., Path
     folder = make_folder(per_class=3)
     for number in (1, 2):
         (folder / "red" / f"{number}.png").unlink()
-    with pytest.raises(DataError, match="'red' has fewer than 2 different images"):
-        transfer.compare(folder, [toy], weights="none")
+    with pytest.raises(DataError, match="'red' has 1 different image"):
+        transfer.compare(folder, [toy])
     for number in (1, 2):
         shutil.copy(folder / "red" / "0.png", folder / "red" / f"{number}.png")
-    with pytest.raises(DataError, match="'red' has fewer than 2 different images"):
-        transfer.compare(folder, [toy], weights="none")
+    with pytest.raises(DataError, match="'red' has 1 different image"):
+        transfer.compare(folder, [toy])
+
+
+def test_test_images_are_left_out_as_finetune_would(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path, said: Callable[[], str]
+) -> None:
+    folder = make_folder(per_class=20)
+    (record,) = transfer.compare(folder, [toy], test=0.3)
+    run = transfer.finetune(
+        folder, output=tmp_path / "run", backbone=toy, test=0.3, unfreeze="none"
+    )
+    counts = {split: sum(each.values()) for split, each in run.info.counts.items()}
+    assert record.images == counts["train"] + counts["val"] < 60
+    assert "compare with --test 0.1 too" not in said()
+    transfer.compare(folder, [toy])
+    assert "compare with --test 0.1 too" in said()
+
+
+@pytest.mark.parametrize("knob", ["folds", "epochs", "views", "unfreeze", "time", "augment"])
+def test_knobs_without_meaning_are_refused(toy: str, tmp_path: Path, knob: str) -> None:
+    with pytest.raises(UsageError, match=f"{knob} has no meaning here: a linear head"):
+        transfer.compare(tmp_path, [toy], **{knob: 3})
+    with pytest.raises(UsageError, match="Unknown recipe knob 'fold'"):
+        transfer.compare(tmp_path, [toy], fold=3)
+
+
+def test_without_pretrained_weights_a_backbone_is_compared_as_a_whole(
+    toy: str, make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transfer.experiments.scratch_baseline.MINUTES", 0.0)
+    (record,) = transfer.compare(make_folder(per_class=5), [toy], weights="none")
+    assert record.scratch
 
 
 def test_without_names_all_whose_weights_are_here(tmp_path: Path) -> None:
@@ -187,27 +217,27 @@ def test_the_picture_of_one_backbone(tmp_path: Path) -> None:
 
 
 def test_a_name_may_be_in_capitals(toy: str, make_folder: Callable[..., Path]) -> None:
-    (found,) = transfer.compare(make_folder(per_class=5), [toy.upper(), toy], weights="none")
+    (found,) = transfer.compare(make_folder(per_class=5), [toy.upper(), toy])
     assert found.backbone == toy
 
 
 def test_a_rare_class_is_among_those_that_are_drawn() -> None:
-    from transfer.training.compare import _some
+    from transfer.experiments.compare import _sample
 
     labels = (0,) * 500 + (1,) * 6
     paths = tuple(f"{number}.png" for number in range(506))
     folder = ImageFolder(Path(), ("a", "b"), paths, labels, ("",) * 506)
-    rows = _some(folder, 10**9, 0)
+    rows = _sample(folder, 10**9, 0)
     assert len(set(rows)) == len(rows) < 50
     assert np.count_nonzero(rows >= 500) >= 5
-    np.testing.assert_array_equal(_some(folder, 10, 0), np.arange(506))
+    np.testing.assert_array_equal(_sample(folder, 10, 0), np.arange(506))
 
 
 def test_the_test_looks_at_the_common_images_that_one_alone_recognises() -> None:
     first = {str(i): i < 9 for i in range(20)}  # 0 to 8
     second = {str(i): 8 <= i < 10 for i in range(20)}  # 8 and 9: 8 to 1 are discordant
     assert paired_p_value(first, second) == pytest.approx(20 / 2**9)
-    assert paired_p_value(second, first) == 1.0
+    assert paired_p_value(second, first) == pytest.approx(20 / 2**9)  # two-sided
     assert paired_p_value(first, first) == 1.0
     some = {path: right for path, right in second.items() if int(path) < 5}  # 5 to 0
     assert paired_p_value(first, some | {"unknown": True}) == pytest.approx(2 / 2**5)
@@ -215,14 +245,14 @@ def test_the_test_looks_at_the_common_images_that_one_alone_recognises() -> None
 
 
 def test_intervals_that_overlap_hide_a_difference_that_pairs_show() -> None:
-    from transfer.training.compare import Measured
+    from transfer.experiments.compare import Measured
 
     right = [np.arange(1000) < count for count in (900, 885)]  # the same images, but for 15
     results = [
         (Recipe(backbone=name), Measured(each, tuple(map(str, range(1000))), 1.0, 7))
         for name, each in zip(("vgg16", "vgg19"), right, strict=True)
     ]
-    best, other = comparison._judge(results)
+    best, other = comparison._rank(results)
     assert other.high > best.low
     assert best.p_value is None
     assert other.p_value == pytest.approx(2 / 2**15)
@@ -248,8 +278,8 @@ def record(
         (900, 600, 1e-9, "where lenet5, from scratch, gets 60.0 %: 4.0 times fewer errors (p < "),
         (1000, 600, 0.003, "gets 60.0 %: no errors (p = 0.003, McNemar's test on the same images)"),
         (900, 890, 0.214, "gets 89.0 %: too close to call (p = 0.21, McNemar's test on the same"),
-        (600, 900, 1e-9, "gets 90.0 %: frozen features buy nothing on these images (p < 0.001, "),
-        (900, 600, None, "gets 60.0 %, but on other images: which is better is open."),
+        (600, 900, 1e-9, "gets 90.0 %: frozen features gain nothing on these images (p < 0.001, "),
+        (900, 600, None, "gets 60.0 %, but on other images: it is open which is better."),
     ],
 )
 def test_what_transfer_buys(own: int, other: int, p_value: float | None, expected: str) -> None:
@@ -277,10 +307,12 @@ def test_a_network_from_scratch_beside_the_others(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("transfer.training.yardstick.MINUTES", 0.0)  # a step of the first fold
+    monkeypatch.setattr(
+        "transfer.experiments.scratch_baseline.MINUTES", 0.0
+    )  # a step of the first fold
     picture = tmp_path / "c.png"
     folder = make_folder(splits=("train", "test"))
-    options = ["--backbones", toy, "--weights", "none", "--scratch", "-o", str(picture)]
+    options = ["--backbones", toy, "--scratch", "-o", str(picture)]
     with pytest.raises(SystemExit) as done:
         main(["compare", str(folder), *options])
     assert done.value.code == 0
@@ -300,7 +332,6 @@ def test_weights_are_for_those_that_have_some(tmp_path: Path) -> None:
         "vgg16": str(tmp_path),
         "simple-cnn": "none",
     }
-    assert [recipe.epochs for recipe in found.values()] == [None, 50]
     assert {recipe.seed for recipe in found.values()} == {3}
 
 
@@ -315,7 +346,7 @@ def test_the_network_that_suits_the_images(
 def test_gray_pictures_of_28_pixels(
     make_gray: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transfer.training.yardstick.MINUTES", 0.0)
+    monkeypatch.setattr("transfer.experiments.scratch_baseline.MINUTES", 0.0)
     names = ["dnn", "lenet5", "simple-cnn", "small-cnn", "mobilenetv2"]
     found = transfer.compare(make_gray(28), names)
     assert {each.backbone: each.image_size for each in found} == {
@@ -334,4 +365,4 @@ def test_too_few_images_for_a_network_from_scratch(
 ) -> None:
     folder = make_folder(per_class=2)
     with pytest.raises(DataError, match=r"'blue' has 2 different image.*from scratch needs"):
-        transfer.compare(folder, [toy, "dnn"], weights="none")
+        transfer.compare(folder, [toy, "dnn"])

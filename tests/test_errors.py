@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 
-from transfer.errors import did_you_mean, out_of_memory
+from transfer.errors import UsageError, did_you_mean, out_of_memory
 
 
 def test_near_misses() -> None:
@@ -24,3 +26,12 @@ def test_near_misses() -> None:
 )
 def test_what_means_that_memory_ran_out(error: Exception, told: bool) -> None:
     assert (out_of_memory(error) is not None) is told
+
+
+def test_an_argument_is_named_in_each_face_s_own_words() -> None:
+    error = UsageError("Expected {knob} as a number. Received: '{0}{knob'", knob="image_size")
+    assert str(error) == "Expected image_size as a number. Received: '{0}{knob'"
+    assert error.as_option.startswith("Expected --image-size as")
+    assert str(UsageError("Cannot read '{knob}.json'")) == "Cannot read '{knob}.json'"
+    again = copy.copy(error)
+    assert (again.knob, str(again)) == (error.knob, str(error))

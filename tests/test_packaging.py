@@ -17,9 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of a copy of the tree: building in place would leave traces."""
     folder = tmp_path_factory.mktemp("wheel")
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", "runs", "build", "dist", "*.egg-info", ".*_cache"
-    )
+    left_out = shutil.ignore_patterns(".git", ".venv", "*.egg-info", ".*_cache", "__pycache__")
+    built = {"runs", "build", "dist"}  # at the root; transfer/runs is a room
+
+    def ignored(path: str, names: list[str]) -> set[str]:
+        return left_out(path, names) | (built if Path(path) == ROOT else set())
+
     shutil.copytree(ROOT, folder / "tree", ignore=ignored)
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, "tree"],
@@ -41,7 +44,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     }
     assert {name for name in names if name.startswith("transfer/")} == tracked
     assert "transfer/bundled/mobilenetv2_notop.fp16.weights.h5" in names
-    assert "transfer/evaluation/templates/report.html.j2" in names
+    assert "transfer/evaluation/report/templates/report.html.j2" in names
 
 
 def test_the_wheel_is_described(wheel: Path) -> None:
@@ -52,5 +55,6 @@ def test_the_wheel_is_described(wheel: Path) -> None:
     assert "Name: transfer-classifier\n" in metadata
     assert "License-Expression: Apache-2.0\n" in metadata
     assert "Requires-Python: >=3.11\n" in metadata
-    assert "Requires-Dist: keras>=3.15.1\n" in metadata
+    keras = next(line for line in metadata.splitlines() if line.startswith("Requires-Dist: keras"))
+    assert set(keras.removeprefix("Requires-Dist: keras").split(",")) == {">=3.15.1", "<3.17"}
     assert "transfer = transfer.cli:main" in scripts

@@ -1,4 +1,4 @@
-"""On real weights and real photos, where they are on this machine."""
+"""On real weights and real photos, if they are on this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import tensorflow as tf
 from PIL import Image
 
 import transfer
-from transfer.backbones import get_backbone
 from transfer.features.converted import convert
 from transfer.features.engines import keras_engine, openvino_engine
 from transfer.images.decode import decode
-from transfer.recipe import Recipe
-from transfer.run import Run
-from transfer.training.classifier import build_extractor
-from transfer.weights import resolve_weights
+from transfer.networks.backbones import get_backbone
+from transfer.networks.classifier import Classifier
+from transfer.networks.weights import resolve_weights
+from transfer.runs.run import Run
 
 pytestmark = pytest.mark.slow
 
@@ -33,13 +32,13 @@ def bees(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_ants_and_bees_are_told_apart(bees: Run) -> None:
     assert bees.metrics["n"] == 153
     assert bees.metrics["accuracy"] > 0.9
-    assert bees.info["weights"]["origin"] == "bundled"
+    assert bees.info.weights.origin == "bundled"
 
 
 @pytest.mark.case("M02")
 def test_real_photos_by_path_image_and_array(bees: Run) -> None:
     evaluated = bees.predictions()
-    files = [Path(bees.info["data"]) / path for path in evaluated.paths[::10]]
+    files = [Path(bees.info.data) / path for path in evaluated.paths[::10]]
     expected = evaluated.probabilities[::10]
     for sources in (files, [np.asarray(Image.open(file)) for file in files]):
         found = [list(each.probabilities.values()) for each in bees.predict(sources)]
@@ -52,7 +51,7 @@ def test_engines_agree_on_real_weights(shared: Path, name: str) -> None:
         pytest.skip("OpenVINO is not installed")
     backbone = get_backbone(name)
     weights = resolve_weights(backbone, str(shared / "weights"))
-    extractor = build_extractor(Recipe(backbone=name), weights)
+    extractor = Classifier.build(name, backbone.image_size, "linear", weights).extractor
     photos = sorted((shared / "data" / "hymenoptera" / "val" / "bees").iterdir())[:4]
     batch = tf.constant(np.stack([decode(p, backbone.image_size) for p in photos]), tf.float32)
     (slow,) = keras_engine(extractor)(batch)

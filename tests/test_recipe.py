@@ -40,7 +40,7 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"layer_decay": 1.5}, "layer_decay above 0 and at most 1"),
         ({"label_smoothing": 1.0}, "label_smoothing from 0 to below 1"),
         ({"ema": 1.0}, "ema from 0 to below 1"),
-        ({"ema": 0.99, "monitor": "loss"}, "a monitor of the validation, val_loss, with ema"),
+        ({"ema": 0.99, "monitor": "loss"}, "a validation metric as monitor with ema, val_loss"),
         ({"weight_decay": -0.1}, "weight_decay of 0 or more"),
         ({"clip_norm": float("nan")}, "clip_norm of 0 or more"),
         ({"accumulate": 0}, "accumulate between 1"),
@@ -52,7 +52,7 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"folds": 21}, "Received: 21"),
         ({"folds": True}, "folds as int"),
         ({"folds": 2.5}, "folds as int"),
-        ({"folds_finetune": True}, "such as --folds 5"),
+        ({"folds_finetune": True}, "Expected folds between 2 and 20 with folds_finetune"),
         ({"trunk_cache": "lots"}, "2GB or 500MB"),
         ({"time": "10"}, "10m, 90s or 1h30m. Received: '10'"),
         ({"time": 10}, "Received: '10'"),
@@ -85,7 +85,9 @@ def test_a_broken_recipe_file_is_named(tmp_path: Path, text: str) -> None:
 
 def test_what_a_notebook_passes() -> None:
     knobs = {"unfreeze": 2, "epochs": np.int64(3), "weights": Path("w"), "learning_rate": 1}
-    recipe = Recipe.from_dict(knobs | {"val": np.float32(0.25)})
+    knobs |= {"val": np.float32(0.25), "head": np.str_("avg"), "dedupe": np.bool_(True)}
+    recipe = Recipe.from_dict(knobs | {"seed": np.array(7)})
+    assert (type(recipe.head), recipe.dedupe, recipe.seed) == (str, True, 7)
     assert (recipe.unfreeze, recipe.weights) == ("2", "w")
     assert (type(recipe.epochs), type(recipe.learning_rate), type(recipe.val)) == (
         int,

@@ -1,4 +1,4 @@
-"""Transfer learning on a folder of photos, around keras.applications.
+"""Transfer learning on a folder of photos, built on keras.applications.
 
 import transfer
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     )
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
-    from transfer.backbones import get_backbone, list_backbones, register_backbone
+    from transfer.api.run import Run
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
+    from transfer.experiments.lr_find import RateCurve
     from transfer.images.decode import decode
     from transfer.images.folder import ImageFolder
+    from transfer.networks.backbones import get_backbone, list_backbones, register_backbone
     from transfer.recipe import Recipe
-    from transfer.run import Run
-    from transfer.serving.predict import Prediction
-    from transfer.training.lr_find import RateCurve
+    from transfer.serving.predictor import Prediction
 
 _HOMES = {
     "Checkup": "transfer.api.data_check",
     "Compared": "transfer.api.comparison",
     "DataError": "transfer.errors",
     "ImageFolder": "transfer.images.folder",
-    "Prediction": "transfer.serving.predict",
-    "RateCurve": "transfer.training.lr_find",
+    "Prediction": "transfer.serving.predictor",
+    "RateCurve": "transfer.experiments.lr_find",
     "Recipe": "transfer.recipe",
-    "Run": "transfer.run",
+    "Run": "transfer.api.run",
     "RunError": "transfer.errors",
     "TransferError": "transfer.errors",
     "UsageError": "transfer.errors",
@@ -56,13 +56,13 @@ _HOMES = {
     "decode": "transfer.images.decode",
     "evaluate": "transfer.api",
     "finetune": "transfer.api",
-    "get_backbone": "transfer.backbones",
-    "list_backbones": "transfer.backbones",
+    "get_backbone": "transfer.networks.backbones",
+    "list_backbones": "transfer.networks.backbones",
     "lr_find": "transfer.api",
     "predict": "transfer.api",
     "prepare": "transfer.api",
     "preview": "transfer.api",
-    "register_backbone": "transfer.backbones",
+    "register_backbone": "transfer.networks.backbones",
     "report": "transfer.api",
     "resume": "transfer.api",
 }

@@ -1,12 +1,12 @@
-"""What can go wrong, as one small tree.
+"""The exceptions of this package, with their exit codes.
 
     TransferError          exit code 1: a fault (training diverged, disk full, ...)
     ├── UsageError         exit code 2: a wrong option or argument
     ├── DataError          exit code 2: images or folders that cannot be used
     ├── RunError           exit code 2: a run directory that cannot be read or written
-    └── WeightsError       exit code 1: pretrained weights that cannot be had
+    └── WeightsError       exit code 1: pretrained weights that are not available
 
-Every message names the file or value, says what was expected and how to mend it.
+Every message names the file or value, says what was expected and how to fix it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_GPU = "It runs on the GPU that TensorFlow sees; the variable CUDA_VISIBLE_DEVICES chooses one."
+_GPU = "It runs on the GPU that TensorFlow finds; set CUDA_VISIBLE_DEVICES to choose one."
 _FORM = "Give --format json or csv."
-_WORKERS = "Images are read by as many threads as there are processors."
-# What other tools call a knob or a command -> what it is called here, or a sentence on what does
-# it here.
+_WORKERS = "Images are read by one thread per processor."
+# Name of an option or command in other tools -> its name here, or a sentence on the equivalent.
 ELSEWHERE = {
     "amp": "mixed_precision",
     "arch": "backbone",
@@ -48,7 +47,7 @@ ELSEWHERE = {
     "output_dir": "output",
     "output_format": _FORM,
     "project": "output",
-    "resume": "An interrupted run goes on with: transfer finetune --resume RUN",
+    "resume": "To resume an interrupted run: transfer finetune --resume RUN",
     "save_dir": "output",
     "smoothing": "label_smoothing",
     "test": "evaluate",
@@ -68,9 +67,25 @@ class TransferError(Exception):
 
 
 class UsageError(TransferError):
-    """An option or argument has a value that makes no sense."""
+    """An option or argument is invalid.
+
+    Args:
+        message: ``{knob}`` in it is replaced by the name of the argument: ``image_size`` in the
+            library, ``--image-size`` on the command line.
+        knob: The argument, as the library names it.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, knob: str = "") -> None:
+        super().__init__(message.replace("{knob}", knob) if knob else message)
+        self.template, self.knob = message, knob
+
+    @property
+    def as_option(self) -> str:
+        """The message as the command line shows it."""
+        option = "--" + self.knob.replace("_", "-")
+        return self.template.replace("{knob}", option) if self.knob else self.template
 
 
 class DataError(TransferError):
@@ -90,9 +105,9 @@ class WeightsError(TransferError):
 
 
 def out_of_memory(error: BaseException) -> TransferError | None:
-    """Return the advice for an error that means that memory ran out, None for another one.
+    """Return an error with advice if memory ran out, None for any other error.
 
-    TensorFlow has a class of its own for it, and wraps what happens in its threads into others.
+    TensorFlow raises a class of its own, and wraps errors of its threads in other classes.
     """
     text = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)])
     words = ["MemoryError", "ResourceExhausted", "bad_alloc", "OOM when allocating"]
@@ -100,28 +115,28 @@ def out_of_memory(error: BaseException) -> TransferError | None:
     if not any(word in text for word in words):
         return None
     return TransferError(
-        "Out of memory. Try a smaller --batch-size or --image-size, or fewer --views; what was"
-        " saved before is unharmed."
+        "Out of memory. Try a smaller --batch-size or --image-size, or fewer --views. Files"
+        " saved before are intact."
     )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'vgg16'?"`` for a near miss of one of `known`, else ``""``.
 
-    What other tools call one of them counts as near.
+    Names that other tools use count as near misses.
     """
     near = nearest(word, known)
     return "" if near is None else f" Did you mean {near!r}?"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return which of `known` was probably meant, None where none is near; see `did_you_mean`."""
+    """Return which of `known` was probably meant, None if none is close; see `did_you_mean`."""
     known = list(known)
     if ELSEWHERE.get(word) in known:
         return ELSEWHERE[word]
 
     def likeness(other: str) -> tuple[float, bool]:
-        swapped = sorted(other) == sorted(word)  # vgg61 is vgg16 before it is vgg19
+        swapped = sorted(other) == sorted(word)  # vgg61 is closer to vgg16 than to vgg19
         return difflib.SequenceMatcher(None, other, word).ratio(), swapped
 
     return max(difflib.get_close_matches(word, known, n=5), key=likeness, default=None)

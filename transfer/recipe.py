@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import UsageError, did_you_mean
-from transfer.units import parse_bytes, parse_seconds
+from transfer.system.units import parse_bytes, parse_seconds
 
 MONITORS = {
     "val_accuracy": "max",
@@ -27,21 +27,11 @@ RESIZES = ("stretch", "crop", "pad")
 BALANCES = ("none", "weights", "sqrt", "oversample")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
-# Defaults that differ for networks without pretrained weights (`transfer.scratch`).
-FROM_SCRATCH = {
-    "learning_rate": 1e-3,
-    "epochs": 50,
-    "patience": 15,
-    "optimizer": "adam",
-    "layer_decay": 1.0,
-    "weight_decay": 0.0,
-    "label_smoothing": 0.0,
-}
-CHOICES = {  # of the fields that are one of a few words
+CHOICES = {  # of the fields with a fixed set of values
     "resize": RESIZES,
     "monitor": ("auto", *MONITORS),
     "balance": BALANCES,
-    "optimizer": ("adam", "adamw", "sgd"),
+    "optimizer": ("auto", "adam", "adamw", "sgd"),
     "schedule": ("cosine", "onecycle", "constant"),
     "mix": ("auto", "none", "mixup", "cutmix", "both"),
     "mixed_precision": ("auto", "on", "off"),
@@ -65,84 +55,81 @@ UNEVEN = 3.0  # times the smallest class
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every knob of a run. The file recipe.json of a run is itself a valid ``--recipe``.
+    """Every knob of a run, as the user asks for it; recipe.json of a run is a valid ``--recipe``.
 
-    Networks without pretrained weights have other defaults where none is given: `FROM_SCRATCH`.
+    Fields that are None or ``auto`` are open: `transfer.training.settle` decides them once, from
+    the images, the network and the machine, and run.json records the result.
 
     Attributes:
         backbone: Name in the registry (see ``transfer backbones``).
-        weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path (see `transfer.weights`).
-        image_size: Side of the square input in pixels; None takes the backbone's default.
+        weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path. With ``none`` the whole
+            network is trained from scratch.
+        image_size: Side of the square input in pixels; None: the backbone's default.
         resize: How a photo becomes a square: ``stretch``, ``crop`` (centre) or ``pad`` (white).
         head: Head spec, for example ``"linear"`` or ``"flatten,1024,dropout=0.5"``.
         augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
             (``"flip,rotate=10,shift=0.1"``).
-        views: Augmented views of each training image, beside the image itself, that the head and
-            fine-tuning learn from. None takes 8. Where nothing is fine-tuned and there are 1,000
-            images or more, it takes 2, or 0 for a linear head: more would only cost time.
-        unfreeze: ``auto`` (the top blocks that do half of the network's work, or less), ``none``,
-            ``all``, a number of blocks counted from the top, or a layer's name.
-        head_epochs: Most epochs of the frozen phase.
-        epochs: Most epochs of the fine-tuning phase. None takes 8, and for few photos as many as
-            make 100 steps (50 at most).
-        head_learning_rate: Peak Adam rate of the frozen phase (on standardised features).
-        learning_rate: Peak rate of the fine-tuning phase. None takes 5e-4, and 1e-4 for a backbone
-            without normalisation layers (VGG), which bears less.
-        optimizer: What fine-tunes: ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
-        schedule: Course of the rate: ``cosine`` (with warm-up), ``onecycle`` or ``constant``.
-        layer_decay: What the rate is multiplied by from block to block, from the head down.
-        weight_decay: Decoupled weight decay of fine-tuning, times the rate; never of biases and
-            normalisations.
-        label_smoothing: Share of each training target that is spread over all classes. None takes
-            0.1 from 1,000 training images on, and 0 below: against few it pulls at a head that has
-            found its optimum already.
-        clip_norm: Largest global norm of the gradients; 0 for no limit.
-        mix: Training on mixtures of images: ``mixup``, ``cutmix``, ``both`` by turns at random,
-            ``none``, or ``auto``: both from 20,000 training images.
-        interpolate: Whether weights between the head's and the last are tried too.
-        ema: Momentum of the exponential moving average of the weights, for example 0.99: each step
-            moves it by 1 percent towards the weights as they are. The average, which starts with
-            the weights before fine-tuning, is what is judged and kept. 0 for the weights
-            themselves. With few steps it lags behind: 0.99 looks back on some 100 of them.
-        accumulate: Batches after which the weights move once.
+        views: Augmented views of each training image, in addition to the image itself, for the
+            head and for fine-tuning. None: 8; without fine-tuning and from 1,000 images on, 2, or
+            0 for a linear head.
+        unfreeze: ``auto`` (the top blocks that do at most half of the network's work), ``none``,
+            ``all``, a number of blocks counted from the top, or the name of the lowest layer.
+        head_epochs: Maximum number of epochs for a head that is trained rather than solved.
+        epochs: Maximum number of epochs of fine-tuning. None: 8, more for few photos until there
+            are 100 steps (50 at most); 50 from scratch.
+        head_learning_rate: Peak Adam rate for the head (on standardised features).
+        learning_rate: Peak rate of fine-tuning. None: 5e-4; 1e-4 for a backbone without
+            normalisation layers (VGG); 1e-3 from scratch.
+        optimizer: ``adam``, ``adamw``, ``sgd`` (momentum 0.9), or ``auto``: ``adamw``, from scratch
+            ``adam``.
+        schedule: ``cosine`` (with warm-up), ``onecycle`` or ``constant``.
+        layer_decay: Factor of the learning rate from block to block, from the head down, above 0
+            and at most 1. None: 0.8, from scratch 1.
+        weight_decay: Decoupled for ``adamw`` and ``sgd`` (times the rate), an L2 term of the
+            gradient for ``adam``; not for biases and normalisation. None: 0.01; 0 for ``adam``.
+        label_smoothing: Share of each training target spread evenly over all classes, 0 to 1.
+            None: 0.1 from 1,000 training images on, else 0; 0 from scratch.
+        clip_norm: Maximum global norm of the gradients; 0 for no limit.
+        ema: Momentum of the exponential moving average of the weights, which is validated and
+            kept in their place, for example 0.99; 0 for none.
+        mix: ``none``, ``mixup``, ``cutmix``, ``both`` (either at random), or ``auto``: both from
+            20,000 training images on.
+        interpolate: Whether points between the head's and the last weights are candidates too.
+        accumulate: Batches whose gradients are accumulated for one update.
         batch_size: Images per step of fine-tuning.
-        patience: Epochs without a better monitored value after which a phase stops. None takes 10
-            for the head, and half of all, but 5 at least, for fine-tuning.
-        trunk_cache: Disk space for what the frozen layers below the unfrozen ones make of each
-            image. Where it does not suffice, the whole network runs in every step.
+        patience: Epochs without improvement before training stops. None: 10 for the head; half of
+            all epochs, at least 5, for fine-tuning; 15 from scratch.
+        trunk_cache: Disk space for the activations of the frozen layers, such as ``2GB``. Where
+            they need more, the whole network runs in every step.
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
             it is installed and there is no GPU.
         precision: ``f32``, or ``bf16`` (OpenVINO only): faster features with fewer digits.
-        mixed_precision: Whether the backbone computes in float16 in the steps of fine-tuning:
-            ``on``, ``off``, or ``auto``: on a GPU with tensor cores. What is judged and saved is
-            float32 in any case.
+        mixed_precision: Whether fine-tuning computes in float16: ``on``, ``off``, or ``auto``: on a
+            GPU with tensor cores. Validation and the saved model are float32 in any case.
         monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,
             ``loss``, or ``auto``: ``val_accuracy``, but ``val_macro_f1`` where the largest class
-            has more than 3 times the training images of the smallest. Of epochs with the same
-            value, the one with the lower ``val_loss`` is the better.
-            The head has no training figure to be beaten: with ``accuracy`` or ``loss`` the
-            fine-tuned model is always the one that is kept.
-        balance: What is done for rare classes: ``none``, ``weights`` in the loss (inverse
-            frequency), ``sqrt`` (its square root), or ``oversample``: fine-tuning draws every
-            class equally often (the head, which is not trained on draws, has ``weights``).
-        val: Share of the training images held out for validation where no split stands.
-        test: Share held out for the test where no test folder stands; 0 for none.
-        group_by: Images that belong together (bursts, patients, videos) and are never divided:
-            ``none``, a regular expression on the path, or ``FILE.csv:COLUMN``.
-        dedupe: Leave near duplicates of val and test images out of train where folders give the
+            has more than 3 times the training images of the smallest. Ties go to the lower
+            ``val_loss``. With ``accuracy`` or ``loss`` the fine-tuned model is always kept.
+        balance: For rare classes: ``none``, ``weights`` in the loss (inverse frequency), ``sqrt``
+            (its square root), or ``oversample``: every class is drawn equally often (the head
+            uses ``weights`` instead).
+        val: Share of the training images held out for validation where the data have no split.
+        test: Share held out for the test where the data have none; 0 for none.
+        group_by: Images that stay in the same split (bursts, patients, videos): ``none``, a
+            regular expression on the path, or ``FILE.csv:COLUMN``.
+        dedupe: Remove near duplicates of val and test images from train where folders give the
             splits.
         folds: Folds of a cross-validation over the training and validation images, 2 to 20; 0 for
-            none. It judges the head on frozen features, beside the model that is trained as always.
+            none. It evaluates the head on frozen features; the saved model is not affected.
         folds_finetune: Fine-tune in each fold too: a whole training per fold.
-        time: About how long the run takes (without folds), as in ``10m``: views and epochs follow
-            from speeds that are measured first. ``none`` for as many as the other fields say.
+        time: Approximate time for the run (without folds), such as ``10m``; ``none`` for no limit.
         seed: Seed of split, shuffling, augmentation and initial weights.
-        deterministic: Have TensorFlow use operations alone that give the same bits every time, for
-            the rest of the process. Slower, and other numbers than without.
-        on_bad: What to do with unreadable images: ``skip`` (and say so) or ``fail``.
-        check: How images are looked at before training: ``quick``, or ``full`` (every file anew,
+        deterministic: Use only TensorFlow operations that give the same bits every time. Slower,
+            and the results differ from those without it.
+        on_bad: Unreadable images: ``skip`` (and report them) or ``fail``.
+        check: How images are checked before training: ``quick``, or ``full`` (every file again,
             at full resolution); see `transfer.check`.
-        allow_empty: Accept a class folder without images.
+        allow_empty: Accept class folders without images.
         follow_links: Follow symbolic links that lead out of the folder.
     """
 
@@ -158,10 +145,10 @@ class Recipe:
     epochs: int | None = None
     head_learning_rate: float = 1e-3
     learning_rate: float | None = None
-    optimizer: str = "adamw"
+    optimizer: str = "auto"
     schedule: str = "cosine"
-    layer_decay: float = 0.8
-    weight_decay: float = 0.01
+    layer_decay: float | None = None
+    weight_decay: float | None = None
     label_smoothing: float | None = None
     clip_norm: float = 0.0
     ema: float = 0.0
@@ -192,29 +179,35 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            self._check_type(field.name, str(field.type))
-            self._check_value(field.name)
-        self._check_shares_and_rates()
+            self._convert(field.name, str(field.type))
+            self._check_choice(field.name)
+        parse_bytes(self.trunk_cache)
+        parse_seconds(self.time)
+        self._check_shares()
+        self._check_rates()
         if self.folds != 0 and not 2 <= self.folds <= 20:
-            raise UsageError(f"Expected folds between 2 and 20, or 0. Received: {self.folds}")
+            raise _unexpected("folds", "between 2 and 20, or 0", self.folds)
         if self.folds_finetune and not self.folds:
-            raise UsageError("Expected a number of folds beside folds_finetune, such as --folds 5.")
+            raise _unexpected("folds", "between 2 and 20 with folds_finetune", self.folds)
         if self.ema and self.monitor in ("accuracy", "loss"):
             raise UsageError(
-                f"Expected a monitor of the validation, val_{self.monitor}, with ema: what is"
-                f" trained is not what is kept. Received: {self.monitor}"
+                f"Expected a validation metric as {{knob}} with ema, val_{self.monitor}: the"
+                f" trained weights are not the ones that are kept. Received: {self.monitor}",
+                knob="monitor",
             )
 
-    def _check_type(self, name: str, annotation: str) -> None:
+    def _convert(self, name: str, annotation: str) -> None:
         value = getattr(self, name)
-        if not isinstance(value, bool):  # notebooks have unfreeze=2, np.int64(3), Path("weights")
+        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+            value = value.item()  # a NumPy scalar, common in notebooks
+        if not isinstance(value, bool):
             if annotation == "str" and isinstance(value, (int, os.PathLike)):
                 value = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
             elif annotation.startswith("int") and hasattr(value, "__index__"):
                 value = operator.index(value)
             elif annotation.startswith("float") and isinstance(value, numbers.Real):
                 value = float(value)
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, name, value)
         expected: tuple[type, ...] = {
             "str": (str,),
             "int": (int,),
@@ -224,43 +217,41 @@ class Recipe:
             "float | None": (float, type(None)),
         }[annotation]
         if type(value) not in expected:
-            raise UsageError(f"Expected {name} as {annotation}. Received: {value!r}")
+            raise _unexpected(name, f"as {annotation}", repr(value))
 
-    def _check_value(self, name: str) -> None:
+    def _check_choice(self, name: str) -> None:
         value, choices = getattr(self, name), CHOICES.get(name)
         if choices is not None and value not in choices:
             raise UsageError(
-                f"Unknown {name} {value!r}.{did_you_mean(value, choices)}"
-                f" Expected one of: {', '.join(choices)}."
+                f"Unknown {{knob}} {value!r}.{did_you_mean(value, choices)}"
+                f" Expected one of: {', '.join(choices)}.",
+                knob=name,
             )
         low, high = BOUNDS.get(name, (0, 0))
         if name in BOUNDS and value is not None and not low <= value <= high:
-            raise UsageError(f"Expected {name} between {low} and {high}. Received: {value}")
+            raise _unexpected(name, f"between {low} and {high}", value)
 
-    def _check_shares_and_rates(self) -> None:
-        parse_bytes(self.trunk_cache)
-        parse_seconds(self.time)
+    def _check_shares(self) -> None:
         if not 0 < self.val < 1:
-            raise UsageError(f"Expected val between 0 and 1 (a share). Received: {self.val}")
+            raise _unexpected("val", "between 0 and 1 (a share)", self.val)
         if not 0 <= self.test < 1 - self.val:
-            raise UsageError(
-                f"Expected test between 0 and 1 - val (a share). Received: {self.test}"
-            )
-        for name in ("head_learning_rate", "learning_rate"):
-            rate = getattr(self, name)
-            if rate is not None and not 0 < rate < math.inf:
-                raise UsageError(f"Expected {name} above 0. Received: {rate}")
-        for name in ("weight_decay", "clip_norm"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"Expected {name} of 0 or more. Received: {getattr(self, name)}")
-        if not 0 < self.layer_decay <= 1:
-            raise UsageError(
-                f"Expected layer_decay above 0 and at most 1. Received: {self.layer_decay}"
-            )
+            raise _unexpected("test", "between 0 and 1 - val (a share)", self.test)
         for name in ("label_smoothing", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise UsageError(f"Expected {name} from 0 to below 1. Received: {value}")
+                raise _unexpected(name, "from 0 to below 1", value)
+
+    def _check_rates(self) -> None:
+        for name in ("head_learning_rate", "learning_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < math.inf:
+                raise _unexpected(name, "above 0", rate)
+        for name in ("weight_decay", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise _unexpected(name, "of 0 or more", value)
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise _unexpected("layer_decay", "above 0 and at most 1", self.layer_decay)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -270,7 +261,7 @@ class Recipe:
             if name not in known:
                 raise UsageError(
                     f"Unknown recipe knob {name!r}.{did_you_mean(name, known)}"
-                    " All are in help(transfer.Recipe)."
+                    " See help(transfer.Recipe)."
                 )
         return cls(**values)
 
@@ -290,11 +281,15 @@ class Recipe:
         return dataclasses.asdict(self)
 
 
+def _unexpected(knob: str, expected: str, received: object) -> UsageError:
+    return UsageError(f"Expected {{knob}} {expected}. Received: {received}", knob=knob)
+
+
 def is_uneven(counts: Iterable[int]) -> bool:
     """Tell whether the largest class has more than `UNEVEN` times the images of the smallest.
 
     Args:
-        counts: Images of each class; those without any are left out of account.
+        counts: Images of each class; classes without any are ignored.
     """
     present = [count for count in counts if count]
     return max(present, default=0) > UNEVEN * min(present, default=0)

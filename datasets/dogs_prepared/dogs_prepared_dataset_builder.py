@@ -12,7 +12,7 @@ ARCHIVE = "dogs_prepared.tar.gz"
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Reads dogs_prepared.tar.gz, which has to be fetched by hand."""
+    """Reads dogs_prepared.tar.gz, which has to be downloaded by hand."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Initial release."}  # noqa: RUF012
@@ -59,7 +59,7 @@ def _photos(
 ) -> Iterator[tuple[str, str, str, Any]]:
     """Yield (split, breed, file name, file) of each photo.
 
-    macOS has put a `._x` beside many an `x`: those are no photos.
+    macOS adds a `._x` next to many a file `x`; these are skipped.
     """
     for path, file in dl_manager.iter_archive(archive):
         parts = PurePosixPath(path).parts

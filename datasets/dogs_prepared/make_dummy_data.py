@@ -1,4 +1,4 @@
-"""Draws dummy_data/dogs_prepared.tar.gz: the form of the real archive, with noise for dogs."""
+"""Draws dummy_data/dogs_prepared.tar.gz: the layout of the real archive, with noise for dogs."""
 
 from __future__ import annotations
 

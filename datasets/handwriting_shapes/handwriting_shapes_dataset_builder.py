@@ -14,13 +14,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Reads handwriting_shapes.tar.gz, which has to be fetched or made by hand."""
+    """Reads handwriting_shapes.tar.gz, which has to be downloaded or made by hand."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Initial release."}  # noqa: RUF012
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
     No public address of {ARCHIVE} is known. It holds circle/*.png, rectangle/*.png and
-    triangle/*.png, with or without a folder around them. make_archive.py, beside the builder,
+    triangle/*.png, with or without a folder around them. make_archive.py, next to the builder,
     draws one.
     """
 

@@ -9,7 +9,7 @@ import tarfile
 from collections import Counter
 from pathlib import Path
 
-from transfer.sources.shapes import PER_CLASS, draw_shapes
+from transfer.data.sources.shapes import PER_CLASS, draw_shapes
 
 
 def write(path: Path, each: int = PER_CLASS) -> None:

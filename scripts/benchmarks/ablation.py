@@ -3,8 +3,8 @@
     python scripts/benchmarks/ablation.py SETS [--seeds 3] [--sets flowers-100 hymenoptera]
 
 SETS holds the folders flowers/ and hymenoptera/ with train/ and val/ (see datasets/README.md).
-flowers-N are N training photos of each class, drawn anew for each seed; the validation photos are
-all of them. Accuracies are on the validation photos, by which the best model is chosen.
+flowers-N are N training photos of each class, drawn again for each seed, with all validation
+photos. Accuracies are on the validation photos, by which the best model is chosen.
 """
 
 from __future__ import annotations

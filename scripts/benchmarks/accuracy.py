@@ -46,9 +46,9 @@ def main() -> None:
                     seed=seed,
                     output=folder,
                 )
-                heads.append(run.info["phases"]["head"]["val_accuracy"])
+                heads.append(run.info.phases["head"]["val_accuracy"])
                 kept.append(run.metrics["accuracy"])
-                counts = run.info["counts"]
+                counts = run.info.counts
         sizes = " + ".join(f"{sum(counts[split].values()):,}" for split in ("train", "val"))
         print(
             f"| {data}, {sizes} | `{backbone}` | {cell(heads)} | {cell(kept)} |",

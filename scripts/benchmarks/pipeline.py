@@ -12,22 +12,21 @@ import json
 import time
 from collections.abc import Callable, Iterable
 
-from transfer.quiet import import_tensorflow
+from transfer.system.quiet import import_tensorflow
 
 import_tensorflow()
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from transfer.audit.clean import clean  # noqa: E402
-from transfer.backbones import get_backbone  # noqa: E402
+from transfer.data.audit.clean import clean  # noqa: E402
 from transfer.features.converted import convert, has_openvino  # noqa: E402
 from transfer.features.engines import keras_engine, openvino_engine  # noqa: E402
 from transfer.images.folder import ImageFolder  # noqa: E402
-from transfer.images.pipeline import image_dataset  # noqa: E402
-from transfer.recipe import Recipe  # noqa: E402
-from transfer.training.classifier import build_extractor  # noqa: E402
-from transfer.weights import resolve_weights  # noqa: E402
+from transfer.images.pipeline import ImageOptions, image_batches  # noqa: E402
+from transfer.networks.backbones import get_backbone  # noqa: E402
+from transfer.networks.classifier import Classifier  # noqa: E402
+from transfer.networks.weights import resolve_weights  # noqa: E402
 
 BATCH = 32
 
@@ -41,15 +40,14 @@ def main() -> None:
     options = parser.parse_args()
     backbone = get_backbone(options.backbone)
     size, weights = backbone.image_size, resolve_weights(backbone, options.weights)
-    extractor = build_extractor(Recipe(backbone=backbone.name), weights)
+    extractor = Classifier.build(backbone.name, size, "linear", weights).extractor
     folder, _ = clean(ImageFolder.index(options.data))
     folder = folder.keep([i < 20 * BATCH for i in range(len(folder))])
     engine = keras_engine(extractor)
 
     def images(augment: str = "none", autotune: bool = False) -> tf.data.Dataset:
-        dataset = image_dataset(
-            folder, size=size, resize="stretch", batch_size=BATCH, augment=augment, labels=False
-        )
+        looks = ImageOptions(size, batch_size=BATCH, augment=augment)
+        dataset = image_batches(folder, looks, labels=False)
         tuned = tf.data.Options()
         tuned.autotune.enabled = True
         return dataset.with_options(tuned) if autotune else dataset
@@ -87,12 +85,12 @@ def main() -> None:
 
 
 def share(figures: dict[str, float], engine: str, both: str) -> float:
-    """Return how much of what decoding and the engine alone allow is reached together."""
+    """Return the combined rate as a share of that of decoding and engine one after the other."""
     return figures[both] * (1 / figures["decode"] + 1 / figures[engine])
 
 
 def rate(batches: Iterable[tf.Tensor], step: Callable[[tf.Tensor], object]) -> float:
-    """Return images per second over all batches, from the first file on; `step` runs warm."""
+    """Return images per second over all batches, from the first file on, after a warm-up."""
     step(next(iter(batches)))
     count, started = 0, time.perf_counter()
     for images in batches:

@@ -1,4 +1,4 @@
-"""Predict a folder as one would without this package: load_model, a dataset, model.predict.
+"""Predict a folder without this package: load_model, a dataset, model.predict.
 
 python scripts/benchmarks/plain_predict.py MODEL DATA
 """

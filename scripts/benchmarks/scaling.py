@@ -25,23 +25,25 @@ def main() -> None:
     folder, count = Path(sys.argv[1]), int(sys.argv[2])
     generate(folder, count)
 
-    from transfer.quiet import import_tensorflow
+    from transfer.system.quiet import import_tensorflow
 
     import_tensorflow()
-    from transfer.backbones import get_backbone
-    from transfer.features.extract import extract
+    from transfer.data.dataset import Dataset
+    from transfer.features.extract import FrozenNetwork, extract
     from transfer.images.folder import ImageFolder
+    from transfer.networks.backbones import get_backbone
+    from transfer.networks.classifier import Classifier
+    from transfer.networks.weights import resolve_weights
     from transfer.recipe import Recipe
-    from transfer.training.classifier import build_extractor
-    from transfer.training.frozen import frozen_network
-    from transfer.weights import resolve_weights
+    from transfer.training.settle import settle
 
     recipe = Recipe(image_size=SIZE)
     backbone = get_backbone(recipe.backbone)
     weights = resolve_weights(backbone, recipe.weights)
-    extractor = build_extractor(recipe, weights)
-    network = frozen_network(extractor, extractor.get_layer(backbone.name), None, recipe)
+    extractor = Classifier.build(backbone.name, SIZE, "linear", weights).extractor
     images = ImageFolder.index(folder)
+    settings, _ = settle(recipe, Dataset(images, {}, {}, {}), weights)
+    network = FrozenNetwork(extractor, settings)
     images = images.keep([number < count for number in range(len(images))])
     extract(network, images.keep([number < 320 for number in range(count)]))  # the engine is made
     started = time.perf_counter()
@@ -52,7 +54,7 @@ def main() -> None:
 
 
 def generate(folder: Path, count: int) -> None:
-    """Write photos of 128 x 96 pixels; a comment in each makes its bytes its own."""
+    """Write photos of 128 x 96 pixels; a comment in each makes its bytes unique."""
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(50):

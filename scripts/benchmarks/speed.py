@@ -1,8 +1,8 @@
-"""Measure every speed that the README speaks of, in one run, and print Markdown tables.
+"""Measure every speed in docs/speed.md, in one run, and print Markdown tables.
 
     python scripts/benchmarks/speed.py DATA WEIGHTS [--only NAME...] [--most 100000]
 
-DATA is a folder with train/ and val/ (the README's figures: flowers), WEIGHTS a folder with
+DATA is a folder with train/ and val/ (its figures: flowers), WEIGHTS a folder with
 mobilenetv2_notop*, vgg16_notop* and xception_notop*.weights.h5. It takes about an hour: run it on
 a machine that does nothing else.
 """
@@ -80,7 +80,7 @@ def runs(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
     computed = json.loads((scratch / "again" / "run.json").read_text())["features"]["computed"]
     yield ""
     photos = len(list(changed.rglob("*.jpg")))
-    yield f"After one photo of {photos:,} changed, features are computed of {computed}."
+    yield f"After one of {photos:,} photos changed, the features of {computed} are computed."
 
 
 def budget(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
@@ -173,7 +173,7 @@ TABLES: dict[str, Any] = {
 
 
 def finetune(data: Path, output: Path, *options: str) -> float:
-    """Run the command; return its wall time in seconds, from the start of the process on."""
+    """Run the command; return its wall time in seconds, from the start of the process."""
     return timed([*TRANSFER, "finetune", str(data), "-o", str(output), *options])
 
 

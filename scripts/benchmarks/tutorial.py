@@ -1,4 +1,4 @@
-"""The loop of the official transfer-learning tutorial, as its readers type it.
+"""The training loop of the official transfer-learning tutorial, as its readers type it.
 
     python scripts/benchmarks/tutorial.py DATA WEIGHTS
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from transfer.run import Run
+from transfer.runs.run import Run
 
 MAIN = f"""
 import sys
@@ -43,7 +43,7 @@ class Toy:
     Args:
         arguments: Of the command.
         before: Python code that runs first.
-        knobs: The toy's, beside what `KNOBS` says; None gives none at all.
+        knobs: The toy's, in addition to `KNOBS`; None for none at all.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Toy:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Toy]]:
-    """Return what starts a `Toy`; none outlives the test."""
+    """Return a function that starts a `Toy`; none outlives the test."""
     toys: list[Toy] = []
 
     def make(*arguments: object, **options: Any) -> Toy:
@@ -108,10 +108,10 @@ def start() -> Iterator[Callable[..., Toy]]:
 def stopped(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos, and a run on them that Ctrl-C stopped after some epochs.
 
-    Its validation figures get no better after the first: it ends when its patience does.
+    Its validation metrics do not improve after the first: it ends when its patience does.
     """
     root = tmp_path_factory.mktemp("stopped")
-    shutil.copytree(trained.info["data"], root / "photos")
+    shutil.copytree(trained.info.data, root / "photos")
     knobs = {"monitor": "val_accuracy", "epochs": 500, "patience": 80, "learning_rate": 1e-9}
     toy = Toy("finetune", root / "photos", "-o", root / "run", knobs=knobs)
     assert toy.wait_for("Epoch 3/"), toy.said

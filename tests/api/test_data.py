@@ -162,5 +162,5 @@ def test_an_archive_is_trained_on_and_evaluated(
         views=0,
         unfreeze="none",
     )
-    assert set(run.info["counts"]["train"]) == {"blue", "green", "red"}
+    assert set(run.info.counts["train"]) == {"blue", "green", "red"}
     assert transfer.evaluate(run, tmp_path / "colours.tar.gz")["n"] == 30

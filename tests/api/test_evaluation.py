@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from transfer.errors import RunError
-from transfer.run import Run
+from transfer.runs.run import Run
 
 
 def test_a_damaged_note_of_an_earlier_evaluation_is_named(
@@ -19,6 +19,14 @@ def test_a_damaged_note_of_an_earlier_evaluation_is_named(
     with pytest.raises(RunError, match=r"other-all/evaluation\.json cannot be read"):
         run.evaluate(folder)
     note.write_text("[]")
-    run.evaluate(folder)
-    assert (run.path / "evaluations" / "other-all-2" / "metrics.json").is_file()
+    with pytest.raises(RunError, match=r"JSON object in .*other-all/evaluation\.json"):
+        run.evaluate(folder)
     assert note.read_text() == "[]"
+
+
+def test_what_its_images_were_used_for_is_in_the_metrics(run: Run) -> None:
+    assert run.evaluate(split="train")["caveat"] == "trained_on"
+    (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\nhead,2,0.9\n")
+    assert run.evaluate()["caveat"] == "chose_the_model"
+    (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\n")
+    assert run.evaluate()["caveat"] is None

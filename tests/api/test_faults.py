@@ -13,8 +13,8 @@ import keras
 import pytest
 
 import transfer
-from transfer.files import read_csv
-from transfer.training.state import load_state
+from transfer.system.csv import read_csv
+from transfer.training.keep.state import load_state
 
 MakeFolder = Callable[..., Path]
 Start = Callable[..., Any]
@@ -46,7 +46,7 @@ def fill(disk: Path) -> None:
 @pytest.mark.parametrize(
     "knobs",
     [
-        {"monitor": "val_accuracy", "learning_rate": 1e-9},  # history.csv is what does not fit
+        {"monitor": "val_accuracy", "learning_rate": 1e-9},  # history.csv does not fit
         pytest.param({"monitor": "loss"}, marks=pytest.mark.slow),  # or model.keras
     ],
 )
@@ -98,7 +98,7 @@ def test_little_memory_gives_advice_and_spoils_nothing(
 
 @pytest.mark.slow
 @pytest.mark.case("T06")
-@pytest.mark.parametrize("moment", ["Writing to", "Head trained", "Epoch 1/", "Epoch 2/"])
+@pytest.mark.parametrize("moment", ["Writing to", "Head fitted", "Epoch 1/", "Epoch 2/"])
 def test_sigterm_ends_it_soon_and_resume_goes_on(
     start: Start, make_folder: MakeFolder, tmp_path: Path, moment: str
 ) -> None:
@@ -126,7 +126,7 @@ def test_a_rate_that_explodes_ends_the_epoch_that_it_is_in(
             folder, output=path, backbone=toy, head_epochs=2, batch_size=2, learning_rate=1e38
         )
     rows = read_csv(path / "history.csv")
-    assert {row["phase"] for row in rows} == {"head"}  # not even the validation was waited for
+    assert {row["phase"] for row in rows} == {"head"}  # not even the validation was run
     saved = load_state(path)
     assert saved is not None
     assert saved.epoch == 0

@@ -1,8 +1,9 @@
-"""Runs that were really killed, and taken up again."""
+"""Runs that are really killed, and resumed."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -16,9 +17,11 @@ import pytest
 
 import transfer
 from transfer.errors import DataError, RunError, UsageError
-from transfer.files import read_csv
-from transfer.run import Run
-from transfer.training.state import load_state
+from transfer.runs.directory import locked
+from transfer.runs.info import FeatureInfo
+from transfer.runs.run import Run
+from transfer.system.csv import read_csv
+from transfer.training.keep.state import load_state
 
 MakeFolder = Callable[..., Path]
 Start = Callable[..., Any]
@@ -34,8 +37,8 @@ def outcome(path: Path) -> dict[str, object]:
         "weights": [np.asarray(weight).tobytes() for weight in weights],
         "history": history,
         "predictions": (path / "predictions.csv").read_bytes(),
-        "kept": Run(path).info["phase_kept"],
-        "choice": Run(path).info["choice"],
+        "kept": Run(path).info.phase_kept,
+        "choice": Run(path).info.choice,
     }
 
 
@@ -53,9 +56,9 @@ def all_lines(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.case("T05")
 def test_ctrl_c_leaves_all_that_is_needed(stopped: Path, half: Path) -> None:
     said = (stopped / "said").read_text()
-    assert f"To go on: transfer finetune --resume {stopped / 'run'}" in said
+    assert f"To resume: transfer finetune --resume {stopped / 'run'}" in said
     assert "Traceback" not in said
-    assert Run(half).info["status"] == "interrupted"
+    assert Run(half).info.status == "interrupted"
     assert keras.models.load_model(half / "model.keras", compile=False)
     saved = load_state(half)
     assert saved is not None
@@ -64,6 +67,7 @@ def test_ctrl_c_leaves_all_that_is_needed(stopped: Path, half: Path) -> None:
     assert not (half / "lock.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.case("T11")
 @pytest.mark.case("T13")
 @pytest.mark.case("T19")
@@ -75,14 +79,14 @@ def test_patience_goes_on_from_the_older_state_where_the_newer_is_spoiled(
     saved.file.write_bytes(saved.file.read_bytes()[:1000])
     weights = keras.models.load_model(half / "model.keras", compile=False).get_weights()
     run = transfer.resume(half)
-    assert f"going on from the other, saved after epoch {saved.epoch - 1}" in caplog.text
-    assert f"Going on after epoch {saved.epoch - 1} of at most 500" in caplog.text
+    assert f"resuming from the other, saved after epoch {saved.epoch - 1}" in caplog.text
+    assert f"Resuming fine-tuning after epoch {saved.epoch - 1} of at most 500" in caplog.text
     rows = [row for row in read_csv(half / "history.csv") if row["phase"] == "finetune"]
     assert [int(row["epoch"]) for row in rows] == list(range(1, 82))  # the first and 80 no better
-    assert run.info["status"] == "done"
-    assert run.info["phase_kept"] == "head"
+    assert run.info.status == "done"
+    assert run.info.phase_kept == "head"
     kept = keras.models.load_model(half / "model.keras", compile=False).get_weights()
-    for one, other in zip(weights, kept, strict=True):  # nothing worse was put in its place
+    for one, other in zip(weights, kept, strict=True):  # not replaced by anything worse
         np.testing.assert_array_equal(one, other)
     assert not list(half.glob("state*"))
     files = {file.name: file.stat().st_mtime_ns for file in half.iterdir()}
@@ -98,12 +102,12 @@ def test_no_valid_state_is_no_silent_restart(
     (half / "state-1.npz").write_bytes(b"")
     (half / "state-2.json").write_bytes(b"{")
     files = {file.name: file.read_bytes() for file in half.iterdir()}
-    with pytest.raises(RunError, match=r"state-1\.npz is damaged.*Train anew with"):
+    with pytest.raises(RunError, match=r"state-1\.npz is damaged.*Train again with"):
         transfer.resume(half)
     assert {file.name: file.read_bytes() for file in half.iterdir()} == files
     for file in half.glob("state*"):
         file.unlink()
-    monkeypatch.setattr("transfer.api.resuming.carry_out", lambda *arguments: None)
+    monkeypatch.setattr("transfer.api.resuming.run_training", lambda *arguments: None)
     transfer.resume(half)
     assert "No state was saved before the interruption: the training starts over" in caplog.text
 
@@ -156,39 +160,38 @@ def test_changed_photos_are_refused_and_moved_ones_found(
     assert caught.value.exit_code == 2
     with pytest.raises(DataError, match=r"not in .*nowhere.*transfer finetune DATA --resume"):
         transfer.resume(half, tmp_path / "nowhere")
-    monkeypatch.setattr("transfer.api.resuming.carry_out", lambda *arguments: None)
+    monkeypatch.setattr("transfer.api.resuming.run_training", lambda *arguments: None)
     shutil.rmtree(moved)
     shutil.copytree(stopped / "photos", moved)
-    assert transfer.resume(half, moved).info["data"] == str(moved)
+    assert transfer.resume(half, moved).info.data == str(moved)
 
 
 def test_another_engine_and_other_versions_are_told(
     half: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transfer.api.resuming.carry_out", lambda *arguments: None)
+    monkeypatch.setattr("transfer.api.resuming.run_training", lambda *arguments: None)
     transfer.resume(half)
     assert "may differ" not in caplog.text
-    Run(half).update_info(features={"engine": "another"}, versions={})
+    Run(half).update(features=FeatureInfo(0, 9, "another", "f32"), versions={})
     transfer.resume(half)
-    assert "The features were made by another and are now by" in caplog.text
+    assert "The features were computed by another, and from now on by" in caplog.text
     assert "The versions were {} and are" in caplog.text
 
 
 @pytest.mark.case("T12")
 def test_other_options_are_refused(half: Path) -> None:
-    hint = r"--backbone is 'toy' there, not 'vgg16'; --epochs is .*, not 3"
+    hint = r"--backbone is 'toy' in the run, not 'vgg16'; --epochs is .*, not 3"
     with pytest.raises(UsageError, match=hint):
         transfer.resume(half, backbone="vgg16", epochs=3, batch_size=8)
 
 
 @pytest.mark.case("T14")
 def test_a_run_in_use_is_refused(half: Path) -> None:
-    lock = {"pid": 1, "host": "elsewhere", "since": "yesterday"}
-    (half / "lock.json").write_text(json.dumps(lock))
-    with pytest.raises(RunError, match="process 1 on elsewhere"):
-        transfer.resume(half)
-    with pytest.raises(RunError, match="process 1 on elsewhere"):
-        transfer.finetune("sample:shapes", output=half)
+    with locked(half):
+        with pytest.raises(RunError, match=f"process {os.getpid()} on this machine"):
+            transfer.resume(half)
+        with pytest.raises(RunError, match=f"process {os.getpid()} on this machine"):
+            transfer.finetune("sample:shapes", output=half)
 
 
 def kill_until_done(start: Start, folder: Path, path: Path, kills: int, seed: int) -> int:
@@ -196,7 +199,7 @@ def kill_until_done(start: Start, folder: Path, path: Path, kills: int, seed: in
     rng = np.random.default_rng(seed)
     toy = start("finetune", folder, "-o", path, knobs=DETERMINISTIC)
     done = 0
-    while done < kills and toy.wait_for("Going on after" if done else "Head trained"):
+    while done < kills and toy.wait_for("Resuming fine-tuning" if done else "Head fitted"):
         time.sleep(rng.uniform(0, 3))
         if toy.end(signal.SIGKILL) != -signal.SIGKILL:
             break
@@ -224,17 +227,18 @@ def test_killed_and_resumed_is_as_if_never_killed(
     (killed / ".tmpx-model.keras").write_text("what a kill leaves")
     toy = start("finetune", "--resume", killed)
     assert toy.end() == 0, toy.said
-    assert "Going on after epoch" in toy.said
+    assert "Resuming fine-tuning after epoch" in toy.said
     assert outcome(killed) == outcome(whole)
     assert {item.name for item in killed.iterdir()} == {item.name for item in whole.iterdir()}
-    assert Run(killed).info["resumed"] == 1
+    assert Run(killed).info.resumed == 1
 
 
 KILL_AT = """
 import os, signal
+from transfer.experiments import cross_validation
 from transfer.training import train
 def kill_me(*arguments): os.kill(os.getpid(), signal.SIGKILL)
-train.{} = kill_me
+train.keep_the_best, cross_validation.cross_validate_run = {}
 """
 
 
@@ -248,14 +252,18 @@ def test_killed_around_the_choice_it_is_made_as_if_never_killed(
     folder, knobs = make_folder(per_class=8), DETERMINISTIC | {"epochs": 4} | more
     toy = start("finetune", folder, "-o", tmp_path / "whole", knobs=knobs)
     assert toy.end() == 0, toy.said
-    for moment in ("keep_the_best", "judge_folds"):  # the one, and what follows it
+    moments = {  # the choice, and what follows it
+        "before": "kill_me, cross_validation.cross_validate_run",
+        "after": "train.keep_the_best, kill_me",
+    }
+    for moment, code in moments.items():
         path = tmp_path / moment
-        toy = start("finetune", folder, "-o", path, knobs=knobs, before=KILL_AT.format(moment))
+        toy = start("finetune", folder, "-o", path, knobs=knobs, before=KILL_AT.format(code))
         assert toy.end() == -signal.SIGKILL, toy.said
-        assert ("choice" in Run(path).info) is (moment == "judge_folds")
+        assert (Run(path).info.choice is not None) is (moment == "after")
         toy = start("finetune", "--resume", path)
         assert toy.end() == 0, toy.said
-        assert "Going on after epoch 4 of at most 4" in toy.said
+        assert "Resuming fine-tuning after epoch 4 of at most 4" in toy.said
         assert outcome(path) == outcome(tmp_path / "whole")
 
 
@@ -273,4 +281,4 @@ def test_twenty_kills_at_random_moments(
         kills += kill_until_done(start, folder, path, min(7, 20 - kills), seed=number)
         assert outcome(path) == outcome(tmp_path / "whole")
         number += 1
-    assert number <= 10  # or hardly any was killed in time
+    assert number <= 10  # otherwise hardly any was killed in time

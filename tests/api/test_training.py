@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import transfer
-from transfer.api.training import warn_of_few
+from transfer.api.images import warn_of_few
 from transfer.errors import UsageError
+from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
 
 MakeFolder = Callable[..., Path]
@@ -26,9 +27,9 @@ def test_a_layer_that_does_not_exist_is_told_before_anything_is_written(
 @pytest.mark.parametrize(
     ("totals", "told"),
     [
-        ({"train": 22, "val": 2}, ["val has 2 of 24 images, where --val 0.2 was asked"]),
+        ({"train": 22, "val": 2}, ["val has 2 of 24 images, though --val 0.2 was requested"]),
         ({"train": 21, "val": 3}, []),
-        ({"train": 83, "val": 15, "test": 2}, ["test has 2 of 100 images, where --test 0.1"]),
+        ({"train": 83, "val": 15, "test": 2}, ["test has 2 of 100 images, though --test 0.1"]),
         ({"train": 22, "val": 2, "test given": 90}, ["val has 2 of 24 images"]),
         ({"train": 800, "val": 200, "test given": 1500}, []),
         ({"train": 980, "val given": 20}, []),
@@ -51,12 +52,14 @@ def test_sides_that_folders_give_are_not_called_chance(
     for photo in sorted(folder.glob("val/*/*"))[::2]:
         photo.unlink()
     transfer.finetune(folder, backbone=toy, unfreeze="none", val=0.9)
-    assert not [each for each in caplog.records if "was asked" in each.getMessage()]
+    assert not [each for each in caplog.records if "was requested" in each.getMessage()]
 
 
 @pytest.mark.parametrize("unfreeze", ["none", "0", "1", "dense_1"])
 def test_nothing_is_frozen_that_learned_nothing(unfreeze: str, make_folder: MakeFolder) -> None:
-    with pytest.raises(UsageError, match="'dnn' has no pretrained weights, so that nothing is"):
+    with pytest.raises(
+        UsageError, match="'dnn' has no pretrained weights here, so there is nothing"
+    ):
         transfer.finetune(make_folder(), backbone="dnn", unfreeze=unfreeze)
 
 
@@ -69,13 +72,48 @@ def test_a_layer_that_keras_has_named(make_folder: MakeFolder) -> None:
         return keras.Model(image, keras.layers.Conv2D(4, 3, strides=2)(lower))
 
     transfer.register_backbone("named-by-keras", network, image_size=16, overwrite=True)
-    run = transfer.finetune(
-        make_folder(), backbone="named-by-keras", weights="none", unfreeze="conv2d_1", epochs=1
-    )
-    assert run.info["plan"]["epochs"] == 1
+    run = transfer.finetune(make_folder(), backbone="named-by-keras", unfreeze="conv2d_1", epochs=1)
+    assert run.info.settings.epochs == 1
 
 
 def test_folds_too_small_for_an_update_are_refused(toy: str, make_folder: MakeFolder) -> None:
     few = {"batch_size": 8, "accumulate": 6, "epochs": 2, "folds": 2, "folds_finetune": True}
     with pytest.raises(UsageError, match="--accumulate 6 never updates the weights: there are 4"):
-        transfer.finetune(make_folder(), backbone=toy, weights="none", **few)
+        transfer.finetune(make_folder(), backbone=toy, **few)
+
+
+def test_a_run_with_a_relative_path_of_weights_is_resumed_from_elsewhere(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "here").mkdir()
+    get_backbone(toy).build().save_weights(tmp_path / "here" / "w.weights.h5")
+    monkeypatch.chdir(tmp_path / "here")
+    knobs = {"backbone": toy, "weights": "./w.weights.h5", "unfreeze": "none", "views": 0}
+    folder = make_folder(per_class=4)
+    with monkeypatch.context() as patch:
+        patch.setattr("transfer.training.train.train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            transfer.finetune(folder, output=tmp_path / "run", **knobs)
+    monkeypatch.chdir(tmp_path)
+    assert transfer.resume("run").info.status == "done"
+    assert transfer.resume("run", weights="here/w.weights.h5").path == tmp_path / "run"
+
+
+def test_activations_beyond_float16_do_not_end_a_run(
+    toy: str,
+    make_folder: MakeFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The run continues as with --trunk-cache 0, since float16 was not requested."""
+    folder = make_folder(per_class=4)
+    knobs = {"backbone": toy, "unfreeze": "1", "views": 0, "epochs": 1, "augment": "none"}
+    monkeypatch.setattr("transfer.features.extract.LARGEST", 1e-6)
+    run = transfer.finetune(folder, output=tmp_path / "run", **knobs)
+    assert "beyond the range of float16" in caplog.text
+    assert (run.info.status, run.info.settings.cut) == ("done", "")
+    assert "finetune" in run.info.phases

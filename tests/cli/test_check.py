@@ -38,7 +38,7 @@ def check(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def folder(make_folder: Callable[..., Path]) -> Path:
-    """Three classes of four pictures, and nothing wrong with them."""
+    """Three classes of four pictures without problems."""
     return make_folder(per_class=4)
 
 
@@ -46,7 +46,7 @@ def test_good_folder(folder: Path, check: Command) -> None:
     code, out, err = check(folder)
     assert code == 0
     summary = f"{folder}: 12 images of 3 classes, 12 of them usable"
-    assert out == f"{summary}\nNothing is wrong with them.\n"
+    assert out == f"{summary}\nNo problems found.\n"
     assert err == ""
 
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_divided(
     code, out, err = check(folder)
     assert (code, err) == (
         2,
-        "Error: Training is refused: the images cannot be divided for training.\n",
+        "Error: Training is refused: the images cannot be split for training.\n",
     )
     assert words in out
 

@@ -21,14 +21,14 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.cachedir import cache_limit
 from transfer.cli.main import COMMANDS, main
 from transfer.cli.main import transfer as group
 from transfer.cli.options import HELP
 from transfer.cli.tables import describe
-from transfer.features.shards import Space, features_dir
+from transfer.data.sources.prepare import resolve
+from transfer.features.store import Space, features_dir
 from transfer.recipe import Recipe
-from transfer.sources.prepare import resolve
+from transfer.system.cachedir import cache_limit
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 TOY = ["--backbone", "toy", "--head-epochs", "20", "--head-learning-rate", "0.01"]
@@ -63,7 +63,7 @@ def test_finetune_report_evaluate_predict(
     folder = make_folder()
     code, out, err = command("finetune", folder, *TOY)
     assert code == 0
-    held = sum(transfer.Run("runs/colours-toy-001").info["counts"]["val"].values())
+    held = sum(transfer.Run("runs/colours-toy-001").info.counts["val"].values())
     assert f"Accuracy 1.000 on {held} val images" in out
     assert "runs/colours-toy-001/report.html" in out
     assert "30 images of 3 classes" in err
@@ -116,13 +116,13 @@ def test_predict_names_what_it_cannot_read(
     assert out.startswith(f"{folder}/red/0.png: ")
     assert "bad.jpg" in err
     assert "no.jpg" in err
-    assert "2 of the pictures could not be read" in err
+    assert "2 of the images could not be read" in err
     before = Path("out.csv")
     before.write_text("of an earlier run")
     for form in ("table", "csv", "json"):
         code, out, err = command("predict", "run", "no.jpg", "-o", "out.csv", "--format", form)
         assert (code, out) == (2, "")
-        assert "None of the pictures could be read: nothing is written" in err
+        assert "None of the images could be read: nothing was written" in err
         assert before.read_text() == "of an earlier run"
     assert command("predict", "run", "no.jpg", "--format", "json")[:2] == (2, "")
 
@@ -131,7 +131,7 @@ def test_predict_names_what_it_cannot_read(
 def test_predict_says_that_it_takes_files(run: transfer.Run, command: Command, source: str) -> None:
     code, _, err = command("predict", "run", source)
     assert code == 2
-    assert f"Expected files and folders of pictures. Received: '{source}'" in err
+    assert f"Expected files and folders of images. Received: '{source}'" in err
     assert "transfer prepare SOURCE DEST" in err
     assert "is missing" not in err
 
@@ -150,7 +150,7 @@ def test_predict_takes_the_format_from_the_suffix(
 def test_json_comes_in_whole_lines(
     run: transfer.Run, make_folder: Callable[..., Path], command: Command
 ) -> None:
-    """A warning on the same terminal would stand in the line otherwise."""
+    """Otherwise a warning on the same terminal would end up inside a line."""
     folder = make_folder(per_class=1)
     _, out, _ = command("predict", "run", folder, "--format", "json")
     lines = out.splitlines()
@@ -209,14 +209,11 @@ def picture(path: Path) -> None:
         (["report", "two"], 2, ["is not a run directory"]),
         (["evaluate", "nowhere"], 2, ["is not a run directory"]),
         (["predict", "two", "x.jpg"], 2, ["is not a run directory"]),
-        (["finetune", "two", "--batch-size", "0"], 2, ["Expected --batch-size between"]),
-        (["finetune", "two", "--val", "2"], 2, ["Expected --val between"]),
-        (["finetune", "two", "--folds-finetune"], 2, ["beside --folds-finetune, such"]),
         (["predict", "two"], 2, ["PATH..."]),
         (["predict", "two", "x.jpg", "--top", "0"], 2, ["Expected --top of 1 or more"]),
         (["backbones", "vgg61"], 2, ["Did you mean 'vgg16'?"]),
-        (["backbones", "zz*"], 2, ["No backbone fits 'zz*'"]),
-        (["weights", "vgg61"], 2, ["No backbone fits 'vgg61'. Did you mean 'vgg16'?"]),
+        (["backbones", "zz*"], 2, ["No backbone matches 'zz*'"]),
+        (["weights", "vgg61"], 2, ["No backbone matches 'vgg61'. Did you mean 'vgg16'?"]),
         (["predict", "two", "x.jpg", "-o", "no/x.csv"], 2, ["'no/x.csv'", "--output"]),
         (["predict", "two", "x.jpg", "-o", "one"], 2, ["'one'", "--output"]),
     ],
@@ -241,9 +238,17 @@ def test_bad_usage_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
+    ("option", "value"), [("--batch-size", "0"), ("--val", "2"), ("--image-size", "7")]
+)
+def test_the_recipe_names_options(command: Command, option: str, value: str) -> None:
+    code, _, err = command("finetune", "x", option, value)
+    assert (code, err.split(" between")[0]) == (2, f"Error: Expected {option}")
+
+
+@pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ("finetune x --gpu 0", "It runs on the GPU that TensorFlow sees; the variable"),
+        ("finetune x --gpu 0", "It runs on the GPU that TensorFlow finds; set CUDA"),
         ("finetune x --exist-ok", "Each run gets a new directory; --output names one."),
         ("finetune x --project y", "Did you mean '--output'?"),
         ("finetune x --verbose", "Did you mean '--debug'?"),
@@ -322,7 +327,7 @@ def test_cache(command: Command) -> None:
     assert found["prepared"] == []
     (space.path / "space.json").write_text("[")
     assert ["?", "?", "?", "2"] in [line.split()[:4] for line in command("cache")[1].splitlines()]
-    assert command("cache", "clear") == (0, f"1.2 MB removed from {folder}\n", "")
+    assert command("cache", "clear") == (0, f"Removed 1.2 MB from {folder}\n", "")
     assert json.loads(command("cache", "clear", "--json")[1])["removed_bytes"] == 0
     assert [path.name for path in folder.iterdir()] == ["mine"]
     code, out, err = command("cache", "clean")
@@ -415,8 +420,8 @@ def test_signals(tmp_path: Path, number: signal.Signals, code: int) -> None:
     assert time.monotonic() - started < 30
     assert "Traceback" not in rest
     run = transfer.Run(tmp_path / "runs" / "shapes-mobilenetv2-001")
-    assert run.info["status"] == "interrupted"
-    assert len(run.predict(Path(run.info["data"]) / "circle")) == 100
+    assert run.info.status == "interrupted"
+    assert len(run.predict(Path(run.info.data) / "circle")) == 100
     assert not list(run.path.glob(".*"))
 
 
@@ -447,7 +452,7 @@ def test_every_default_is_shown(command: Command) -> None:
     _, out, _ = command("finetune", "--help")
     words = " ".join(out.split())
     assert words.count("[default: 0]") == 2  # of --folds and --seed
-    assert words.count("settles views and epochs. [default: none]") == 1
+    assert words.count("sets views and epochs. [default: none]") == 1
     _, out, _ = command("predict", "--help")
     assert "Usage: transfer predict [OPTIONS] RUN PATH...\n" in out
     assert "Classes per image. [default: 1]" in " ".join(out.split())
@@ -472,7 +477,7 @@ def test_all_images_and_priors_are_told_in_plain_words() -> None:
     before = {"accuracy": 0.5, "macro_f1": 0.25, "log_loss": 1.0, "ece": 0.2}
     for name, words in (("given", "the given prior"), ("even", "the prior 'even'")):
         assert describe(metrics | {"prior": {"name": name, "without": before}}).splitlines()[1] == (
-            f"By {words}: accuracy 0.500 -> 0.750, macro-F1 0.250 -> 0.700,"
+            f"With {words}: accuracy 0.500 -> 0.750, macro-F1 0.250 -> 0.700,"
             " log loss 1.000 -> 0.500, calibration error 0.200 -> 0.100"
         )
 
@@ -489,6 +494,15 @@ def test_leaks_are_told_at_the_end() -> None:
     assert "other" not in lines
 
 
+def test_a_caveat_is_told() -> None:
+    metrics = {"accuracy": 0.75, "accuracy_ci95": [0.4, 0.9], "n": 8, "split": "val"}
+    metrics |= {"macro_f1": 0.7, "most_confused": []}
+    assert "says nothing about new ones" in describe(metrics | {"caveat": "trained_on"})
+    assert "slightly optimistic" in describe(metrics | {"caveat": "chose_the_model"})
+    assert describe(metrics | {"caveat": None}) == describe(metrics)
+
+
+@pytest.mark.slow
 def test_lr_find(
     toy: str, make_folder: Callable[..., Path], command: Command, tmp_path: Path
 ) -> None:
@@ -522,9 +536,9 @@ def test_a_cache_that_cannot_be_cleared(
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams(make_folder: Callable[..., Path], closed: str) -> None:
+def test_closed_streams(make_folder: Callable[..., Path], tmp_path: Path, closed: str) -> None:
     words = [sys.executable, "-m", "transfer", "check", str(make_folder(per_class=2)), "--fix-list"]
-    words.append("fixes.csv")
+    words.append(str(tmp_path / "fixes.csv"))
     done = subprocess.run(["sh", "-c", f"{shlex.join(words)} {closed}"], check=False)
     assert done.returncode == 0
-    assert Path("fixes.csv").read_text().splitlines()[0].startswith("path")
+    assert (tmp_path / "fixes.csv").read_text().splitlines()[0].startswith("path")

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 import transfer
-from transfer.sources.archives import SUFFIXES
-from transfer.sources.prepare import resolve
+from transfer.data.sources.archives import SUFFIXES
+from transfer.data.sources.prepare import resolve
 
 
 def command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from toys import make_info
 
-from transfer.evaluation.report import write_evaluation
-from transfer.lock import make_run_directory
+from transfer.evaluation.evaluate import write_evaluation
 from transfer.recipe import Recipe
-from transfer.run import Predictions, Run
+from transfer.runs.directory import make_run_directory
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run
 
 HISTORY = """phase,epoch,loss,accuracy,val_loss,val_accuracy
 head,1,1.5,0.40,1.2,0.55
@@ -53,9 +55,11 @@ def make_run(tmp_path: Path) -> MakeRun:
             for path in predictions.paths:
                 (data / path).parent.mkdir(parents=True, exist_ok=True)
                 Image.new("RGB", (300, 200), "teal").save(data / path)
-        run = Run.create(make_run_directory(tmp_path / name, ""), Recipe(), predictions.classes)
+        counts = {"val": dict.fromkeys(predictions.classes, 10)}
+        info = make_info(data=str(data), counts=counts)
+        directory = make_run_directory(tmp_path / name, "")
+        run = Run.create(directory, Recipe(), predictions.classes, info)
         (run.path / "history.csv").write_text(HISTORY, encoding="utf-8")
-        run.update_info(data=str(data), counts={"val": dict.fromkeys(predictions.classes, 10)})
         write_evaluation(run.path, predictions, "val")
         return run
 

@@ -14,7 +14,7 @@ def test_epochs_go_on_through_the_phases_and_the_boundary_lies_between() -> None
         rows(("head", "2", "1.5"), ("head", "1", "1"), ("finetune", "0.5", "0.8"))
     )
     assert [tick.text for tick in panel.x_ticks] == ["1", "2", "3"]
-    assert [tick.text for tick in panel.phases] == ["frozen", "fine-tuning"]
+    assert [tick.text for tick in panel.phases] == ["head", "fine-tuning"]
     (boundary,) = panel.boundaries
     assert panel.x_ticks[1].at < boundary < panel.x_ticks[2].at
     assert [len(series.lines) for series in panel.series] == [2, 2]

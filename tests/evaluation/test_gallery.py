@@ -16,7 +16,7 @@ from transfer.evaluation.gallery import (
     worst_mistakes,
 )
 from transfer.evaluation.metrics import compute_metrics
-from transfer.run import Predictions
+from transfer.runs.predictions import Predictions
 
 
 def decode(uri: str | None) -> Image.Image:
@@ -54,7 +54,7 @@ def test_pictures_are_decoded_as_for_training(
 ) -> None:
     Image.fromarray(np.full((20, 20), 33050, np.uint16)).save(tmp_path / "deep.png")  # 128.6
     assert decode(encode_thumbnail(tmp_path / "deep.png")).getpixel((9, 9)) == (129, 129, 129)
-    monkeypatch.setattr("transfer.images.files.MAX_PIXELS", 399)
+    monkeypatch.setattr("transfer.images.open.MAX_PIXELS", 399)
     assert encode_thumbnail(tmp_path / "deep.png") is None
 
 

@@ -7,14 +7,9 @@ import pytest
 from sklearn import metrics as sk
 
 from transfer.errors import DataError, TransferError
-from transfer.evaluation.metrics import (
-    compute_metrics,
-    expected_calibration_error,
-    image_losses,
-    top_k_accuracy,
-    wilson_interval,
-)
-from transfer.run import Predictions
+from transfer.evaluation.metrics import compute_metrics, image_losses
+from transfer.runs.predictions import Predictions
+from transfer.statistics.intervals import wilson_interval
 
 
 def two_sure_one_wrong() -> Predictions:
@@ -22,36 +17,9 @@ def two_sure_one_wrong() -> Predictions:
     return Predictions(("a", "b", "c", "d"), np.array([0, 1, 1, 0]), rows, ("x", "y"))
 
 
-@pytest.mark.parametrize(
-    ("right", "n", "low", "high"),
-    [(8, 10, 0.4902, 0.9433), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (1, 1, 0.2065, 1.0)],
-)
-def test_wilson_interval_has_the_published_values(
-    right: int, n: int, low: float, high: float
-) -> None:
-    assert wilson_interval(right, n) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_ece_of_a_hand_made_case() -> None:
-    # Bins of width 1/15: .9 | .8 | .7 wrong | .6; gaps .1, .2, .7, .4 over four images.
-    found = two_sure_one_wrong()
-    ece = expected_calibration_error(found.true, found.probabilities.astype(np.float64))
-    assert ece == pytest.approx((0.1 + 0.2 + 0.7 + 0.4) / 4)
-
-
-def test_ece_averages_inside_a_bin() -> None:
-    rows = np.array([[0.75, 0.25]] * 4)
-    assert expected_calibration_error(np.array([0, 0, 0, 1]), rows) == pytest.approx(0)
-
-
 def test_loss_of_a_certain_mistake_is_finite() -> None:
     wrong = Predictions(("a",), np.array([1]), np.array([[1, 0]], dtype=np.float32), ("x", "y"))
     assert image_losses(wrong)[0] == pytest.approx(15.942, abs=1e-3)
-
-
-def test_top_k_breaks_ties_as_argmax_does() -> None:
-    rows = np.full((2, 4), 0.25)
-    assert top_k_accuracy(np.array([1, 2]), rows, 2) == 0.5
 
 
 def test_figures_are_those_of_scikit_learn(make_predictions) -> None:

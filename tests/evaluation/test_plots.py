@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -59,3 +62,27 @@ def test_a_figure_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:
 def test_a_row_without_images(tmp_path: Path) -> None:
     plot_confusion_matrix([[0, 0], [1, 4]], ["absent", "x"], tmp_path / "m.png")
     assert (tmp_path / "m.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("backend", ["module://nowhere.backend_inline", "nonsense"])
+def test_figures_need_no_backend_of_the_user(tmp_path: Path, backend: str) -> None:
+    code = (
+        "import os, numpy as np; from pathlib import Path;"
+        "from transfer.evaluation.grid import Row, draw_grid;"
+        "from transfer.evaluation.plots import plot_confusion_matrix;"
+        "draw_grid([Row('a', 0, '', np.zeros((1, 1, 8, 8, 3), np.uint8))], '', '', Path('g.png'));"
+        "plot_confusion_matrix([[3, 1], [0, 4]], ['a', 'b'], Path('m.png'));"
+        "print(os.environ['MPLBACKEND'])"
+    )
+    environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == backend
+    plot_confusion_matrix([[3, 1], [0, 4]], ["a", "b"], tmp_path / "here.png")
+    assert (tmp_path / "m.png").read_bytes() == (tmp_path / "here.png").read_bytes()

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,45 +18,48 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from toys import make_dataset, make_settings
 
 import transfer
-from transfer.audit.clean import audit
-from transfer.backbones import get_backbone, register_backbone
+from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
+from transfer.features import engines, shards, store
 from transfer.features import extract as extracting
-from transfer.features import shards
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
-from transfer.features.shards import Space, clear, features_dir, stored_spaces
+from transfer.features.spec import fingerprint
+from transfer.features.store import Space, clear, features_dir, stored_spaces
 from transfer.images.folder import ImageFolder
-from transfer.recipe import Recipe
-from transfer.run import Run
-from transfer.training.classifier import build_extractor
-from transfer.training.frozen import fingerprint, open_cache
-from transfer.weights import Weights
+from transfer.networks.backbones import get_backbone, register_backbone
+from transfer.networks.classifier import Classifier
+from transfer.networks.weights import Weights, resolve_weights
+from transfer.runs.info import FeatureInfo
+from transfer.runs.run import Run
+from transfer.settings import Settings
+from transfer.training.setup import _open_cache
 
-RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2", engine="keras")
+SETTINGS = make_settings(batch_size=4, augment="flip,shift=0.2")
 ABOUT = {"backbone": "toy", "weights": "0" * 64}
 
 
 class Counter:
-    """Counts the engines that are made and the images that they run; they run all the same."""
+    """Counts the engines that are made and the images that they run, and still runs them."""
 
     def __init__(self) -> None:
         self.engines = self.images = 0
-        self._make = extracting.keras_engine
+        self._make = extracting.make_engine
 
-    def __call__(self, model: keras.Model) -> Callable[[tf.Tensor], list[np.ndarray]]:
-        engine = self._make(model)
+    def __call__(self, model: keras.Model, *options: Any) -> tuple[engines.Engine, str]:
+        engine, name = self._make(model, *options)
         if len(model.input.shape) == 2:  # a head alone
-            return engine
+            return engine, name
         self.engines += 1
 
         def run(images: tf.Tensor) -> list[np.ndarray]:
             self.images += int(np.asarray(images).any(axis=(1, 2, 3)).sum())  # padding is black
             return engine(images)
 
-        return run
+        return run, name
 
     def take(self) -> tuple[int, int]:
         taken = self.engines, self.images
@@ -66,7 +70,7 @@ class Counter:
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     made = Counter()
-    monkeypatch.setattr(extracting, "keras_engine", made)
+    monkeypatch.setattr(extracting, "make_engine", made)
     return made
 
 
@@ -77,14 +81,14 @@ def folder(make_folder: Callable[..., Path]) -> ImageFolder:
 
 @pytest.fixture
 def extractor(toy: str) -> keras.Model:
-    return build_extractor(RECIPE, Weights("none"))
+    return Classifier.build("toy", 32, "linear", Weights("own")).extractor
 
 
 def run_toy(
-    extractor: keras.Model, folder: ImageFolder, recipe: Recipe = RECIPE, **about: Any
+    extractor: keras.Model, folder: ImageFolder, settings: Settings = SETTINGS, **about: Any
 ) -> Features:
     cache = FeatureCache(ABOUT | about, ["vectors (avg)"], audit(folder).sha256)
-    return extract(FrozenNetwork(extractor, recipe), folder, views=2, cache=cache)
+    return extract(FrozenNetwork(extractor, settings), folder, views=2, cache=cache)
 
 
 def index(folder: ImageFolder) -> ImageFolder:
@@ -98,7 +102,7 @@ def repaint(folder: ImageFolder, path: str) -> None:
 def test_a_second_run_builds_no_engine_and_gives_the_same_numbers(
     extractor: keras.Model, folder: ImageFolder, counter: Counter
 ) -> None:
-    plain = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
+    plain = extract(FrozenNetwork(extractor, SETTINGS), folder, views=2)
     assert counter.take() == (1, 27)
     first = run_toy(extractor, folder)
     assert counter.take() == (1, 27)
@@ -119,7 +123,7 @@ def test_activations_are_kept_and_the_vectors_serve_without_them(
     found = []
     for number in range(2):
         cache = FeatureCache(ABOUT, ["at add_1", "vectors (avg)"], audit(folder).sha256)
-        network = FrozenNetwork(both, RECIPE)
+        network = FrozenNetwork(both, SETTINGS)
         found.append(
             extract(network, folder, views=1, keep=tmp_path / f"{number}.npy", cache=cache)
         )
@@ -129,7 +133,7 @@ def test_activations_are_kept_and_the_vectors_serve_without_them(
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(found[0].vectors, found[1].vectors)
     cache = FeatureCache(ABOUT, ["at add_1", "vectors (avg)"], audit(folder).sha256)
-    alone = extract(FrozenNetwork(both, RECIPE), folder, views=1, cache=cache)
+    alone = extract(FrozenNetwork(both, SETTINGS), folder, views=1, cache=cache)
     assert counter.take() == (0, 0)
     np.testing.assert_array_equal(alone.vectors, found[0].vectors)
     assert run_toy(extractor, folder).computed == 9  # of which only view 2 is new
@@ -153,7 +157,7 @@ def test_a_changed_photo_is_computed_alone(
     assert after.computed == 1
     changed = np.abs(after.vectors - before.vectors).max(axis=1) > 1e-4
     assert np.flatnonzero(changed).tolist() == [4, 13, 22]
-    fresh = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
+    fresh = extract(FrozenNetwork(extractor, SETTINGS), folder, views=2)
     np.testing.assert_allclose(after.vectors, fresh.vectors, rtol=1e-5, atol=1e-6)
 
 
@@ -180,7 +184,7 @@ def test_what_features_depend_on(
         ({"seed": 1}, {}, 18),
         ({}, {"weights": "1" * 64}, 27),
     ):
-        run_toy(extractor, folder, Recipe(**RECIPE.to_dict() | knobs), **about)
+        run_toy(extractor, folder, replace(SETTINGS, **knobs), **about)
         assert counter.take()[1] == images, (knobs, about)
 
 
@@ -191,14 +195,14 @@ def test_a_file_replaced_after_the_audit_does_not_get_in(
     sha256 = audit(folder).sha256
     repaint(folder, folder.paths[2])
     cache = FeatureCache(ABOUT, ["vectors (avg)"], sha256)
-    extract(FrozenNetwork(extractor, RECIPE), folder, cache=cache)
+    extract(FrozenNetwork(extractor, SETTINGS), folder, cache=cache)
     assert [each.images() for each in stored_spaces()] == [8]
     folder.file(folder.paths[2]).write_bytes(original)
     counter.take()
     cache = FeatureCache(ABOUT, ["vectors (avg)"], sha256)
-    found = extract(FrozenNetwork(extractor, RECIPE), folder, cache=cache)
+    found = extract(FrozenNetwork(extractor, SETTINGS), folder, cache=cache)
     assert counter.take() == (1, 1)
-    fresh = extract(FrozenNetwork(extractor, RECIPE), folder)
+    fresh = extract(FrozenNetwork(extractor, SETTINGS), folder)
     np.testing.assert_allclose(found.vectors, fresh.vectors, rtol=1e-5, atol=1e-6)
 
 
@@ -227,7 +231,7 @@ def test_a_damaged_shard_is_removed_with_a_warning(
     harm(shard)
     expected = dict(zip(keys("b", "c"), array[1:].tolist(), strict=True))
     assert rows_of(space) == expected
-    assert caplog.text.count("is damaged, is removed and computed anew") == 1
+    assert caplog.text.count("is damaged and is removed; its features are computed again") == 1
     assert len(list(space.path.iterdir())) == 3
     assert rows_of(space) == expected
     assert caplog.text.count("is damaged") == 1
@@ -256,7 +260,7 @@ def test_a_shard_that_cannot_be_read_now_is_no_damage(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(np.lib.format, "open_memmap", fail)
+        patch.setattr(np, "memmap", fail)
         assert rows_of(space) == {}
     assert rows_of(space) == {"a" * 64: [1.0] * 4}
     assert not caplog.text
@@ -291,7 +295,7 @@ def test_a_full_disk_stops_the_cache_and_not_the_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    plain = extract(FrozenNetwork(extractor, RECIPE), folder, views=2)
+    plain = extract(FrozenNetwork(extractor, SETTINGS), folder, views=2)
 
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
@@ -309,7 +313,7 @@ def keys(*names: str) -> list[str]:
 
 def rows_of(space: Space) -> dict[str, list[float]]:
     found = space.rows((4,), np.dtype(np.float32))
-    return {key: array[row].tolist() for key, (array, row) in found.items()}
+    return {key: shard.array[row].tolist() for key, (shard, row) in found.items()}
 
 
 def fill(cache: FeatureCache, number: int, count: int) -> Space:
@@ -362,7 +366,7 @@ def test_two_processes_at_once() -> None:
 KILLED = """
 import os, signal, sys
 import numpy as np
-from transfer.features import shards
+from transfer.features import shards, store
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -372,7 +376,7 @@ class Deadly:
     def __getitem__(self, rows):
         return die() if 40 in rows else np.ones((len(rows), 4), np.float32)
 
-space = shards.Space(shards.features_dir(), {"number": 1})
+space = store.Space(store.features_dir(), {"number": 1})
 array = np.ones((64, 4), np.float32)
 space.append(["b" * 64], array, np.array([0]))
 if sys.argv[1] == "rows":
@@ -392,8 +396,8 @@ def test_a_kill_in_the_middle_of_writing_leaves_a_valid_cache(
     space = Space(features_dir(), {"number": 1})
     assert len(list(space.path.iterdir())) == 4  # the good shard, what is torn, and space.json
     assert rows_of(space) == {"b" * 64: [1.0] * 4}
-    assert len(list(space.path.iterdir())) == 4  # it might be another run that is at it
-    monkeypatch.setattr(shards, "ORPHANED", -1.0)
+    assert len(list(space.path.iterdir())) == 4  # another run might be writing it
+    monkeypatch.setattr(store, "ORPHANED", -1.0)
     assert rows_of(space) == {"b" * 64: [1.0] * 4}
     assert len(list(space.path.iterdir())) == 3
     assert not caplog.text
@@ -461,20 +465,19 @@ def test_another_head_and_another_rate_need_no_inference(
     caplog.set_level("INFO", logger="transfer")
     folder = make_folder(per_class=2, splits=("train", "val"))
     run = finetune(folder, tmp_path / "1", weights[0])
-    how = {"engine": "keras", "precision": "f32"}
-    assert run.info["features"] == {"cached": 0, "computed": 12, **how}
+    assert run.info.features == FeatureInfo(0, 12, "keras", "f32")
     assert "Features of 12 images: 0 from the cache, 12 computed" in caplog.text
-    assert counter.take() == (1, 6 * 2 + 6)  # of the prediction afterwards nothing is kept
+    assert counter.take() == (1, 6 * 2 + 6)  # nothing is kept of the prediction afterwards
     again = finetune(folder, tmp_path / "2", weights[0])
-    assert again.info["features"] == {"cached": 12, "computed": 0, **how}
-    head = again.info["phases"]["head"]["val_loss"]
-    assert head == pytest.approx(run.info["phases"]["head"]["val_loss"], rel=1e-6)
+    assert again.info.features == FeatureInfo(12, 0, "keras", "f32")
+    head = again.info.phases["head"]["val_loss"]
+    assert head == pytest.approx(run.info.phases["head"]["val_loss"], rel=1e-6)
     none = {"unfreeze": "none", "head": "avg,8", "head_learning_rate": 0.01}
-    assert finetune(folder, tmp_path / "3", weights[0], **none).info["features"]["cached"] == 12
+    assert finetune(folder, tmp_path / "3", weights[0], **none).info.features.cached == 12
     assert counter.take() == (0, 0)
     Image.new("RGB", (40, 40), "orange").save(folder / "train" / "red" / "0.png")
     changed = finetune(folder, tmp_path / "4", weights[0], **none)
-    assert changed.info["features"]["computed"] == 1
+    assert changed.info.features.computed == 1
     assert "Features of 12 images: 11 from the cache, 1 computed" in caplog.text
 
 
@@ -490,7 +493,7 @@ def test_a_size_of_nothing_neither_reads_nor_writes(
     files = {path: path.stat().st_mtime_ns for path in features_dir().rglob("*")}
     monkeypatch.setenv("TRANSFER_CACHE", "0")
     run = finetune(folder, tmp_path / "2", weights[0], **head)
-    assert run.info["features"]["computed"] == 15
+    assert run.info.features.computed == 15
     assert {path: path.stat().st_mtime_ns for path in features_dir().rglob("*")} == files
     monkeypatch.setenv("TRANSFER_CACHE", "much")
     with pytest.raises(UsageError, match=r"TRANSFER_CACHE.*'much'"):
@@ -501,14 +504,15 @@ def test_a_size_of_nothing_neither_reads_nor_writes(
 def test_all_that_the_network_depends_on_is_in_the_key(
     small: str, weights: list[Path], folder: ImageFolder
 ) -> None:
-    base = get_backbone(small).build()
-    digests = audit(folder).sha256
+    dataset = make_dataset(folder.root)
 
-    def spaces(file: Path = weights[0], cut: str | None = None, **knobs: Any) -> list[Path]:
-        network = FrozenNetwork(base, Recipe(backbone="small", **{"engine": "keras"} | knobs))
-        cache = open_cache(network, base, cut, Weights("file", file), digests)
+    def spaces(file: Path = weights[0], **knobs: Any) -> list[Path]:
+        settings = make_settings(backbone=small, **knobs)
+        origin = resolve_weights(get_backbone(small), str(file))
+        network = Classifier.build(small, settings.image_size, settings.head, origin)
+        cache = _open_cache(settings, dataset, origin, network)
         assert cache is not None
-        return [space.path for space in cache.view(folder, 0, Recipe())._spaces]
+        return [space.path for space in cache.view(folder, 0, settings)._spaces]
 
     usual = spaces()
     assert spaces() == usual
@@ -530,13 +534,14 @@ def test_all_that_the_network_depends_on_is_in_the_key(
 def test_what_nothing_identifies_is_not_kept(
     toy: str, small: str, weights: list[Path], folder: ImageFolder
 ) -> None:
-    base = get_backbone(toy).build()
+    known = Weights("file", weights[0])
     for name, origin in (
-        ("toy", Weights("file", weights[0])),  # a function made it
-        ("small", Weights("none")),
+        (toy, known),  # a function made it
+        (small, Weights("none")),
     ):
-        network = FrozenNetwork(base, Recipe(backbone=name))
-        assert open_cache(network, base, None, origin, {}) is None
+        network = Classifier.build(name, 32, "linear", Weights("own"))
+        settings = make_settings(backbone=name)
+        assert _open_cache(settings, make_dataset(folder.root), origin, network) is None
 
 
 def test_a_network_is_known_again_by_its_layers(toy: str) -> None:
@@ -568,11 +573,12 @@ def test_other_preprocessing_behind_the_same_name_is_noticed(
 
     def space(factor: float) -> Path:
         monkeypatch.setattr("small_network.scale", lambda x: x * factor, raising=False)
-        base = get_backbone(small).build()
-        network = FrozenNetwork(base, Recipe(backbone=small, engine="keras"))
-        cache = open_cache(network, base, None, Weights("file", weights[0]), audit(folder).sha256)
+        settings = make_settings(backbone=small)
+        origin = resolve_weights(get_backbone(small), str(weights[0]))
+        network = Classifier.build(small, 32, "linear", origin)
+        cache = _open_cache(settings, make_dataset(folder.root), origin, network)
         assert cache is not None
-        return cache.view(folder, 0, Recipe())._spaces[0].path
+        return cache.view(folder, 0, settings)._spaces[0].path
 
     assert space(0.5) == space(0.5)
     assert space(0.5) != space(0.25)

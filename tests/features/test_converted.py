@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.backbones import get_backbone
 from transfer.features.converted import convert, import_openvino, place_for
 from transfer.features.engines import keras_engine, openvino_engine
-from transfer.features.shards import Space, features_dir, stored_spaces
+from transfer.features.store import Space, features_dir, stored_spaces
+from transfer.networks.backbones import get_backbone
 
 if find_spec("openvino") is None:
     pytest.skip("OpenVINO is not installed", allow_module_level=True)
@@ -49,7 +49,7 @@ def test_it_counts_against_the_size_of_the_cache(
     monkeypatch.setenv("TRANSFER_CACHE", str(network.size - 1_000))
     assert convert(lambda: model, kept) is not None
     assert not kept.exists()
-    assert older.path.exists()  # it does not go for what would not fit all the same
+    assert older.path.exists()  # not evicted for what would not fit anyway
     monkeypatch.setenv("TRANSFER_CACHE", str(network.size + 1_000))
     convert(lambda: model, kept, [older.path])
     assert not kept.exists()
@@ -73,7 +73,7 @@ def test_a_network_that_cannot_be_written_serves_all_the_same(
 
 
 def test_a_converted_network_has_weights_of_its_own() -> None:
-    """Shared ones are freed with the model, and are read where other arrays are by then."""
+    """Shared ones are freed with the model, and their memory may hold other arrays by then."""
     images = keras.Input((32, 32, 3))
     vectors = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(64, 3)(images))
     model = keras.Model(images, keras.layers.Dense(64)(vectors))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.backbones import get_backbone, list_backbones
 from transfer.errors import UsageError
 from transfer.features import engines
 from transfer.features.converted import convert
 from transfer.features.engines import choose_engine, keras_engine, openvino_engine
+from transfer.networks.backbones import get_backbone, list_backbones
 
 
 @pytest.fixture

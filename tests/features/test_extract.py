@@ -6,27 +6,27 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from toys import make_settings
 
 from transfer.errors import DataError, TransferError
-from transfer.features import extract as extracting
+from transfer.features import engines
 from transfer.features.engines import Batch, Engine, keras_engine
-from transfer.features.extract import FrozenNetwork, extract
+from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
-from transfer.recipe import Recipe
-from transfer.training.classifier import build_extractor
-from transfer.weights import Weights
+from transfer.networks.classifier import Classifier
+from transfer.networks.weights import Weights
 
-RECIPE = Recipe(backbone="toy", batch_size=4, augment="flip,shift=0.2")
+SETTINGS = make_settings(batch_size=4, augment="flip,shift=0.2")
 
 
 @pytest.fixture
 def extractor(toy: str) -> keras.Model:
-    return build_extractor(RECIPE, Weights("none"))
+    return Classifier.build("toy", 32, "linear", Weights("own")).extractor
 
 
 def network(extractor: keras.Model) -> FrozenNetwork:
-    return FrozenNetwork(extractor, RECIPE)
+    return FrozenNetwork(extractor, SETTINGS)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_activations_beyond_half_precision_are_refused(
 ) -> None:
     huge = keras.layers.Rescaling(1e3)(extractor.input)
     both = keras.Model(extractor.input, [huge, extractor.output])
-    with pytest.raises(TransferError, match=r"too large for the half precision.*--trunk-cache 0"):
+    with pytest.raises(TransferError, match=r"beyond the range of float16.*--trunk-cache 0"):
         extract(network(both), folder, keep=tmp_path / "a.npy")
 
 
@@ -94,7 +94,13 @@ def test_the_batches_are_not_those_of_the_training(
         engine = keras_engine(model)
         return run
 
-    monkeypatch.setattr(extracting, "keras_engine", engine_of)
-    recipe = Recipe(backbone="toy", batch_size=2, engine="keras")
+    monkeypatch.setattr(engines, "keras_engine", engine_of)
+    recipe = make_settings(batch_size=2)
     extract(FrozenNetwork(extractor, recipe), folder)
     assert sizes == [len(folder)]
+
+
+def test_views_and_positions_are_averaged() -> None:
+    maps = np.arange(2 * 3 * 8, dtype=np.float32).reshape(2, 3, 4, 2)  # views, n, positions, c
+    features = Features(maps.reshape(6, 8), np.zeros(6, np.int64), None, 2)
+    np.testing.assert_allclose(features.per_image(2), maps.mean(axis=(0, 2)))

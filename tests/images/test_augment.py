@@ -72,7 +72,7 @@ def test_parse_refuses(spec, message):
 def test_parsing_imports_no_tensorflow():
     script = (
         "import sys, transfer.images.augment as a, transfer.images.pipeline\n"
-        "import transfer.audit.clean, transfer.images.split, transfer.sources.prepare\n"
+        "import transfer.data.audit.clean, transfer.data.split, transfer.data.sources.prepare\n"
         "a.parse_augment('strong'); assert a.build_augment('none', 8) is None\n"
         "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
     )
@@ -90,6 +90,7 @@ def test_views_depend_on_the_seed_alone(image, spec):
     assert (np.ptp(first, axis=0) > 1).any()  # the views differ
 
 
+@pytest.mark.slow
 def test_views_are_the_same_in_another_process(image, tmp_path):
     np.save(tmp_path / "image.npy", image)
     script = (

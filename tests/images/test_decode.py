@@ -9,11 +9,11 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from transfer.errors import DataError, UsageError
 from transfer.images.decode import as_rgb, decode
-from transfer.images.files import read_header
+from transfer.images.open import read_header
 
 
 @pytest.fixture
@@ -331,3 +331,27 @@ def test_a_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(DataError, match=r"pipe\.jpg' is a pipe"):
         decode(tmp_path / "pipe.jpg", 8)
+
+
+@pytest.mark.parametrize("size", [32, 224])
+@pytest.mark.parametrize("sides", [(1, 5000), (5000, 1), (2, 30_000), (30_000, 2)])
+def test_the_longest_pictures_are_padded_to_a_line_of_one_pixel(sides, size, tmp_path):
+    Image.new("RGB", sides, (200, 0, 0)).save(tmp_path / "long.png")
+    array = decode(tmp_path / "long.png", size, "pad")
+    lines = array if sides[0] > sides[1] else array.transpose(1, 0, 2)
+    coloured = (lines != 255).any(axis=2)
+    assert array.shape == (size, size, 3)
+    assert coloured.sum(axis=1).tolist() == [0] * (size // 2) + [size] + [0] * (size // 2 - 1)
+    assert (lines[size // 2] == (200, 0, 0)).all()
+    for resize in ("stretch", "crop"):
+        assert (decode(tmp_path / "long.png", size, resize) == (200, 0, 0)).all()
+
+
+@pytest.mark.parametrize("sides", [(1, 447), (300, 1), (3, 1000), (7, 5), (64, 64), (1, 448)])
+def test_padding_of_other_pictures_is_that_of_pillow(sides):
+    values = np.random.default_rng(0).integers(0, 256, (sides[1], sides[0], 3), np.uint8)
+    image = Image.fromarray(values)
+    expected = ImageOps.pad(image, (224, 224), Image.Resampling.BILINEAR, color="white")
+    if sides != (1, 448):  # half a pixel, which Pillow rounds to none
+        np.testing.assert_array_equal(decode(image, 224, "pad"), np.asarray(expected))
+    assert (decode(image, 224, "pad") != 255).any()

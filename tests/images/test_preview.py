@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +10,22 @@ import pytest
 from transfer.errors import DataError
 from transfer.images.decode import decode
 from transfer.images.folder import ImageFolder
-from transfer.images.pipeline import image_dataset
-from transfer.images.preview import preview_images
+from transfer.images.pipeline import ImageOptions, image_batches
+from transfer.images.preview import make_preview
 
 MakeFolder = Callable[..., Path]
-KNOBS = {"count": 2, "views": 2, "size": 24, "resize": "crop", "seed": 3}
+OPTIONS = ImageOptions(24, "crop", seed=3)
+KNOBS = {"count": 2, "views": 2}
 
 
 def test_each_image_as_decoded_then_as_training_augments_it(make_folder: MakeFolder) -> None:
     folder = ImageFolder.index(make_folder(per_class=4))
-    found = preview_images(folder, augment="strong", **KNOBS)
+    found = make_preview(folder, replace(OPTIONS, augment="strong"), **KNOBS)
     assert found.pictures.shape == (6, 3, 24, 24, 3)
     assert found.pictures.dtype == np.uint8
     assert np.bincount(found.folder.labels).tolist() == [2, 2, 2]
-    training = image_dataset(
-        folder, size=24, resize="crop", batch_size=99, augment="strong", seed=3, epoch=2
-    )
+    options = replace(OPTIONS, augment="strong", batch_size=99)
+    training = image_batches(folder, options, epochs=range(2, 3))
     (images, _) = next(iter(training))
     for path, pictures in zip(found.folder.paths, found.pictures, strict=True):
         np.testing.assert_array_equal(pictures[0], decode(folder.file(path), 24, "crop"))
@@ -34,9 +35,9 @@ def test_each_image_as_decoded_then_as_training_augments_it(make_folder: MakeFol
 
 def test_without_augmentation_there_are_no_views(make_folder: MakeFolder) -> None:
     folder = ImageFolder.index(make_folder(per_class=4))
-    found = preview_images(folder, augment="none", **KNOBS)
+    found = make_preview(folder, OPTIONS, **KNOBS)
     assert found.pictures.shape == (6, 1, 24, 24, 3)
-    others = preview_images(folder, augment="none", **KNOBS | {"seed": 4})
+    others = make_preview(folder, replace(OPTIONS, seed=4), **KNOBS)
     assert found.folder.paths != others.folder.paths
 
 
@@ -47,9 +48,9 @@ def test_unreadable_images_are_passed_over(
     for number in range(2):
         (root / "red" / f"{number}.png").write_bytes(b"<html>")
     folder = ImageFolder.index(root)
-    found = preview_images(folder, augment="none", **KNOBS | {"count": 3})
+    found = make_preview(folder, OPTIONS, **KNOBS | {"count": 3})
     assert np.bincount(found.folder.labels).tolist() == [3, 3, 1]
     assert "red/0.png" in caplog.text
     broken = folder.keep([path in ("red/0.png", "red/1.png") for path in folder.paths])
     with pytest.raises(DataError, match="can be read"):
-        preview_images(broken, augment="none", **KNOBS)
+        make_preview(broken, OPTIONS, **KNOBS)

@@ -5,34 +5,33 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from toys import make_dataset
 
 import transfer
-from transfer.backbones import get_backbone
-from transfer.digest import sha256_of
 from transfer.features.cache import FeatureCache
-from transfer.features.extract import extract
-from transfer.files import read_csv
-from transfer.images.folder import ImageFolder
+from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
-from transfer.run import Run
+from transfer.runs.run import Run
+from transfer.system.csv import read_csv
 from transfer.training import budget, train
-from transfer.training.batches import Tuning
 from transfer.training.budget import CLOSING, MOST_EPOCHS, NOTHING_FITS, Costs, measure_costs
-from transfer.training.classifier import build_extractor, layers_to_unfreeze
-from transfer.training.frozen import FEW_VIEWS, MOST_VIEWS, choose_cut, frozen_network
-from transfer.weights import Weights
+from transfer.training.frozen import MOST_VIEWS
+from transfer.training.settle import settle
+from transfer.training.setup import Setup, prepare
 
 MakeFolder = Callable[..., Path]
 Said = Callable[[], str]
 COSTS = Costs(photos=20, view=10, epoch=5, closing=30)
 TOY: dict[str, Any] = {"backbone": "toy", "batch_size": 8, "unfreeze": "2", "patience": 100}
 PLENTY = 600.0
+OWN = Weights("own")
 
 
 @pytest.fixture(autouse=True)
@@ -84,11 +83,11 @@ def test_epochs_that_fit() -> None:
 @pytest.mark.parametrize(
     ("plan", "line"),
     [
-        ((3, 2, 59.6), "60 s are left: 3 epochs on 2 views and the photos themselves"),
-        ((1, 1, 9), "9 s are left: 1 epoch on 1 view and the photos themselves"),
+        ((3, 2, 59.6), "60 s are left: 3 epochs on 2 views and the original photos"),
+        ((1, 1, 9), "9 s are left: 1 epoch on 1 view and the original photos"),
         ((3, None, 60), "60 s are left: 3 epochs"),
         ((3, 0, 60), "60 s are left: 3 epochs"),
-        ((0, 2, -4), "0 s are left, too few for fine-tuning: the head alone it is."),
+        ((0, 2, -4), "0 s are left, too few for fine-tuning: only the head is trained."),
     ],
 )
 def test_the_plan_in_a_line(plan: tuple[int, int | None, float], line: str, said: Said) -> None:
@@ -96,21 +95,15 @@ def test_the_plan_in_a_line(plan: tuple[int, int | None, float], line: str, said
     assert said() == line
 
 
-def divided(root: Path) -> tuple[ImageFolder, ImageFolder]:
-    folder = ImageFolder.index(root)
-    return folder.select("train"), folder.select("val")
+def set_up(root: Path, scratch: Path, weights: Weights = OWN, **knobs: Any) -> Setup:
+    """Return the set-up of a training of the toy on a folder with train/ and val/."""
+    scratch.mkdir(exist_ok=True)
+    dataset = make_dataset(root)
+    settings, base = settle(Recipe(**TOY | knobs), dataset, weights)
+    return prepare(settings, dataset, weights, scratch, base)
 
 
-def material(recipe: Recipe, sides: tuple[ImageFolder, ImageFolder]):  # type: ignore[no-untyped-def]
-    """Return what will be tuned of the toy, and the network that makes its features."""
-    extractor = build_extractor(recipe, Weights("none"))
-    base = extractor.get_layer("toy")
-    chosen = layers_to_unfreeze(base, recipe.unfreeze)
-    cut, _ = choose_cut(base, chosen, recipe, (len(sides[0]), len(sides[1])))
-    tuning = Tuning(extractor, base, chosen, cut, [1.0] * len(sides[0].classes))
-    return tuning, frozen_network(extractor, base, cut, recipe)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize(
     "knobs",
@@ -119,94 +112,100 @@ def material(recipe: Recipe, sides: tuple[ImageFolder, ImageFolder]):  # type: i
         {"trunk_cache": "0"},
         {"unfreeze": "none"},
         {"balance": "oversample", "head": "avg,8,batchnorm,dropout=0.5", "augment": "none"},
+        {"mixed_precision": "on"},
     ],
 )
 def test_measuring_moves_nothing_and_leaves_nothing(
     toy: str, make_folder: MakeFolder, tmp_path: Path, knobs: dict[str, Any], cached: bool
 ) -> None:
-    recipe = Recipe(**TOY | knobs)
-    sides = divided(make_folder(per_class=3, splits=("train", "val")))
-    tuning, network = material(recipe, sides)
-    assert (tuning.cut is not None) is (knobs.keys() <= {"balance", "head", "augment"})
-    digests = {path: sha256_of(side.file(path)) for side in sides for path in side.paths}
-    names = [output.name for output in network.model.outputs]
-    cache = FeatureCache({"network": "toy"}, names, digests) if cached else None
-    before = [np.array(weight) for weight in tuning.extractor.weights]
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    costs = measure_costs(tuning, sides, recipe, 9, PLENTY, (network, cache, scratch))
-    for weight, old in zip(tuning.extractor.weights, before, strict=True):
+    root = make_folder(per_class=3, splits=("train", "val"))
+    setup = set_up(root, tmp_path / "scratch", **knobs)
+    expected = knobs.keys() <= {"balance", "head", "augment", "mixed_precision"}
+    assert bool(setup.settings.cut) is expected
+    if cached:
+        names = [output.name for output in setup.network.model.outputs]
+        cache = FeatureCache({"network": "toy"}, names, setup.dataset.sha256)
+        setup = replace(setup, cache=cache)
+    extractor, base = setup.classifier.extractor, setup.classifier.base
+    before = [np.array(weight) for weight in extractor.weights]
+    costs = measure_costs(setup, 9, PLENTY)
+    for weight, old in zip(extractor.weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
-    assert not tuning.base.trainable_weights
-    assert not list(scratch.iterdir())
+    assert not base.trainable_weights
+    assert not list(setup.scratch.iterdir())
     assert costs.photos == pytest.approx(2 * costs.view)
     assert costs.view > 0
-    assert (costs.epoch > 0) is (recipe.unfreeze != "none")
+    assert (costs.epoch > 0) is (setup.settings.unfreeze != "none")
     assert CLOSING < costs.closing < CLOSING + 60
     assert costs.cached == 0
-    again = measure_costs(tuning, sides, recipe, 9, PLENTY, (network, cache, scratch))
-    assert again.cached == 0  # measuring has put nothing into the cache
-    if cache is not None:
-        for views, side in zip((2, 0), sides, strict=True):
-            keep = None if tuning.cut is None else scratch / f"{views}.npy"
-            extract(network, side, views=views, keep=keep, cache=cache)
-        warm = measure_costs(tuning, sides, recipe, 9, PLENTY, (network, cache, scratch))
+    again = measure_costs(setup, 9, PLENTY)
+    assert again.cached == 0  # measuring stores nothing in the cache
+    if cached:
+        setup.features_of(setup.dataset.train.images, views=2)
+        setup.features_of(setup.dataset.val.images)
+        warm = measure_costs(setup, 9, PLENTY)
         assert (warm.photos, warm.cached) == (0, 2)
-        assert warm.view > 0  # of those that are not there
+        assert warm.view > 0  # of those that are not cached
+
+
+def test_steps_are_measured_in_the_precision_that_trains(
+    toy: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_folder(per_class=3, splits=("train", "val"))
+    mixed: list[bool] = []
+    mix = budget.mix_precision
+
+    def noted(*arguments: Any) -> Any:
+        mixed.append(True)
+        return mix(*arguments)
+
+    monkeypatch.setattr(budget, "mix_precision", noted)
+    for wanted, times in (("off", 0), ("on", 1)):
+        measure_costs(set_up(root, tmp_path / wanted, mixed_precision=wanted), 9, PLENTY)
+        assert len(mixed) == times
 
 
 def test_few_and_lopsided_images(toy: str, make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder(per_class=40, splits=("train", "val"))
     for i in range(2, 40):
         (root / "train" / "red" / f"{i}.png").unlink()
-    sides, recipe = divided(root), Recipe(**TOY, balance="oversample")
-    assert len(sides[0]) > budget.SAMPLE
-    tuning, network = material(recipe, sides)
-    costs = measure_costs(tuning, sides, recipe, 120, PLENTY, (network, None, tmp_path))
+    setup = set_up(root, tmp_path / "scratch", balance="oversample")
+    assert len(setup.dataset.train) > budget.SAMPLE
+    costs = measure_costs(setup, 120, PLENTY)
     assert costs.photos == pytest.approx(costs.view * (82 + 120) / 82)
 
 
-def test_a_whole_network_is_measured_on_images(toy: str, make_folder: MakeFolder) -> None:
-    sides, recipe = divided(make_folder(per_class=3, splits=("train", "val"))), Recipe(**TOY)
-    tuning, _ = material(Recipe(**TOY | {"unfreeze": "all"}), sides)
-    before = [np.array(weight) for weight in tuning.extractor.weights]
-    costs = measure_costs(tuning, sides, recipe, 9, PLENTY)
-    for weight, old in zip(tuning.extractor.weights, before, strict=True):
+def test_a_network_from_scratch_is_measured_on_images(
+    toy: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    root = make_folder(per_class=3, splits=("train", "val"))
+    knobs = {"unfreeze": "auto", "epochs": 2}
+    setup = set_up(root, tmp_path / "scratch", Weights("none"), **knobs)
+    extractor = setup.classifier.extractor
+    before = [np.array(weight) for weight in extractor.weights]
+    costs = measure_costs(setup, 9, PLENTY)
+    for weight, old in zip(extractor.weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
     assert (costs.photos, costs.view, costs.cached) == (0, 0, 0)
     assert costs.epoch > 0
     assert costs.closing > CLOSING
 
 
-def test_nothing_is_measured_where_no_time_is_left(toy: str, make_folder: MakeFolder) -> None:
-    sides = divided(make_folder(per_class=1, splits=("train", "val")))
-    tuning, _ = material(Recipe(**TOY), sides)
-    assert measure_costs(tuning, sides, Recipe(**TOY), 9, CLOSING) is NOTHING_FITS
-
-
-def test_room_for_fewer_views_is_no_reason_to_run_the_whole_network(toy: str, said: Said) -> None:
-    base = get_backbone(toy).build()
-    row = 8 * 8 * 16 * 2
-
-    def cut(rows: int, **knobs: Any) -> tuple[str | None, int]:
-        recipe = Recipe(trunk_cache=str(rows * row), **knobs)
-        return choose_cut(base, {"block_2"}, recipe, (10, 5))
-
-    assert cut(10 * 9 + 5) == ("down_relu", 8)
-    assert cut(10 * 4 + 5) == ("down_relu", 3)
-    assert cut(10 * (FEW_VIEWS + 1) + 5) == ("down_relu", FEW_VIEWS)
-    assert cut(10**6) == ("down_relu", MOST_VIEWS)
-    assert cut(10 * 9 + 5, views=8) == ("down_relu", 8)
-    assert cut(15, augment="none") == ("down_relu", 0)
-    assert said() == ""
-    assert cut(10 * 9 + 4, views=8)[0] is None
-    assert cut(10 * (FEW_VIEWS + 1) + 4)[0] is None
-    assert cut(14, augment="none")[0] is None
-    assert said().count("more than --trunk-cache") == 3
+def test_nothing_is_measured_where_no_time_is_left(
+    toy: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    setup = set_up(make_folder(per_class=1, splits=("train", "val")), tmp_path / "scratch")
+    assert measure_costs(setup, 9, CLOSING) is NOTHING_FITS
 
 
 def finetune(folder: Path, output: Path, **knobs: Any) -> Run:
     return transfer.finetune(folder, output=output, **TOY | knobs)
+
+
+def plan(run: Run) -> tuple[int, int]:
+    """Return the views and epochs that a run had, 0 epochs for the head alone."""
+    settings = run.info.settings
+    return settings.views, settings.epochs if settings.fine_tunes else 0
 
 
 def epochs_of(run: Run) -> int:
@@ -215,7 +214,7 @@ def epochs_of(run: Run) -> int:
 
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> Callable[[Costs], None]:
-    """Have a run believe in some costs, whatever is measured."""
+    """Give a run fixed costs instead of measured ones."""
 
     def believe(costs: Costs) -> None:
         monkeypatch.setattr(train, "measure_costs", lambda *arguments: costs)
@@ -228,13 +227,13 @@ def test_a_run_keeps_its_time(
     toy: str, make_folder: MakeFolder, tmp_path: Path, said: Said
 ) -> None:
     run = finetune(make_folder(), tmp_path / "run", time="20s", head="avg,8", head_epochs=2)
-    plan = run.info["plan"]
-    assert 1 <= plan["views"] <= MOST_VIEWS
-    assert 1 <= plan["epochs"] == epochs_of(run)
-    assert f": {plan['epochs']} epoch" in said()
-    assert f" on {plan['views']} view" in said()
-    assert f"/{plan['epochs']}: loss" in said()
-    assert run.info["seconds"]["total"] < 40
+    views, epochs = plan(run)
+    assert 1 <= views <= MOST_VIEWS
+    assert 1 <= epochs == epochs_of(run)
+    assert f": {epochs} epoch" in said()
+    assert f" on {views} view" in said()
+    assert f"/{epochs}: loss" in said()
+    assert run.info.seconds["total"] < 40
     assert json.loads((run.path / "recipe.json").read_text())["time"] == "20s"
     assert not list(run.path.glob(".*"))
 
@@ -244,53 +243,55 @@ def test_too_little_time_trains_the_head_alone(
     toy: str, make_folder: MakeFolder, tmp_path: Path, said: Said, knobs: dict[str, Any]
 ) -> None:
     run = finetune(make_folder(), tmp_path / "run", time="0.1s", **knobs)
-    assert run.info["status"] == "done"
-    assert run.info["plan"] == {"views": 0, "epochs": 0}
-    assert run.info["phase_kept"] == "head"
-    assert "0 s are left, too few for fine-tuning: the head alone it is." in said()
+    assert run.info.status == "done"
+    assert plan(run) == (0, 0)
+    assert run.info.phase_kept == "head"
+    assert "0 s are left, too few for fine-tuning: only the head is trained." in said()
     assert "Measuring" not in said()
     assert epochs_of(run) == 0
     model = keras.models.load_model(run.path / "model.keras")
     assert not model.get_layer("toy").trainable_weights
     assert run.metrics["n"] == len(run.predictions().paths)
     if knobs.get("folds"):
-        assert run.info["folds"]["phase"] == "head"  # as the run was trained
+        assert run.info.folds.phase == "head"  # as the run was trained
 
 
 def test_the_head_alone_keeps_to_its_views(
     toy: str, make_folder: MakeFolder, tmp_path: Path, said: Said
 ) -> None:
     run = finetune(make_folder(), tmp_path / "run", time="1h", unfreeze="none")
-    assert run.info["plan"] == {"views": 8, "epochs": 0}
+    assert plan(run) == (8, 0)
     assert "are left" not in said()
-    assert run.info["phase_kept"] == "head"
+    assert run.info.phase_kept == "head"
 
 
+@pytest.mark.slow
 def test_what_is_named_or_cannot_be_is_left_alone(
     toy: str, make_folder: MakeFolder, tmp_path: Path, cheap: Callable[[Costs], None], said: Said
 ) -> None:
     cheap(Costs(photos=0, view=0, epoch=PLENTY / 2.5, closing=0))
     folder, time = make_folder(), {"time": f"{PLENTY:.0f}s"}
     named = finetune(folder, tmp_path / "named", views=1, **time)
-    assert named.info["plan"] == {"views": 1, "epochs": 2}
-    assert "2 epochs on 1 view and the photos themselves" in said()
+    assert plan(named) == (1, 2)
+    assert "2 epochs on 1 view and the original photos" in said()
     short = finetune(folder, tmp_path / "short", epochs=1, **time)
-    assert short.info["plan"] == {"views": 8, "epochs": 1}
+    assert plan(short) == (8, 1)
     plain = finetune(folder, tmp_path / "plain", augment="none", **time)
-    assert plain.info["plan"] == {"views": 0, "epochs": 2}
+    assert plan(plain) == (0, 2)
     whole = finetune(folder, tmp_path / "whole", trunk_cache="0", **time)
-    assert whole.info["plan"] == {"views": 8, "epochs": 2}
+    assert plan(whole) == (8, 2)
     assert said().count("2 epochs\n") == 2
     assert [epochs_of(run) for run in (named, plain, whole)] == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_patience_may_end_it_sooner(
     toy: str, make_folder: MakeFolder, tmp_path: Path, cheap: Callable[[Costs], None]
 ) -> None:
     cheap(Costs(photos=0, view=60, epoch=30, closing=0))
     knobs = {"monitor": "val_accuracy", "learning_rate": 1e-9, "patience": 2}
     run = finetune(make_folder(), tmp_path / "run", time="10m", **knobs)
-    assert run.info["plan"]["views"] == 6
+    assert run.info.settings.views == 6
     assert epochs_of(run) in (2, 3)
 
 
@@ -301,13 +302,14 @@ def test_a_network_from_scratch_keeps_its_time(
     run = transfer.finetune(
         make_folder(per_class=5), output=tmp_path / "run", backbone="dnn", image_size=32, time=time
     )
-    epochs = run.info["plan"]["epochs"]
+    epochs = run.info.settings.epochs
     assert epochs_of(run) <= epochs <= MOST_EPOCHS
     assert (epochs == 1) is (time == "0.1s")
     assert f" s are left: {epochs} epoch" in said()
     assert " view" not in said()
 
 
+@pytest.mark.slow
 def test_a_recipe_with_time_is_used_again(
     toy: str, make_folder: MakeFolder, tmp_path: Path, said: Said
 ) -> None:
@@ -316,9 +318,10 @@ def test_a_recipe_with_time_is_used_again(
     recipe = Recipe.load(first.path / "recipe.json")
     second = transfer.finetune(folder, recipe=recipe, output=tmp_path / "second")
     assert second.recipe == first.recipe
-    assert second.info["plan"] == first.info["plan"]
+    assert plan(second) == plan(first)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_in_fine_tuning_keeps_its_plan(
     toy: str,
     make_folder: MakeFolder,
@@ -332,18 +335,18 @@ def test_what_was_interrupted_in_fine_tuning_keeps_its_plan(
 
     cheap(Costs(photos=0, view=100, epoch=100, closing=0))
     with monkeypatch.context() as patch:
-        patch.setattr("transfer.training.finetune.say", stop)
+        patch.setattr("transfer.training.tuning.fit.say", stop)
         with pytest.raises(KeyboardInterrupt):
             finetune(make_folder(per_class=5), tmp_path / "run", time="450s")
-    plan = Run(tmp_path / "run").info["plan"]
-    assert plan == {"views": 2, "epochs": 4}
+    assert plan(Run(tmp_path / "run")) == (2, 4)
     cheap(NOTHING_FITS)
     run = transfer.resume(tmp_path / "run")
-    assert "Going on after epoch 1 of at most 4 of fine-tuning" in said()
-    assert run.info["plan"] == plan
+    assert "Resuming fine-tuning after epoch 1 of at most 4" in said()
+    assert plan(run) == (2, 4)
     assert epochs_of(run) == 4
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_before_fine_tuning_is_planned_anew(
     toy: str,
     make_folder: MakeFolder,
@@ -358,6 +361,5 @@ def test_what_was_interrupted_before_fine_tuning_is_planned_anew(
         patch.setattr(train, "measure_costs", stop)
         with pytest.raises(KeyboardInterrupt):
             finetune(make_folder(per_class=5), tmp_path / "run", time="450s")
-    assert "plan" not in Run(tmp_path / "run").info
     cheap(Costs(photos=0, view=100, epoch=100, closing=0))
-    assert transfer.resume(tmp_path / "run").info["plan"] == {"views": 2, "epochs": 4}
+    assert plan(transfer.resume(tmp_path / "run")) == (2, 4)

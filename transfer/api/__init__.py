@@ -1,4 +1,4 @@
-"""The verbs: what the command line and a notebook both call. Each runs the rooms in order."""
+"""The verbs, which the command line and notebooks call. Each calls the other rooms in order."""
 
 from __future__ import annotations
 

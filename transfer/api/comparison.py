@@ -6,45 +6,59 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transfer.api.training import check_recipe, make_recipe, read_images
-from transfer.audit.clean import Audit
-from transfer.backbones import get_backbone, list_backbones
+from transfer.api.images import read_images, split_images, split_options
+from transfer.api.recipes import check_recipe, make_recipe, refuse_knobs
+from transfer.data.audit.clean import Audit
+from transfer.data.dataset import Dataset
+from transfer.data.folds import folds_from_scratch
 from transfer.errors import UsageError
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
-from transfer.evaluation.metrics import wilson_interval
 from transfer.evaluation.plots import check_png
-from transfer.images.groups import group_images
-from transfer.progress import say
-from transfer.quiet import import_tensorflow
+from transfer.networks.backbones import get_backbone, list_backbones
+from transfer.networks.weights import Weights, locate, resolve_weights
 from transfer.recipe import Recipe
-from transfer.training.folds import divide
-from transfer.weights import locate, resolve_weights
+from transfer.statistics.intervals import wilson_interval
+from transfer.system.guest import as_guest
+from transfer.system.progress import say
+from transfer.system.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from transfer.experiments.compare import Measured
 
 SMALL = 64  # pixels a side: up to these, images are not photos but digits, icons, CIFAR
+# Knobs that mean something for a linear head on frozen features, and for the split.
+KNOBS: tuple[str, ...] = ("weights", "image_size", "resize", "engine", "precision")
+KNOBS += ("val", "test", "seed", "group_by", "dedupe", "on_bad", "check")
+KNOBS += ("allow_empty", "follow_links")
+# Those that mean something for networks from scratch, too.
+SCRATCH_KNOBS: tuple[str, ...] = ("augment", "epochs", "patience", "batch_size", "learning_rate")
+SCRATCH_KNOBS += ("optimizer", "schedule", "weight_decay", "layer_decay", "label_smoothing")
+SCRATCH_KNOBS += ("clip_norm", "ema", "mix", "accumulate", "balance", "monitor")
+SCRATCH_KNOBS += ("mixed_precision", "deterministic")
+_WHY = "a linear head is compared on the frozen features of each backbone"
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One backbone among those that were compared.
+    """One backbone of a comparison.
 
     Attributes:
         backbone: Its name in the registry.
-        scratch: Whether it was trained whole, from its first weight, for want of pretrained ones.
+        scratch: Whether it has no pretrained weights and was trained from scratch.
         image_size: Side of its input in pixels.
         accuracy: Of a linear head on its frozen features (or of the network from scratch), on
-            images that it has not seen, 0..1.
+            images that it was not trained on, 0..1.
         low: Lower end of the accuracy's 95 % interval (Wilson).
         high: Upper end.
-        images: How many images that is the accuracy on.
-        images_per_second: Of the network here, without reading the files.
+        images: Number of images that the accuracy is measured on.
+        images_per_second: Speed of the network on this machine, without reading the files.
         parameters: Number of its weights, without a head.
         megabytes: Their size as float32.
         unbeaten: Whether no other is both more accurate and faster.
-        p_value: How easily chance alone would make the most accurate one better by as much:
-            McNemar's exact test on the images that both judged. None for the most accurate itself,
-            and where there are no such images.
+        p_value: Of McNemar's exact test, two-sided, against the most accurate one, on the images
+            that both predicted. None for the most accurate itself, and without such images.
     """
 
     backbone: str
@@ -72,29 +86,31 @@ def compare(
     """Compare backbones on a folder of images, without fine-tuning any.
 
     Each runs once over the images, and a linear head on its features is cross-validated in five
-    folds. The features are kept: a later `finetune` with one of them need not compute them again.
-    Test images are left out.
+    folds. The features are kept: a later `finetune` with one of them does not compute them again.
+    Images are split as `finetune` splits them, and test images are left out: with the same ``test``
+    and ``seed``, they do not influence the choice of a backbone. The regularisation is chosen on
+    the folds that are reported, so accuracies are slightly optimistic, all to the same degree.
 
     Networks without pretrained weights (``dnn``, ``lenet5``, ``simple-cnn``, ``small-cnn``) are
     trained whole, as `finetune` does, once per fold: in as many of the same folds as ten minutes
-    allow, and one at least. The best epoch is chosen on images of their own. Nothing is kept.
+    allow, and at least one. The best epoch is chosen on images held out for that. Nothing is kept.
 
     Args:
         data: As for `transfer.finetune`.
-        backbones: Names in the registry; all whose weights are here where not given.
+        backbones: Names in the registry; if omitted, all whose weights are on this machine.
         scratch: Add the network from scratch that suits the images: ``simple-cnn`` for small ones
             (64 pixels a side at most), ``small-cnn`` for photos.
-        output: PNG file for a chart of accuracy against speed, replaced where it exists.
-        **knobs: Fields of `transfer.Recipe` such as ``weights``, ``image_size``,
-            ``engine`` or ``group_by``.
+        output: PNG file for a chart of accuracy against speed, replaced if it exists.
+        **knobs: Fields of `transfer.Recipe` such as ``weights``, ``image_size``, ``test`` or
+            ``group_by``; those without meaning here are refused.
 
     Returns:
         One record per backbone, the most accurate first.
 
     Raises:
-        UsageError: A name or knob makes no sense, or `output` is no PNG file.
+        UsageError: A name or knob is invalid, or `output` is no PNG file.
         DataError: The images cannot be used.
-        WeightsError: Weights cannot be had.
+        WeightsError: Weights are not available.
         TransferError: The training of a network from scratch diverged.
 
     Example:
@@ -102,49 +118,64 @@ def compare(
         'xception'
     """
     path = None if output is None else check_png(output)
-    for name in ("backbone", "head"):
-        if name in knobs:
-            raise UsageError(
-                f"Unknown knob {name!r}: a linear head is compared on each of the backbones."
-            )
+    whole = scratch or any(get_backbone(name).scratch for name in backbones or ())
+    refuse_knobs(knobs, KNOBS + (SCRATCH_KNOBS if whole else ()), _WHY)
     base = make_recipe(None, knobs)
     recipes = _recipes(list(backbones) if backbones is not None else _at_hand(base), knobs)
     if not recipes and not scratch:
         raise UsageError("Expected at least one backbone to compare. Received none.")
     _, folder, audit = read_images(data, base)
-    groups = group_images(folder, audit.sha256, audit.groups, base.group_by)
-    folder = folder.keep([split != "test" for split in folder.splits])
+    dataset = split_images(folder, audit, base)
+    if "test" in dataset.images.splits:
+        dataset = dataset.keep([split != "test" for split in dataset.images.splits])
+    else:
+        say(
+            "No test images are held out. If you mean to train with --test 0.1 later, compare with"
+            " --test 0.1 too, which keeps them out of the choice of a network."
+        )
     if scratch:
         recipes |= _recipes([_suited(audit)], knobs)
     folds = {
-        name: divide(folder, audit.sha256, groups, val=recipe.val, seed=recipe.seed)
+        name: folds_from_scratch(dataset, split_options(recipe))
         for name, recipe in recipes.items()
-        if get_backbone(name).scratch
+        if _is_whole(recipe)
     }
-    found = {
+    weights = {
         name: resolve_weights(get_backbone(name), recipe.weights)
         for name, recipe in recipes.items()
     }
     import_tensorflow()
-    from transfer.training.compare import Measured, measure
-    from transfer.training.yardstick import measure_from_scratch
-
-    results: list[tuple[Recipe, Measured]] = []
-    for name, recipe in recipes.items():
-        say(f"{name}:")
-        if name in folds:
-            measured = measure_from_scratch(folds[name], recipe)
-        else:
-            measured = measure(folder, recipe, found[name], audit.sha256, groups)
-        results.append((recipe, measured))
-    records = _judge(results)
+    results = []
+    with as_guest():
+        for name, recipe in recipes.items():
+            say(f"{name}:")
+            results.append((recipe, _measure(dataset, recipe, weights[name], folds.get(name))))
+    records = _rank(results)
     if path is not None:
         plot_comparison([vars(each) for each in records], path)
     return records
 
 
+def _measure(
+    dataset: Dataset, recipe: Recipe, weights: Weights, folds: Sequence[Dataset] | None
+) -> Measured:
+    from transfer.experiments.compare import measure
+    from transfer.experiments.scratch_baseline import measure_from_scratch
+    from transfer.training.settle import settle
+
+    if folds is not None:
+        return measure_from_scratch(folds, recipe)
+    settings, base = settle(replace(recipe, unfreeze="none"), dataset, weights)
+    return measure(dataset, settings, weights, base)
+
+
+def _is_whole(recipe: Recipe) -> bool:
+    """Return whether a network is trained from scratch."""
+    return locate(get_backbone(recipe.backbone), recipe.weights).origin == "none"
+
+
 def which_is_better(records: Sequence[Compared]) -> str | None:
-    """Say in words whether the most accurate network is better, or what transfer buys.
+    """Say in words whether the most accurate network is better, or what transfer learning gains.
 
     Where some of the networks are pretrained and some from scratch, the best of both kinds are
     compared, else the best two; None where there is only one.
@@ -166,7 +197,7 @@ def _recipes(names: Sequence[str], knobs: Mapping[str, Any]) -> dict[str, Recipe
 
 
 def _suited(audit: Audit) -> str:
-    """Return the network of the tutorials whose images were about as large as these."""
+    """Return the tutorial network for images of about this size."""
     headers = [look.header for look in audit.looks.values() if look.header]
     side = median(max(header.width, header.height) for header in headers)
     return "simple-cnn" if side <= SMALL else "small-cnn"
@@ -178,23 +209,23 @@ def _at_hand(recipe: Recipe) -> list[str]:
     for backbone in list_backbones():
         try:
             weights = locate(backbone, recipe.weights)
-        except UsageError:  # a folder of weights that holds none of this one
+        except UsageError:  # a folder of weights that holds none for this one
             continue
         if not weights.needs_download and weights.path is not None:
             names.append(backbone.name)
     return names
 
 
-def _judge(results: Sequence[tuple[Recipe, Any]]) -> list[Compared]:
+def _rank(results: Sequence[tuple[Recipe, Measured]]) -> list[Compared]:
     figures = [(float(m.right.mean()), m.images_per_second) for _, m in results]
-    found = []
+    records = []
     for (recipe, measured), own in zip(results, figures, strict=True):
         accuracy, speed = own
         low, high = wilson_interval(int(measured.right.sum()), len(measured.right))
         beaten = any(a >= accuracy and s >= speed and (a, s) != own for a, s in figures)
         record = Compared(
             backbone=recipe.backbone,
-            scratch=get_backbone(recipe.backbone).scratch,
+            scratch=_is_whole(recipe),
             image_size=get_backbone(recipe.backbone).side(recipe.image_size),
             accuracy=accuracy,
             low=low,
@@ -206,7 +237,7 @@ def _judge(results: Sequence[tuple[Recipe, Any]]) -> list[Compared]:
             unbeaten=not beaten,
             p_value=None,
         )
-        found.append((record, dict(zip(measured.paths, measured.right.tolist(), strict=True))))
-    found.sort(key=lambda pair: (-pair[0].accuracy, -pair[0].images_per_second))
-    (best, of_best), *others = found
+        records.append((record, dict(zip(measured.paths, measured.right.tolist(), strict=True))))
+    records.sort(key=lambda pair: (-pair[0].accuracy, -pair[0].images_per_second))
+    (best, of_best), *others = records
     return [best, *(replace(each, p_value=paired_p_value(of_best, of)) for each, of in others)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from transfer.digest import is_sha256
+from transfer.data.sources.kinds import Options
+from transfer.data.sources.members import Limits
+from transfer.data.sources.prepare import prepared, write_to
 from transfer.errors import UsageError
 from transfer.images.folder import ImageFolder
-from transfer.sources.kinds import Options
-from transfer.sources.members import Limits
-from transfer.sources.prepare import prepared, write_to
-from transfer.units import parse_bytes
+from transfer.system.digests import is_sha256
+from transfer.system.units import parse_bytes
 
 __all__ = ["prepare", "prepared"]
 
@@ -27,10 +27,10 @@ def prepare(
     max_files: int = 500_000,
     max_ratio: int = 100,
 ) -> ImageFolder:
-    """Write the images of a source to a folder of their own: one folder per class, or train/,
-    val/ and test/ of such.
+    """Write the images of a source to a new folder: one folder per class, or train/, val/ and
+    test/ of such folders.
 
-    The folder appears whole or not at all, and the source is not changed.
+    The folder is written atomically, and the source is not changed.
 
     Args:
         source: A folder; an archive (.zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz) or its address;
@@ -39,22 +39,22 @@ def prepare(
             ``keras:mnist``, ``fashion_mnist``, ``cifar10`` or ``cifar100``; ``sample:digits`` or
             ``sample:shapes``.
         dest: New or empty folder.
-        sha256: Of the archive, 64 hex digits. An address needs it, here or as ``#sha256=`` at
-            its end.
-        manual_dir: Where the files lie that a builder wants fetched by hand;
-            ``~/tensorflow_datasets/downloads/manual`` where not given.
+        sha256: Of the archive, 64 hex digits; required for an address, here or as ``#sha256=``
+            at its end.
+        manual_dir: Folder of the files for a builder that were downloaded by hand;
+            ``~/tensorflow_datasets/downloads/manual`` if omitted.
         follow_links: Take images from outside the folder, or the table's folder, too.
-        max_size: Most bytes that an archive may unpack to, for example ``"200GB"``.
-        max_files: Most members of an archive.
-        max_ratio: Most times that an archive may grow; looked at above 50 MB.
+        max_size: Maximum unpacked size of an archive, for example ``"200GB"``.
+        max_files: Maximum number of members of an archive.
+        max_ratio: Maximum ratio of unpacked to packed size, checked above 50 MB.
 
     Returns:
         The index of `dest`.
 
     Raises:
-        UsageError: There is no source of that name, or an argument makes no sense.
+        UsageError: There is no source of that name, or an argument is invalid.
         DataError: The source cannot be used, or `dest` is not empty.
-        TransferError: It cannot be downloaded, or `dest` not be written.
+        TransferError: The source cannot be downloaded, or `dest` cannot be written.
 
     Example:
         >>> transfer.prepare("dogs_prepared.tar.gz", "data/dogs").classes

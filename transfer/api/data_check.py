@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer.api.training import divide
-from transfer.audit.clean import Audit, audit
-from transfer.audit.findings import SEVERITIES, Finding, find
-from transfer.audit.fixes import Fix, fixes
+from transfer.api.images import split_images
+from transfer.data.audit.clean import Audit, audit
+from transfer.data.audit.findings import SEVERITIES, Finding, find
+from transfer.data.audit.fixes import Fix, fixes
+from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, UsageError, did_you_mean
-from transfer.files import write_csv
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
-from transfer.progress import hushed
 from transfer.recipe import CHECKS, Recipe
-from transfer.sources.prepare import resolve
+from transfer.system.csv import write_csv
+from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
 
@@ -32,10 +32,10 @@ class Checkup:
     Attributes:
         data: The folder.
         check: ``"quick"`` or ``"full"``.
-        counts: Images per split (``""`` where none stands) and class, unusable ones included.
+        counts: Images per split (``""`` without splits) and class, unusable ones included.
         usable: Number of images that can be used.
-        findings: All that was found, the worst first.
-        fixes: (path, reason, suggestion) of every file about which something should be done.
+        findings: All findings, the most severe first.
+        fixes: (path, reason, suggestion) of every file that needs a fix.
     """
 
     data: Path
@@ -51,12 +51,12 @@ class Checkup:
         return sum(sum(sizes.values()) for sizes in self.counts.values())
 
     def refused(self, strict: bool = False) -> tuple[Finding, ...]:
-        """Return for what `finetune` would refuse the images (`strict`: with on_bad="fail")."""
+        """Return the findings for which `finetune` (`strict`: with on_bad="fail") would refuse."""
         severities = ("error", "problem") if strict else ("error",)
         return tuple(each for each in self.findings if each.severity in severities)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all but the fixes as what JSON takes."""
+        """Return all but the fixes as plain values for JSON."""
         return {
             "data": str(self.data),
             "check": self.check,
@@ -74,14 +74,14 @@ class Checkup:
 def check(
     data: str | os.PathLike[str], *, check: str = "quick", follow_links: bool = False
 ) -> Checkup:
-    """Look for all that is wrong with a folder of images. No file is changed.
+    """Check a folder of images for problems. No file is changed.
 
     Args:
         data: As for `transfer.finetune`.
         check: ``"quick"`` hashes and decodes every file (JPEG files at a fraction of their
-            size, which finds those that are cut off or damaged too), and takes what is known of
-            files that did not change since an earlier look. ``"full"`` reads all files anew and
-            decodes them at full resolution.
+            size, which still finds truncated and damaged ones), and reuses the results of earlier
+            checks for unchanged files. ``"full"`` reads all files again and decodes them at full
+            resolution.
         follow_links: Follow symbolic links that lead out of the folder.
 
     Raises:
@@ -96,7 +96,7 @@ def check(
         near = did_you_mean(check, CHECKS)
         raise UsageError(f"Unknown check {check!r}.{near} Expected quick or full.")
     root, _ = resolve(data, follow_links=follow_links)
-    with hushed():
+    with silenced():
         folder = ImageFolder.index(
             root, allow_empty=True, allow_single=True, follow_links=follow_links
         )
@@ -117,17 +117,18 @@ def check(
 
 
 def _undivided(folder: ImageFolder, found: Audit) -> Iterator[Finding]:
-    """Yield what keeps `finetune` from dividing the usable images, where something does."""
+    """Yield the problem that keeps `finetune` from splitting the usable images, if any."""
     try:
-        with hushed():
-            divide(folder.keep([path in found.sha256 for path in folder.paths]), found, Recipe())
+        with silenced():
+            usable = folder.keep([path in found.sha256 for path in folder.paths])
+            split_images(usable, found, Recipe())
     except DataError as error:
-        title = "the images cannot be divided for training"
+        title = "the images cannot be split for training"
         yield Finding("undivided", "error", title, str(error), ())
 
 
 def check_fix_list(path: str | os.PathLike[str]) -> Path:
-    """Return a path for a list of fixes. Raises UsageError where something else stands there."""
+    """Return a path for a list of fixes. Raises UsageError if another file is there."""
     path = Path(path).expanduser()
     ours = ",".join(_HEADER).encode()
     try:

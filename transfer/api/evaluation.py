@@ -1,29 +1,33 @@
-"""evaluate and report: what a run's model knows, and the page that shows it."""
+"""evaluate and report: the metrics of a run's model, and the page that shows them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from transfer.api.prediction import tell_prior
-from transfer.audit.clean import Audit, audit, clean
-from transfer.audit.duplicates import groups_of
+from transfer.data.audit.clean import Audit, audit, clean
+from transfer.data.audit.duplicates import groups_of
+from transfer.data.dataset import Dataset
+from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.evaluation.evaluate import find_caveat, write_evaluation
 from transfer.evaluation.metrics import compute_metrics
-from transfer.evaluation.report import write_evaluation, write_report
-from transfer.files import write_json
+from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
-from transfer.images.splitfile import read_leaks, read_split, read_trained
-from transfer.progress import say, warn
-from transfer.run import Run, RunLike, as_run
-from transfer.sources.prepare import resolve
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run, RunLike, as_run
+from transfer.system.files import shown, write_json
+from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
-    from transfer.serving.prior import Prior, PriorLike
+    from transfer.serving.postprocess import Prior, PriorLike
 
 _NEAR = ", or near duplicates of them"
 
@@ -38,25 +42,25 @@ def evaluate(
 ) -> Mapping[str, Any]:
     """Evaluate a run's model on one split of its own images, or on other images.
 
-    The run's own split goes to the run directory itself; anything else, and what is corrected to a
+    Results on the run's own split go to the run directory; all others, and those corrected to a
     prior, to ``evaluations/<name>`` below it. Images are matched to the model's classes by name.
 
     Args:
         run: A run or its path.
-        data: Other images, by whatever `transfer.prepare` takes; the run's own where not given.
-        split: ``train``, ``val`` or ``test``; where not given, the run's own split, or all images
-            of `data` (its test or validation images where it has such folders).
-        prior: How frequent the classes are taken to be, as in `transfer.predict`; None is the
-            model's own answer.
-        follow_links: Take images of `data` from outside of it too.
+        data: Other images, any source that `transfer.prepare` accepts; the run's own if omitted.
+        split: ``train``, ``val`` or ``test``; if omitted, the run's own split, or all images of
+            `data` (its test or validation images if it has such folders).
+        prior: Class frequencies to correct to, as in `transfer.predict`; None leaves the model's
+            own probabilities.
+        follow_links: Take images from outside `data` too.
 
     Returns:
         The metrics, also written as metrics.json.
 
     Raises:
         DataError: There is no image to evaluate.
-        RunError: The run has no valid model, or does not tell the prior that it was trained with.
-        UsageError: `split` is no split, or `prior` makes no sense.
+        RunError: The run has no valid model, or does not record the prior it was trained with.
+        UsageError: `split` or `prior` is invalid.
     """
     run = as_run(run)
     if split is not None and split not in SPLITS:
@@ -64,124 +68,175 @@ def evaluate(
             f"Unknown split {split!r}.{did_you_mean(split, SPLITS)} Expected train, val or test."
         )
     asked = None if prior is None else tell_prior(run, prior)
-    if data is None:
-        own = str(run.info.get("split", "val"))
-        split = split or own
-        folder = read_split(run.path / "split.csv", _own_images(run), run.classes)
-        leaks, what = read_leaks(run.path), _NEAR
-        name, beside = split, split != own or asked is not None
-    else:
-        root, name = resolve(data, follow_links=follow_links)
-        folder, found = clean(
-            ImageFolder.index(
-                root, allow_empty=True, follow_links=follow_links, classes=run.classes
-            )
-        )
-        leaks, what = _seen_in_training(run, found)
-        if split is None and set(folder.splits) != {""}:
-            split = "test" if "test" in folder.splits else "val"
-        name, beside = f"{name}-{split or 'all'}", True
-    chosen = folder if split is None else folder.select(split)
+    subject = own_subject(run, split) if data is None else _other(run, data, split, follow_links)
+    chosen = subject.images
     if not chosen.paths:
-        raise DataError(f"There are no {split or 'usable'} images in {str(folder.root)!r}.")
-    present = set(chosen.labels)
-    absent = [name for label, name in enumerate(run.classes) if label not in present]
+        raise DataError(f"There are no {subject.split} images in {str(chosen.root)!r}.")
+    _warn_of_gaps(chosen, subject)
+    elsewhere = data is not None or subject.split != run.info.split or asked is not None
+    directory = _make_directory(run, subject, asked) if elsewhere else run.path
+    metrics = evaluate_on(run, directory, subject, prior=asked)
+    say(f"Report: {shown(write_report(run, directory))}")
+    return metrics
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated.
+
+    Attributes:
+        name: For the directory of the evaluation.
+        images: The images.
+        split: Name of their split; ``all`` where they have none.
+        leaks: Paths of those that training has seen.
+        seen: Words for messages on what that includes.
+        caveat: Why its metrics are optimistic, from `find_caveat`; None where nothing is known.
+    """
+
+    name: str
+    images: ImageFolder
+    split: str
+    leaks: Collection[str]
+    seen: str
+    caveat: str | None = None
+
+
+def own_subject(run: Run, split: str | None) -> Subject:
+    split = split or run.info.split
+    dataset = Dataset.read(run.path, _own_images(run), run.classes).select(split)
+    caveat = find_caveat(split, run.info.settings.monitor, len(run.history()))
+    return Subject(split, dataset.images, split, dataset.leaks, _NEAR, caveat)
+
+
+def _other(
+    run: Run, data: str | os.PathLike[str], split: str | None, follow_links: bool
+) -> Subject:
+    root, name = resolve(data, follow_links=follow_links)
+    images, result = clean(
+        ImageFolder.index(root, allow_empty=True, follow_links=follow_links, classes=run.classes)
+    )
+    leaks, seen = _seen_in_training(run, result)
+    if split is None and set(images.splits) != {""}:
+        split = "test" if "test" in images.splits else "val"
+    chosen = images if split is None else images.select(split)
+    return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen)
+
+
+def _warn_of_gaps(images: ImageFolder, subject: Subject) -> None:
+    present = set(images.labels)
+    absent = [name for label, name in enumerate(images.classes) if label not in present]
     if absent:
-        warn(f"No images of {', '.join(map(repr, absent))}: nothing is known of these classes.")
-    leaked = sum(path in leaks for path in chosen.paths)
+        warn(f"No images of {', '.join(map(repr, absent))}: these classes are not evaluated.")
+    leaked = sum(path in subject.leaks for path in images.paths)
     if leaked:
         warn(
-            f"{leaked} of the {len(chosen)} images were seen in training{what}: the metrics tell"
-            " the accuracy without them too."
+            f"{leaked} of the {len(images)} images were seen in training{subject.seen}: the metrics"
+            " include the accuracy without them."
         )
-    directory = _make_directory(run, name, chosen, split or "all", asked) if beside else run.path
-    metrics = write_evaluation_of(run, directory, chosen, split or "all", leaks, asked)
-    say(f"Report: {write_report(run, directory)}")
-    return metrics
 
 
 def _own_images(run: Run) -> Path:
     """Return the folder that the run was trained on."""
-    data = run.info.get("data")
-    if not isinstance(data, str) or not Path(data).is_dir():
+    data = run.info.data
+    if not data or not Path(data).is_dir():
         raise DataError(
             f"The images of {run.path} are not where its run.json says: {data!r}."
-            " Bring them back, or name others: transfer evaluate RUN DATA"
+            " Move them back, or name others: transfer evaluate RUN DATA"
         )
     return Path(data)
 
 
-def _seen_in_training(run: Run, found: Audit) -> tuple[set[str], str]:
+def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     """Return the paths of other images that a run's training has seen, and what that includes.
 
-    Near duplicates are found where the training images are still in their place.
+    Near duplicates are found only if the training images are still in place.
     """
-    trained = read_trained(run.path)
-    copies = {path for path, digest in found.sha256.items() if digest in trained}
-    root = run.info.get("data")
-    if not (trained and isinstance(root, str) and Path(root).is_dir()):
+    root = run.info.data
+    if not (run.path / "split.csv").is_file():
+        return set(), _NEAR
+    own = Dataset.read(run.path, root or "/", run.classes).train
+    trained = {own.sha256[path] for path in own.paths} - {""}
+    copies = {path for path, digest in result.sha256.items() if digest in trained}
+    if not (trained and root and Path(root).is_dir()):
         return copies, " (copies; near duplicates are not known)"
-    own = read_split(run.path / "split.csv", root, run.classes).select("train")
-    looks = {f"train/{path}": look for path, look in audit(own).looks.items()}
+    looks = {f"train/{path}": look for path, look in audit(own.images).looks.items()}
     looks = {path: look for path, look in looks.items() if look.sha256 in trained}
-    looks |= {f"data/{path}": look for path, look in found.looks.items()}
+    looks |= {f"data/{path}": look for path, look in result.looks.items()}
     groups = groups_of(
         {path: look.sha256 for path, look in looks.items()},
         {path: look.fingerprint for path, look in looks.items()},
     )
     seen = {key for path, key in groups.items() if path.startswith("train/")}
-    return copies | {path for path in found.sha256 if groups[f"data/{path}"] in seen}, _NEAR
+    return copies | {path for path in result.sha256 if groups[f"data/{path}"] in seen}, _NEAR
 
 
-def _make_directory(
-    run: Run, name: str, folder: ImageFolder, split: str, prior: Prior | None
-) -> Path:
-    """Make the place of an evaluation beside the run's own, with its evaluation.json.
+def _make_directory(run: Run, subject: Subject, prior: Prior | None) -> Path:
+    """Make the directory of an evaluation other than the run's own, with its evaluation.json.
 
-    Two folders may have the same name, and two priors be given: each has a directory of its own.
+    Folders with the same name, and different given priors, each have a directory of their own.
     """
-    about: dict[str, Any] = {"data": str(folder.root), "split": split}
+    name = subject.name
+    about: dict[str, Any] = {"data": str(subject.images.root), "split": subject.split}
     if prior is not None:
         name, about["prior"] = f"{name}-prior-{prior.name}", prior.to_dict()
     for number in count(1):
         directory = run.path / "evaluations" / (name if number == 1 else f"{name}-{number}")
         file = directory / "evaluation.json"
         known = run.read_json(str(file.relative_to(run.path))) if file.is_file() else about
-        if isinstance(known, dict) and all(
-            known.get(key) == about.get(key) for key in ("data", "prior")
-        ):
+        if all(known.get(key) == about.get(key) for key in ("data", "prior")):
             directory.mkdir(parents=True, exist_ok=True)
             write_json(file, about)
             return directory
     raise AssertionError
 
 
-def write_evaluation_of(
+def evaluate_on(
     run: Run,
     directory: Path,
-    folder: ImageFolder,
-    split: str,
-    leaks: Collection[str],
+    subject: Subject,
+    known: Mapping[str, np.ndarray] | None = None,
     prior: Prior | None = None,
 ) -> Mapping[str, Any]:
-    """Predict all images of `folder` and write what is known of that into `directory`.
+    """Predict images with a run's model, and write the evaluation into a directory.
 
-    `leaks` are the paths of images that training has seen.
+    Args:
+        run: With a model.keras.
+        directory: The run's own or another one.
+        subject: What is evaluated.
+        known: Probabilities (classes,) by path, for images that the model has predicted already.
+        prior: What the probabilities are corrected to; None for the model's own.
     """
-    from transfer.serving.predict import Predictor, predict_folder
+    predictions = _predict(run, subject.images, known or {})
+    about = None
+    if prior is not None:
+        own = compute_metrics(predictions, subject.split)
+        without = {name: own[name] for name in ("accuracy", "macro_f1", "log_loss", "ece")}
+        about = prior.to_dict() | {"without": without}
+        predictions = replace(predictions, probabilities=prior(predictions.probabilities))
+    return write_evaluation(
+        directory, predictions, subject.split, subject.leaks, about, subject.caveat
+    )
 
-    predictions = predict_folder(Predictor(run), folder)
-    if prior is None:
-        return write_evaluation(directory, predictions, split, leaks)
-    own = compute_metrics(predictions, split)
-    without = {name: own[name] for name in ("accuracy", "macro_f1", "log_loss", "ece")}
-    corrected = replace(predictions, probabilities=prior(predictions.probabilities))
-    about = prior.to_dict() | {"without": without}
-    return write_evaluation(directory, corrected, split, leaks, about)
+
+def _predict(run: Run, images: ImageFolder, known: Mapping[str, np.ndarray]) -> Predictions:
+    """Return the probabilities of images; the model is loaded only where some are not known."""
+    from transfer.serving.predictor import Predictor, predict_folder
+
+    missing = images.keep([path not in known for path in images.paths])
+    rows = dict(known)
+    if missing.paths:
+        computed = predict_folder(Predictor(run), missing)
+        rows |= dict(zip(computed.paths, computed.probabilities, strict=True))
+    return Predictions(
+        images.paths,
+        np.array(images.labels, dtype=np.int64),
+        np.stack([rows[path] for path in images.paths]),
+        images.classes,
+    )
 
 
 def report(run: RunLike) -> Path:
-    """Write the run's report.html anew from its predictions and return its path.
+    """Write the run's report.html again from its predictions and return its path.
 
     Args:
         run: A run or its path.

@@ -1,21 +1,25 @@
-"""predict: what is on pictures, by the model of a run."""
+"""predict: labels and probabilities of images, from the model of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from transfer.errors import DataError, UsageError
-from transfer.progress import say, warn
 from transfer.recipe import ON_BAD
-from transfer.run import Run, RunLike, as_run
+from transfer.runs.run import Run, RunLike, as_run
+from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
     from transfer.images.decode import Source
-    from transfer.serving.predict import Prediction, Predictor
-    from transfer.serving.prior import Prior, PriorLike
+    from transfer.serving.postprocess import Prior, PriorLike
+    from transfer.serving.predictor import Prediction as Prediction
+    from transfer.serving.predictor import Predictor
+
+_LOADING = Lock()
 
 
 def predict(
@@ -25,23 +29,23 @@ def predict(
     *,
     prior: PriorLike | None = None,
 ) -> list[Prediction]:
-    """Say what is on pictures.
+    """Classify images.
 
     Args:
         run: A run or its path.
         pictures: One or several: files, folders, PIL images, or uint8 arrays (h, w, 3), RGB.
-        on_bad: ``fail`` raises at the first unreadable picture; ``skip`` warns and goes on.
-        prior: How frequent the classes are among such pictures: ``train`` (as in the training
-            images), ``even``, or the share of each class, ``{"cat": 0.9, "dog": 0.1}``. None is
-            the model's own answer, see `transfer.serving.prior`.
+        on_bad: ``fail`` raises at the first unreadable image; ``skip`` warns and continues.
+        prior: How frequent each class is among these images: ``train`` (as in the training
+            images), ``even``, or the share of each class, ``{"cat": 0.9, "dog": 0.1}``. None
+            leaves the model's probabilities as they are, see `transfer.serving.postprocess`.
 
     Returns:
-        One `Prediction` (path, label, confidence, probabilities) per readable picture.
+        One `Prediction` (path, label, confidence, probabilities) per readable image.
 
     Raises:
-        DataError: A picture cannot be read.
-        RunError: The run has no valid model, or does not tell the prior that it was trained with.
-        UsageError: `prior` makes no sense.
+        DataError: An image cannot be read.
+        RunError: The run has no valid model, or does not record the prior that it was trained with.
+        UsageError: `prior` is not a valid prior.
 
     Example:
         >>> predict("runs/dogs-vgg16-001", ["rex.jpg"])[0].label
@@ -60,35 +64,41 @@ def iterate_predictions(
     *,
     prior: PriorLike | None = None,
 ) -> Iterator[Prediction]:
-    """Do as `predict`, but yield each Prediction as soon as it is known.
+    """Yield the predictions of `predict` one by one, as soon as each is known.
 
     Args:
         run: A run or its path.
         pictures: See `predict`.
-        on_bad: Called with the error of each unreadable picture; where None, it is raised.
+        on_bad: Called with the error of each unreadable image; if None, the error is raised.
         prior: See `predict`.
     """
     run = as_run(run)
     asked = None if prior is None else tell_prior(run, prior)
     model = run.path / "model.keras"
     modified = model.stat().st_mtime_ns if model.is_file() else 0
-    from transfer.serving.predict import predict as iterate
+    from transfer.serving.predictor import predict as iterate
 
-    return iterate(_predictor(run.path.absolute(), modified), pictures, on_bad, asked)
+    return iterate(_load(run.path.absolute(), modified), pictures, on_bad, asked)
 
 
 def tell_prior(run: Run, prior: PriorLike) -> Prior:
-    """Return what a prior means for a run's model, and say it."""
-    from transfer.serving.prior import resolve_prior
+    """Return what a prior means for a run's model, and print it."""
+    from transfer.serving.postprocess import resolve_prior
 
     found = resolve_prior(run, prior)
     say(f"Probabilities for the {found}")
     return found
 
 
+def _load(path: Path, modified: int) -> Predictor:
+    """Return the model of a run; threads that ask for it at the same time load it once."""
+    with _LOADING:
+        return _predictor(path, modified)
+
+
 @lru_cache(maxsize=2)
 def _predictor(path: Path, modified: int) -> Predictor:
-    """Return the model of a run; a notebook that asks again does not wait again."""
-    from transfer.serving.predict import Predictor
+    """Return the model of a run, kept for the next call in the same process."""
+    from transfer.serving.predictor import Predictor
 
     return Predictor(Run(path))

@@ -8,22 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from transfer.api.training import make_recipe
-from transfer.backbones import get_backbone
+from transfer.api.recipes import make_recipe, refuse_knobs
+from transfer.data.sources.prepare import resolve
 from transfer.errors import UsageError
 from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
 from transfer.images.folder import ImageFolder
-from transfer.images.preview import preview_images
-from transfer.progress import say, warn
-from transfer.quiet import import_tensorflow
+from transfer.images.pipeline import ImageOptions
+from transfer.images.preview import make_preview
+from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
-from transfer.sources.prepare import resolve
+from transfer.system.progress import say, warn
+from transfer.system.quiet import import_tensorflow
 
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class
 VIEWS = 3
+KNOBS = ("augment", "resize", "image_size", "backbone", "seed", "allow_empty", "follow_links")
 
 
 def preview(
@@ -35,13 +37,13 @@ def preview(
 ) -> Path:
     """Draw some training images of each class as the model will see them.
 
-    Beside each stand three augmented versions, the first of those that a training with the same
-    seed will see. A class whose name the font cannot draw stands as ``#3``, its place among the
+    Next to each are three augmented versions, the first ones that training with the same seed
+    will use. A class whose name the font cannot draw appears as ``#3``, its index among the
     sorted names.
 
     Args:
-        data: What `finetune` takes.
-        output: The PNG file to write; an earlier one is replaced.
+        data: As for `finetune`.
+        output: The PNG file to write, replaced if it exists.
         count: Images per class, 1 to 12.
         **knobs: Fields of `Recipe` that differ: ``augment``, ``resize``, ``image_size``,
             ``backbone``, ``seed``, ``allow_empty``, ``follow_links``.
@@ -50,7 +52,7 @@ def preview(
         The path of the file.
 
     Raises:
-        UsageError: A knob has a value that makes no sense.
+        UsageError: A knob has an invalid value.
         DataError: The images cannot be used.
 
     Example:
@@ -60,6 +62,7 @@ def preview(
     path = check_png(output)
     if not 1 <= count <= MOST_IMAGES:
         raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
+    refuse_knobs(knobs, KNOBS, f"preview takes {', '.join(KNOBS)}")
     recipe = make_recipe(None, knobs)
     size = get_backbone(recipe.backbone).side(recipe.image_size)
     if parse_augment(recipe.augment).keys() - {"fill"}:
@@ -72,14 +75,11 @@ def preview(
     if "train" in folder.splits:
         folder = folder.select("train")
     totals = np.bincount(folder.labels, minlength=len(folder.classes))
-    found = preview_images(
+    found = make_preview(
         folder.keep([label < MOST_CLASSES for label in folder.labels]),
+        ImageOptions(size, recipe.resize, augment=recipe.augment, seed=recipe.seed),
         count=count,
         views=VIEWS,
-        size=size,
-        resize=recipe.resize,
-        augment=recipe.augment,
-        seed=recipe.seed,
     )
     labels = np.array(found.folder.labels)
     rows = [
@@ -104,5 +104,5 @@ def _count(images: int) -> str:
 def _title(recipe: Recipe, size: int) -> str:
     seen = f"{recipe.backbone}: {size} x {size} pixels, {recipe.resize}"
     if not parse_augment(recipe.augment).keys() - {"fill"}:
-        return f"{seen}, nothing augmented"
-    return f"{seen}; each image, then {VIEWS} times augmented: {recipe.augment}"
+        return f"{seen}, no augmentation"
+    return f"{seen}; each image, then {VIEWS} augmented versions: {recipe.augment}"

@@ -6,15 +6,23 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-from transfer.api.training import check_recipe, divide, make_recipe, read_images
+from transfer.api.images import read_images, split_images
+from transfer.api.recipes import check_recipe, make_recipe, refuse_knobs
 from transfer.evaluation.plots import check_png
 from transfer.evaluation.rates import plot_rates
-from transfer.quiet import import_tensorflow
+from transfer.networks.weights import resolve_weights
 from transfer.recipe import Recipe
-from transfer.weights import resolve_weights
+from transfer.system.guest import as_guest
+from transfer.system.quiet import import_tensorflow
 
 if TYPE_CHECKING:
-    from transfer.training.lr_find import RateCurve
+    from transfer.experiments.lr_find import RateCurve
+
+
+# Knobs that the range test overrides or never reaches.
+UNUSED = {"learning_rate", "schedule", "epochs", "patience", "interpolate", "monitor", "ema"}
+UNUSED |= {"folds", "folds_finetune", "time"}
+USED = [field.name for field in dataclasses.fields(Recipe) if field.name not in UNUSED]
 
 
 def lr_find(
@@ -28,32 +36,34 @@ def lr_find(
 
     Args:
         data: As in `transfer.finetune`.
-        recipe: Where to start from; the defaults where not given.
-        output: PNG file for the curve, replaced where it exists; none where not given.
-        **knobs: Fields of `Recipe` that differ.
+        recipe: Starting point; the defaults if omitted.
+        output: PNG file for the curve, replaced if it exists; none if omitted.
+        **knobs: Fields of `Recipe` that differ; those of `UNUSED` are refused.
 
     Returns:
         Rates, losses and the suggestion.
 
     Raises:
-        UsageError: A knob makes no sense, nothing is fine-tuned, or `output` is no PNG file.
+        UsageError: A knob is invalid, nothing is fine-tuned, or `output` is no PNG file.
         DataError: The images cannot be used.
-        WeightsError: The backbone's weights cannot be had.
+        WeightsError: The backbone's weights are not available.
 
     Example:
         >>> rate = transfer.lr_find("data/dogs").suggestion
         >>> transfer.finetune("data/dogs", learning_rate=rate)
     """
+    refuse_knobs(knobs, USED, "the rate is raised over 100 steps and nothing else is trained")
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
     path = None if output is None else check_png(output)
     _, folder, audit = read_images(data, recipe)
-    folder, _, groups = divide(folder, audit, recipe)
+    dataset = split_images(folder, audit, recipe)
     weights = resolve_weights(backbone, recipe.weights)
     import_tensorflow()
-    from transfer.training.lr_find import find_rate
+    from transfer.experiments.lr_find import find_rate
 
-    curve = find_rate(folder, recipe, weights, audit.sha256, groups)
+    with as_guest():
+        curve = find_rate(dataset, recipe, weights)
     if path is not None:
         plot_rates(dataclasses.asdict(curve), path)
     return curve

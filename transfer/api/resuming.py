@@ -1,46 +1,50 @@
-"""resume: a run that was interrupted is finished."""
+"""resume: finish a run that was interrupted."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transfer.api.evaluation import report
-from transfer.api.training import carry_out, check_recipe, identity, make_recipe
-from transfer.digest import sha256_or_none
+from transfer.api.recipes import check_recipe, make_recipe
+from transfer.api.run import Run
+from transfer.api.training import identity, run_training
+from transfer.data.dataset import Dataset
+from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, RunError, UsageError
 from transfer.features.engines import choose_engine
-from transfer.files import read_csv
-from transfer.images.folder import ImageFolder
-from transfer.images.splitfile import read_split
-from transfer.lock import locked
-from transfer.progress import say, track, warn
-from transfer.quiet import import_tensorflow
+from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
-from transfer.run import Run, RunLike, as_run, versions
-from transfer.sources.prepare import resolve
-from transfer.training.state import State, clear_state, load_state
-from transfer.weights import resolve_weights
+from transfer.runs.directory import locked
+from transfer.runs.info import versions
+from transfer.runs.run import Run as RunDirectory
+from transfer.runs.run import RunLike, as_run
+from transfer.settings import Settings
+from transfer.system.digests import sha256_or_none
+from transfer.system.guest import as_guest
+from transfer.system.progress import say, track, warn
+from transfer.system.quiet import import_tensorflow
+from transfer.training.keep.state import State, clear_state, load_state
 
 _SHOWN = 5
 
 
 def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Any) -> Run:
-    """Take a run up again that was interrupted, and finish it.
+    """Finish a run that was interrupted.
 
-    Fine-tuning goes on after the last epoch that was finished, with the weights, the optimizer,
-    the learning rate, the best value, the patience and the order of the images of that moment; the
-    epoch that was interrupted is done anew. With the recipe's ``deterministic`` the end is the
-    same, bit by bit, as without the interruption. A run that was interrupted before fine-tuning
-    starts over. A finished run is left as it is.
+    Fine-tuning continues after the last finished epoch, with the weights, optimizer, learning rate,
+    best value, patience and image order of that moment; the interrupted epoch is repeated. With
+    ``deterministic`` in the recipe, the result is bit for bit the same as without the interruption.
+    A run that was interrupted before fine-tuning starts over. A finished run is left unchanged.
 
     Args:
         run: A run or its path.
-        data: Where its images are now; where not given, they are where they were.
-        **knobs: Fields of `Recipe`, which have to be as in the run.
+        data: Where its images are now; if omitted, where they were.
+        **knobs: Fields of `Recipe`, which have to match the run's.
 
     Returns:
         The finished run.
@@ -54,126 +58,166 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
     Example:
         >>> transfer.resume("runs/dogs-vgg16-001")
     """
-    run = as_run(run)
+    run = Run(as_run(run).path)
     _refuse_other_knobs(run, knobs)
     with locked(run.path):
-        if run.info.get("status") == "done":
-            if not (run.path / "model.keras").exists():
-                raise run.lacks("model.keras")
-            say(f"{run.path} is finished: there is nothing to resume.")
-            if not (run.path / "report.html").is_file():
-                report(run)
-            clear_state(run.path)
+        if run.info.status == "done":
+            _finish(run)
             return run
         backbone = check_recipe(run.recipe)
         saved = _find_state(run)
-        folder = read_split(run.path / "split.csv", _find_images(run, data), run.classes)
-        sha256 = _check_images(run, folder)
-        found = resolve_weights(backbone, run.recipe.weights)
-        if found.sha256 != run.info["weights"]["sha256"]:
+        dataset = Dataset.read(run.path, _find_images(run, data), run.classes)
+        _check_images(run, dataset)
+        weights = resolve_weights(backbone, run.recipe.weights)
+        if weights.sha256 != run.info.weights.sha256:
             raise RunError(f"Cannot resume {run.path}: the weights are not those it began with.")
-        run.update_info(data=str(folder.root), resumed=run.info.get("resumed", 0) + 1)
-        if saved is not None:
-            _tell_other_engine(run)
-        carry_out(run, folder, found, sha256, saved)
+        import_tensorflow()
+        with as_guest():
+            _continue(run, dataset, weights, saved)
     return run
 
 
-def _refuse_other_knobs(run: Run, knobs: Mapping[str, Any]) -> None:
+def _continue(run: Run, dataset: Dataset, weights: Weights, saved: State | None) -> None:
+    from transfer.training.train import Clock
+
+    settings = _settings(run, dataset, weights, saved)
+    run.write_info(
+        replace(
+            run.info,
+            data=str(dataset.images.root),
+            resumed=run.info.resumed + 1,
+            settings=settings,
+            versions=versions(),
+        )
+    )
+    run_training(run, dataset, weights, Clock(settings.seconds), saved)
+
+
+def _finish(run: RunDirectory) -> None:
+    """Add the missing files of a run whose training and evaluation are done."""
+    if not (run.path / "model.keras").exists():
+        raise run.lacks("model.keras")
+    say(f"{run.path} is finished: there is nothing to resume.")
+    if not (run.path / "report.html").is_file():
+        report(run)
+    clear_state(run.path)
+
+
+def _settings(
+    run: RunDirectory, dataset: Dataset, weights: Weights, saved: State | None
+) -> Settings:
+    """Return the settings of a run, for the engine that is available now."""
+    import_tensorflow()  # finds out whether there is a GPU
+    settings = run.info.settings
+    if not run.records_settings:  # of an older version
+        from transfer.training.settle import settle
+
+        known, (settings, _) = settings, settle(run.recipe, dataset, weights)
+        if saved is not None:
+            settings = replace(
+                settings,
+                views=known.views,
+                epochs=known.epochs,
+                mixed_precision=known.mixed_precision,
+            )
+    engine = choose_engine(run.recipe.engine, run.recipe.precision)
+    then = run.info.features.engine if run.info.features else settings.engine
+    if saved is not None and engine != then:
+        warn(
+            f"The features were computed by {then}, and from now on by {engine}: results may"
+            " differ slightly from those of an uninterrupted run."
+        )
+    return replace(settings, engine=engine)
+
+
+def _refuse_other_knobs(run: RunDirectory, knobs: Mapping[str, Any]) -> None:
     wanted, own = make_recipe(run.recipe, knobs).to_dict(), run.recipe.to_dict()
     different = [
-        f"--{name.replace('_', '-')} is {_told(own[name])} there, not {_told(wanted[name])}"
+        f"--{name.replace('_', '-')} is {_word(own[name])} in the run, not {_word(wanted[name])}"
         for name in own
         if own[name] != wanted[name]
     ]
     if different:
         raise UsageError(
             f"Cannot resume {run.path} with another recipe: {'; '.join(different)}. Leave the"
-            f" option out, or train anew with: transfer finetune DATA --recipe"
+            f" option out, or train again with: transfer finetune DATA --recipe"
             f" {run.path / 'recipe.json'}"
         )
 
 
-def _told(value: Any) -> str:
+def _word(value: Any) -> str:
     return "the default" if value is None else repr(value)
 
 
-def _find_images(run: Run, data: str | os.PathLike[str] | None) -> Path:
+def _find_images(run: RunDirectory, data: str | os.PathLike[str] | None) -> Path:
     if data is None:
-        root = Path(run.info["data"])
+        root = Path(run.info.data)
     else:
         root = resolve(data, follow_links=run.recipe.follow_links)[0].absolute()
     if not root.is_dir():
         raise DataError(
-            f"The images of {run.path} are not in {str(root)!r}. Bring them back, or name their"
+            f"The images of {run.path} are not in {str(root)!r}. Move them back, or name their"
             f" folder: transfer finetune DATA --resume {run.path}"
         )
     return root
 
 
-def _check_images(run: Run, folder: ImageFolder) -> dict[str, str]:
-    """Return the digests of the run's images, which have to be as when it began."""
-    rows = read_csv(run.path / "split.csv")
-    known = {row["path"]: row["sha256"] for row in rows}
+def _check_images(run: RunDirectory, dataset: Dataset) -> None:
+    """Raise DataError where an image is missing or not as it was when the run began."""
+    images = dataset.images
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        digests = pool.map(sha256_or_none, map(folder.file, folder.paths))
-        found = dict(track(zip(folder.paths, digests, strict=True), "Checking images", len(folder)))
+        digests = pool.map(sha256_or_none, map(images.file, images.paths))
+        now = dict(track(zip(images.paths, digests, strict=True), "Checking images", len(images)))
     wrong = [
-        f"{path} ({'is missing' if found[path] is None else 'has changed'})"
-        for path in folder.paths
-        if found[path] != known[path]
+        f"{path} ({'is missing' if now[path] is None else 'has changed'})"
+        for path in images.paths
+        if now[path] != dataset.sha256[path]
     ]
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise DataError(
-            f"Cannot resume {run.path}: {len(wrong)} of its {len(folder)} images in"
-            f" {str(folder.root)!r} are not as they were: {', '.join(wrong[:_SHOWN])}{more}."
-            f" Bring them back, or train anew with: transfer finetune DATA --recipe"
+            f"Cannot resume {run.path}: {len(wrong)} of its {len(images)} images in"
+            f" {str(images.root)!r} are not as they were: {', '.join(wrong[:_SHOWN])}{more}."
+            f" Restore them, or train again with: transfer finetune DATA --recipe"
             f" {run.path / 'recipe.json'}"
         )
-    return known
 
 
-def _find_state(run: Run) -> State | None:
-    """Return the state to go on from, and say which it is; None where there is none."""
+def _find_state(run: RunDirectory) -> State | None:
+    """Return the state to resume from, and say which it is; None if there is none."""
     saved = load_state(run.path)
     if saved is None:
         say("No state was saved before the interruption: the training starts over.")
         return None
-    now = identity(run)
-    then = {key: saved.progress[key] for key in now}
-    then["recipe"] = Recipe.from_dict(then["recipe"]).to_dict()
-    if then != now:
-        changed = [key for key in now if then[key] != now[key] and key != "recipe"]
-        changed += [
-            f"{name} was {old!r} and is {now['recipe'][name]!r}"
-            for name, old in then["recipe"].items()
-            if old != now["recipe"][name]
-        ]
-        raise RunError(
-            f"Cannot resume {run.path}: it was changed after its training began:"
-            f" {'; '.join(changed)}. Undo that, or train anew with: transfer finetune DATA --recipe"
-            f" {run.path / 'recipe.json'}"
-        )
-    if run.info["versions"] != versions():
+    _check_identity(run, saved)
+    info = run.info
+    if info.versions != versions():
         warn(
-            f"The versions were {run.info['versions']} and are {versions()}: what follows may"
-            " differ a little from what it would have been."
+            f"The versions were {info.versions} and are {versions()}: results may differ slightly"
+            " from those of an uninterrupted run."
         )
     best = saved.progress["best"]["best"]
-    told = "" if best is None else f"; best {run.info['monitor']} {best:.4f}"
-    epochs = run.info["plan"]["epochs"]
-    say(f"Going on after epoch {saved.epoch} of at most {epochs} of fine-tuning{told}")
+    words = "" if best is None else f"; best {info.settings.monitor} {best:.4f}"
+    epochs = info.settings.epochs
+    say(f"Resuming fine-tuning after epoch {saved.epoch} of at most {epochs}{words}")
     return saved
 
 
-def _tell_other_engine(run: Run) -> None:
-    """Warn where the features would come from another engine than before the interruption."""
-    import_tensorflow()  # which knows whether there is a GPU
-    now = choose_engine(run.recipe.engine, run.recipe.precision)
-    then = run.info.get("features", {}).get("engine", now)
-    if then != now:
-        warn(
-            f"The features were made by {then} and are now by {now}: what follows may differ a"
-            " little from what it would have been."
-        )
+def _check_identity(run: RunDirectory, saved: State) -> None:
+    """Raise RunError where the run was changed after its training began."""
+    now = identity(run)
+    then = {key: saved.progress[key] for key in now}
+    then["recipe"] = Recipe.from_dict(then["recipe"]).to_dict()
+    if then == now:
+        return
+    changed = [key for key in now if then[key] != now[key] and key != "recipe"]
+    changed += [
+        f"{name} was {old!r} and is {now['recipe'][name]!r}"
+        for name, old in then["recipe"].items()
+        if old != now["recipe"][name]
+    ]
+    raise RunError(
+        f"Cannot resume {run.path}: it was changed after its training began: {'; '.join(changed)}."
+        " Undo that, or train again with: transfer finetune DATA --recipe"
+        f" {run.path / 'recipe.json'}"
+    )

@@ -3,45 +3,44 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from transfer.api.evaluation import report, write_evaluation_of
-from transfer.audit.clean import Audit, clean
-from transfer.backbones import Backbone, get_backbone
-from transfer.cachedir import cache_limit
-from transfer.digest import sha256_of
-from transfer.errors import UsageError, out_of_memory
+import numpy as np
+
+from transfer.api.evaluation import evaluate_on, own_subject, report
+from transfer.api.images import read_images, split_options, tell_counts
+from transfer.api.recipes import check_recipe, make_recipe
+from transfer.api.run import Run
+from transfer.data.audit.clean import Audit
+from transfer.data.dataset import Dataset
+from transfer.data.folds import check_folds
+from transfer.data.split import split_dataset
+from transfer.data.splitfile import read_sides
+from transfer.errors import out_of_memory
 from transfer.evaluation.folds import summarise_folds
-from transfer.evaluation.report import write_evaluation
-from transfer.features.engines import choose_engine
-from transfer.images.augment import parse_augment
-from transfer.images.folder import ImageFolder
-from transfer.images.groups import check_group_by, group_images
-from transfer.images.leaks import find_leaks, tell_leaks
-from transfer.images.split import assign_splits
-from transfer.images.splitfile import (
-    Side,
-    match_sides,
-    read_groups,
-    read_leaks,
-    read_sides,
-    write_split,
-)
-from transfer.lock import check_output, locked, make_run_directory
-from transfer.progress import say, warn
-from transfer.quiet import import_tensorflow
-from transfer.recipe import FROM_SCRATCH, Recipe, is_uneven
-from transfer.run import Run, versions
-from transfer.sources.prepare import resolve
-from transfer.training.folds import check_folds
-from transfer.training.head import parse_head
-from transfer.training.state import State, clear_state, out_of_disk
-from transfer.units import parse_seconds
-from transfer.weights import Weights, locate, resolve_weights
+from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
+from transfer.networks.weights import Weights, resolve_weights
+from transfer.recipe import Recipe
+from transfer.runs.directory import check_output, locked, make_run_directory
+from transfer.runs.info import RunInfo, WeightsInfo, versions
+from transfer.runs.run import Run as RunDirectory
+from transfer.settings import Settings
+from transfer.system.digests import sha256_of
+from transfer.system.files import shown
+from transfer.system.guest import as_guest
+from transfer.system.progress import say
+from transfer.system.quiet import import_tensorflow
+from transfer.training.keep.state import State, clear_state, out_of_disk
+
+if TYPE_CHECKING:
+    import keras
+
+    from transfer.training.train import Clock, Outcome
 
 
 def finetune(
@@ -54,27 +53,28 @@ def finetune(
 ) -> Run:
     """Train a classifier on a folder of images and evaluate it.
 
-    The backbone runs once over the images and the head is trained on its features; then the top
-    of the backbone is fine-tuned. Of the head's model, the best epoch's and three between the
-    head's and the last weights, the best on the validation images is kept (ties go to the head),
-    and evaluated on ``test`` where the data have it, else on ``val``.
+    The backbone runs once over the images and the head is fitted to its features; then the top of
+    the backbone is fine-tuned. The candidates are the head's model, the best epoch, and three
+    points between the head's and the last weights: the best on the validation images is kept, ties
+    go to the head. It is evaluated on ``test`` where the data have it, else on ``val``. Without
+    pretrained weights, all of the network is trained from scratch instead.
 
     Args:
-        data: Folder with one folder per class, or with train/, val/ and test/ of such; or
-            whatever else `transfer.prepare` takes.
-        recipe: Where to start from; the defaults where not given.
+        data: Folder with one folder per class, or with train/, val/ and test/ of such folders;
+            or any other source that `transfer.prepare` accepts.
+        recipe: Starting point; the defaults if omitted.
         output: Directory of the run, new or empty; the next free ``runs/<data>-<backbone>-001``
-            where not given.
-        split: Another run, or its split.csv: the images that it knows keep their side.
+            if omitted.
+        split: Another run, or its split.csv: images listed there keep their split.
         **knobs: Fields of `Recipe` that differ, for example ``backbone="vgg16"``.
 
     Returns:
         The finished run.
 
     Raises:
-        UsageError: A knob has a value that makes no sense.
+        UsageError: A knob has an invalid value.
         DataError: The images cannot be used.
-        WeightsError: The backbone's weights cannot be had.
+        WeightsError: The backbone's weights are not available.
         TransferError: The training diverged.
 
     Example:
@@ -85,203 +85,128 @@ def finetune(
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
     path = None if output is None else check_output(output)
-    sides = None if split is None else read_sides(split)
+    known = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
-    drawn = {"val", "test"} - set(folder.splits) if sides is None else set()
-    folder, leaks, groups = divide(folder, audit, recipe, sides)
+    drawn = {"val", "test"} - set(folder.splits) if known is None else set()
+    dataset = split_dataset(folder, audit, split_options(recipe), known)
     if recipe.folds:
-        check_folds(folder, groups, recipe.folds)
-    _tell_counts(folder, recipe, drawn)
-    found = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
-    directory = make_run_directory(path, f"{name}-{backbone.name}")
-    with locked(directory):
-        run = Run.create(directory, recipe, folder.classes)
-        say(f"Writing to {run.path}")
-        write_split(folder, run.path / "split.csv", audit.sha256, leaks, groups)
-        run.update_info(**_about(folder, audit, found))
-        carry_out(run, folder, found, audit.sha256, began=began)
+        check_folds(dataset, recipe.folds)
+    tell_counts(dataset, recipe, drawn)
+    weights = resolve_weights(backbone, recipe.weights)  # a download that fails leaves no run
+    import_tensorflow()
+    from transfer.training.settle import settle
+    from transfer.training.train import Clock
+
+    with as_guest():
+        settings, base = settle(recipe, dataset, weights)
+        directory = make_run_directory(path, f"{name}-{backbone.name}")
+        with locked(directory):
+            info = _first_info(dataset, audit, weights, settings)
+            run = Run.create(directory, recipe, dataset.images.classes, info)
+            say(f"Writing to {shown(run.path)}")
+            dataset.write(run.path / "split.csv")
+            run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
     return run
 
 
-def read_images(data: str | os.PathLike[str], recipe: Recipe) -> tuple[str, ImageFolder, Audit]:
-    """Return a short name of the data, its usable images, and what a look at all of them found."""
-    root, name = resolve(data, follow_links=recipe.follow_links)
-    folder = ImageFolder.index(
-        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
+def _first_info(dataset: Dataset, audit: Audit, weights: Weights, settings: Settings) -> RunInfo:
+    """Return what is known of a run before its training."""
+    file = None if weights.path is None else weights.path.name
+    return RunInfo(
+        data=str(dataset.images.root),
+        split="test" if "test" in dataset.images.splits else "val",
+        counts=dataset.images.counts(),
+        weights=WeightsInfo(weights.origin, file, weights.sha256),
+        settings=settings,
+        skipped=dict(dataset.images.skipped),
+        bad=tuple(audit.bad),
+        notes=dict(audit.notes),
+        versions=versions(),
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
-    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
-    return name, *clean(folder, recipe.on_bad, recipe.check)
 
 
-def carry_out(
-    run: Run,
-    folder: ImageFolder,
-    found: Weights,
-    sha256: Mapping[str, str],
+def run_training(
+    run: RunDirectory,
+    dataset: Dataset,
+    weights: Weights,
+    clock: Clock,
     saved: State | None = None,
-    began: float | None = None,
+    base: keras.Model | None = None,
 ) -> None:
-    """Train and evaluate, from a saved state where there is one; run.json tells how it ended."""
-    run.update_info(status="running", error=None)
+    """Train and evaluate a run by its settings; run.json records how it ended.
+
+    Args:
+        run: With run.json and split.csv.
+        dataset: Its images.
+        weights: The backbone's.
+        clock: When it should be over.
+        saved: The state to resume from, if any.
+        base: The backbone, if it is built already.
+    """
+    run.update(status="running", error="")
     try:
-        _train_and_evaluate(run, folder, run.recipe, found, sha256, saved, began)
+        _train_and_evaluate(run, dataset, weights, clock, saved, base)
     except BaseException as error:
         status = "failed" if isinstance(error, Exception) else "interrupted"
-        told = out_of_memory(error) or out_of_disk(run.path, error)
-        reason = str(told or error) if isinstance(error, Exception) else type(error).__name__
-        with suppress(OSError):  # a full disk is what may have happened
-            run.update_info(status=status, error=reason)
+        advice = out_of_memory(error) or out_of_disk(run.path, error)
+        reason = str(advice or error) if isinstance(error, Exception) else type(error).__name__
+        with suppress(OSError):  # the disk may be full
+            run.update(status=status, error=reason)
         if status == "interrupted":
-            say(f"To go on: transfer finetune --resume {run.path}")
-        if told is not None:
-            raise told from error
+            say(f"To resume: transfer finetune --resume {shown(run.path)}")
+        if advice is not None:
+            raise advice from error
         raise
 
 
 def _train_and_evaluate(
-    run: Run,
-    folder: ImageFolder,
-    recipe: Recipe,
-    found: Weights,
-    sha256: Mapping[str, str],
+    run: RunDirectory,
+    dataset: Dataset,
+    weights: Weights,
+    clock: Clock,
     saved: State | None,
-    began: float | None,
+    base: keras.Model | None,
 ) -> None:
-    started = time.monotonic()
-    seconds = parse_seconds(recipe.time)
-    until = None if seconds is None else (began or started) + seconds
-    import_tensorflow()
+    from transfer.experiments.cross_validation import cross_validate_run
+    from transfer.training.setup import prepare
     from transfer.training.train import train
 
-    run.update_info(versions=versions())
-    groups = read_groups(run.path)
-    about = identity(run)
-    predictions = train(run, folder, recipe, found, sha256, groups, about, saved, until)
-    split = run.info["split"]
-    leaks = read_leaks(run.path)
-    if predictions is None:
-        write_evaluation_of(run, run.path, folder.select(split), split, leaks)
-    else:
-        write_evaluation(run.path, predictions, split, leaks)
-    if recipe.folds:
-        run.update_info(folds=run.info["folds"] | summarise_folds(run))
-    taken = run.info["seconds"] | {"total": time.monotonic() - started}
-    run.update_info(status="done", seconds=taken)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".activations-", dir=run.path) as scratch:
+        setup = prepare(run.info.settings, dataset, weights, Path(scratch), base)
+        outcome = train(run, setup, identity(run), clock, saved)
+        _find_label_errors(run, outcome)
+        cross_validate_run(run, outcome.setup, outcome.features, saved is not None)
+    evaluate_on(run, run.path, own_subject(run, None), outcome.known)
+    if run.info.folds is not None:
+        run.update(folds=summarise_folds(run))
+    run.update(status="done", seconds=run.info.seconds | {"total": time.monotonic() - started})
     report(run)  # last, since it shows what run.json says
     clear_state(run.path)
 
 
-def identity(run: Run) -> dict[str, Any]:
+def _find_label_errors(run: RunDirectory, outcome: Outcome) -> None:
+    """Look for wrong labels among the training and validation images, if there are features."""
+    if outcome.features is None or run.info.label_errors is not None:
+        return
+    setup = outcome.setup
+    channels = setup.classifier.base.output.shape[-1]
+    vectors = np.concatenate([each.per_image(channels) for each in outcome.features])
+    dataset = setup.dataset.train_and_val()
+    images, groups = dataset.images, dataset.group_numbers()
+    labels = np.array(images.labels)
+    labelled = LabelledVectors(vectors, labels, images.paths, images.classes, groups)
+    result = write_label_errors(run.path, labelled, setup.settings.seed)
+    if result is not None:
+        run.update(label_errors=result)
+
+
+def identity(run: RunDirectory) -> dict[str, Any]:
     """Return what must not change while a run is interrupted."""
     return {
         "recipe": run.recipe.to_dict(),
         "classes": list(run.classes),
         "split.csv": sha256_of(run.path / "split.csv"),
-        "weights": run.info["weights"]["sha256"],
-    }
-
-
-def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
-    """Return `recipe` (the defaults of the backbone where None) with some knobs changed.
-
-    Raises:
-        UsageError: A knob or the backbone is unknown, or a knob ill-typed.
-    """
-    made = Recipe.from_dict((recipe.to_dict() if recipe else {}) | dict(knobs))
-    backbone = get_backbone(made.backbone)
-    if backbone.scratch and recipe is None:
-        made = Recipe.from_dict(FROM_SCRATCH | dict(knobs))
-    return replace(made, backbone=backbone.name)  # VGG16 is called vgg16 from here on
-
-
-def check_recipe(recipe: Recipe) -> Backbone:
-    """Raise UsageError for whatever can be seen to be wrong without data; return the backbone."""
-    backbone = get_backbone(recipe.backbone)
-    backbone.side(recipe.image_size)
-    parse_head(recipe.head)
-    parse_augment(recipe.augment)
-    check_group_by(recipe.group_by)
-    cache_limit()
-    if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
-        choose_engine(recipe.engine, recipe.precision)
-    if recipe.unfreeze not in ("auto", "none", "all") and not recipe.unfreeze.isdecimal():
-        import_tensorflow()
-        from transfer.training.classifier import layers_to_unfreeze
-
-        layers_to_unfreeze(backbone.build(recipe.image_size), recipe.unfreeze)
-    origin = locate(backbone, recipe.weights).origin
-    from_scratch = backbone.scratch and origin == "none"
-    if from_scratch and recipe.unfreeze not in ("auto", "all"):
-        raise UsageError(
-            f"{backbone.name!r} has no pretrained weights, so that nothing is worth freezing: leave"
-            " --unfreeze out."
-        )
-    if recipe.folds and not recipe.folds_finetune and from_scratch:
-        raise UsageError(
-            f"{backbone.name!r} has no pretrained weights, so that each fold is a whole training:"
-            " add --folds-finetune, or leave --folds out."
-        )
-    return backbone
-
-
-def divide(
-    folder: ImageFolder, audit: Audit, recipe: Recipe, sides: Sequence[Side] | None = None
-) -> tuple[ImageFolder, Mapping[str, str], Mapping[str, str]]:
-    """Return the folder with every split decided, its leaks (see `find_leaks`), and its groups."""
-    groups = group_images(folder, audit.sha256, audit.groups, recipe.group_by)
-    folder = assign_splits(
-        folder,
-        audit.sha256,
-        groups,
-        val=recipe.val,
-        test=recipe.test,
-        seed=recipe.seed,
-        known=None if sides is None else match_sides(sides, folder, audit.sha256),
-        dedupe=recipe.dedupe,
-    )
-    leaks = find_leaks(folder, groups)
-    tell_leaks(folder, leaks)
-    return folder, leaks, groups
-
-
-def _tell_counts(folder: ImageFolder, recipe: Recipe, drawn: Collection[str]) -> None:
-    counts = folder.counts()
-    totals = {split: sum(each.values()) for split, each in counts.items()}
-    say(", ".join(f"{split} {total:,}" for split, total in totals.items()))
-    warn_of_few(totals, recipe, drawn)
-    sizes = [n for n in counts["train"].values() if n]
-    if not is_uneven(sizes):
-        return
-    words = [f"Classes are uneven: {min(sizes)} to {max(sizes)} training images."]
-    if recipe.monitor == "auto":
-        words.append("The best epoch is chosen by macro-F1; read it rather than accuracy.")
-    if recipe.balance == "none":
-        words.append("Consider --balance weights.")
-    warn(" ".join(words))
-
-
-def warn_of_few(totals: Mapping[str, int], recipe: Recipe, drawn: Collection[str]) -> None:
-    """Warn where chance left a side that was drawn less than half of its share."""
-    total = sum(totals.get(split, 0) for split in ("train", *drawn))
-    for split, share in (("val", recipe.val), ("test", recipe.test)):
-        if split in drawn and totals.get(split, total) < share * total / 2:
-            warn(
-                f"{split} has {totals[split]} of {total} images, where --{split} {share:g} was"
-                " asked: chance, with so few. Figures on them say little; --folds 5 says more."
-            )
-
-
-def _about(folder: ImageFolder, audit: Audit, found: Weights) -> dict[str, Any]:
-    return {
-        "data": str(folder.root),
-        "split": "test" if "test" in folder.splits else "val",
-        "counts": folder.counts(),
-        "skipped": dict(folder.skipped),
-        "bad": [list(pair) for pair in audit.bad],
-        "notes": dict(audit.notes),
-        "weights": {
-            "origin": found.origin,
-            "file": None if found.path is None else found.path.name,
-            "sha256": found.sha256,
-        },
+        "weights": run.info.weights.sha256,
     }

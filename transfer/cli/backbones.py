@@ -4,51 +4,59 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from transfer.errors import UsageError
+from transfer.cli.tables import table
+
+if TYPE_CHECKING:
+    from transfer.api.backbones import BackboneBlocks, ListedBackbone
 
 HEADER = ("BACKBONE", "FAMILY", "SIZE", "MIN", "PARAMS", "FEATURES", "WEIGHTS")
+BLOCKS = ("N", "LAYERS (top block first)", "PARAMS", "OF ALL", "OF THE WORK")
 
 
 @click.command(short_help="List the networks, or show the blocks of one.")
 @click.argument("pattern", default="*")
-@click.option("--image-size", type=int, metavar="NUMBER", help="For which input blocks are shown.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--image-size", type=int, metavar="NUMBER", help="Input size for the blocks shown.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def backbones(pattern: str, image_size: int | None, as_json: bool) -> None:
-    """List the networks whose names fit PATTERN, such as 'resnet*'. The name of one network
-    shows its blocks from the top down: those that "finetune --unfreeze N" trains.
+    """List the networks whose names match PATTERN, such as 'resnet*'. With the name of one
+    network, show its blocks from the top down: those that "finetune --unfreeze N" trains.
     """
-    from transfer.backbones import get_backbone, list_backbones
-    from transfer.weights import list_weights
+    from transfer.api.backbones import describe_backbones, describe_blocks
 
-    if not set("*?[") & set(pattern):
-        click.echo(_show(get_backbone(pattern), image_size, as_json))
-    elif not list_backbones(pattern):
-        raise UsageError(f'No backbone fits {pattern!r}. See "transfer backbones".')
+    if set("*?[") & set(pattern):
+        found = describe_backbones(pattern)
+        click.echo(_json([each.to_dict() for each in found]) if as_json else _list(found))
     else:
-        click.echo(_list(list_weights(pattern), as_json))
+        shown = describe_blocks(pattern, image_size)
+        rows = [dataclasses.asdict(block) for block in shown.blocks]
+        click.echo(_json(rows) if as_json else _show(shown))
 
 
-def _list(found: list[Any], as_json: bool) -> str:
-    from transfer.cli.tables import table
+def _json(rows: Sequence[dict[str, object]]) -> str:
+    return json.dumps(rows, indent=2)
 
-    if as_json:
-        return json.dumps([_record(*each) for each in found], indent=2)
-    pretrained = [_row(*each) for each in found if not each[0].scratch]
-    scratch = [_row(*each) for each in found if each[0].scratch]
+
+def _list(found: Sequence[ListedBackbone]) -> str:
+    pretrained = [_row(each) for each in found if not each.backbone.scratch]
+    scratch = [_row(each) for each in found if each.backbone.scratch]
     groups = []
     if pretrained:
         groups.append(table(HEADER, pretrained, right=(2, 3, 4, 5)))
     if scratch:
-        title = "Trained from scratch, as a yardstick:\n"
+        title = "Baselines trained from scratch:\n"
         groups.append(title + table(HEADER, scratch, right=(2, 3, 4, 5)))
     return "\n\n".join(groups)
 
 
-def _row(backbone: Any, weights: Any) -> list[str]:
+def _row(listed: ListedBackbone) -> list[str]:
+    backbone, origin = listed.backbone, str(listed.weights.origin)
+    if listed.weights.needs_download:
+        origin = "download"
     return [
         backbone.name,
         backbone.family,
@@ -56,39 +64,14 @@ def _row(backbone: Any, weights: Any) -> list[str]:
         f"{backbone.min_size}",
         f"{backbone.parameters / 1e6:.1f} M",
         f"{backbone.feature_dim}",
-        _place(weights),
+        "cached" if origin == "imagenet" else origin,
     ]
 
 
-def _place(weights: Any) -> str:
-    if weights.needs_download:
-        return "download"
-    return "cached" if weights.origin == "imagenet" else str(weights.origin)
-
-
-def _record(backbone: Any, weights: Any) -> dict[str, Any]:
-    known = {f.name: getattr(backbone, f.name) for f in dataclasses.fields(backbone)}
-    plain = {k: v if v is None or isinstance(v, (int, str)) else repr(v) for k, v in known.items()}
-    path = None if weights.path is None else str(weights.path)
-    digest = backbone.weights_md5  # either of the two, by its length
-    plain["weights_md5"] = digest if len(digest or "") == 32 else None
-    plain["weights_sha256"] = digest if len(digest or "") == 64 else None
-    return plain | {"weights_origin": weights.origin, "weights_path": path}
-
-
-def _show(backbone: Any, image_size: int | None, as_json: bool) -> str:
-    from transfer.cli.tables import table
-    from transfer.quiet import import_tensorflow
-
-    import_tensorflow()
-    from transfer.blocks import affordable, find_blocks
-
-    blocks = find_blocks(backbone.build(image_size))
-    if as_json:
-        return json.dumps([dataclasses.asdict(block) for block in blocks], indent=2)
-    parameters = sum(block.parameters for block in blocks)
-    work = sum(block.work for block in blocks)
-    side = image_size or backbone.image_size
+def _show(shown: BackboneBlocks) -> str:
+    backbone = shown.backbone
+    parameters = sum(block.parameters for block in shown.blocks)
+    work = sum(block.work for block in shown.blocks)
     rows = [
         [
             str(number),
@@ -97,13 +80,13 @@ def _show(backbone: Any, image_size: int | None, as_json: bool) -> str:
             f"{block.parameters / parameters:.1%}",
             f"{block.work / work:.1%}",
         ]
-        for number, block in enumerate(blocks, start=1)
+        for number, block in enumerate(shown.blocks, start=1)
     ]
-    default = "all of them" if backbone.scratch else f"N is {affordable(blocks)}"
-    header = ["N", "LAYERS (top block first)", "PARAMS", "OF ALL", "OF THE WORK"]
+    default = "all of them" if backbone.scratch else f"N is {shown.default}"
     return (
         f"{backbone.name} ({backbone.family}): {parameters:,} parameters,"
-        f" {work / 1e6:,.1f} M multiply-adds at {side} px, {backbone.feature_dim} features.\n"
+        f" {work / 1e6:,.1f} M multiply-adds at {shown.image_size} px,"
+        f" {backbone.feature_dim} features.\n"
         f"--unfreeze N trains blocks 1 to N; {default} by default.\n\n"
-        + table(header, rows, right=(0, 2, 3, 4))
+        + table(BLOCKS, rows, right=(0, 2, 3, 4))
     )

@@ -21,15 +21,15 @@ _MEMBERS = 4
 _JOINED = {"copies": " = ", "near": " ~ ", "confusable": " and "}
 
 
-@click.command(short_help="Look for all that is wrong with a folder of images.")
+@click.command(short_help="Check a folder of images for problems.")
 @click.argument("data")
 @click.option(
     "--check",
     metavar="quick|full",
     default="quick",
-    help="full reads all files anew, at full resolution.  [default: quick]",
+    help="full decodes every file again, at full resolution.  [default: quick]",
 )
-@click.option("--fix-list", type=click.Path(), metavar="FILE", help="Write what to do as CSV.")
+@click.option("--fix-list", type=click.Path(), metavar="FILE", help="Write suggested fixes as CSV.")
 @click.option(
     "--on-bad",
     type=click.Choice(["skip", "fail"]),
@@ -38,7 +38,7 @@ _JOINED = {"copies": " = ", "near": " ~ ", "confusable": " and "}
     help="fail is the same as --strict.",
 )
 @click.option(
-    "--strict", is_flag=True, help="Exit with 2 also for unusable files and copies in two classes."
+    "--strict", is_flag=True, help="Exit with 2 also for unusable files and copies across classes."
 )
 @click.option("--follow-links", is_flag=True, help="Follow links that lead out of the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON on stdout.")
@@ -51,11 +51,11 @@ def check(
     follow_links: bool,
     as_json: bool,
 ) -> None:
-    """Look for all that is wrong with DATA (as for finetune): unusable, odd and blank images,
-    copies and near duplicates, classes without images, and more. No file is changed.
+    """Check DATA (as for finetune) for problems: unusable, odd and blank images, copies and near
+    duplicates, classes without images, and more. No file is changed.
 
-    The exit code is 2 where training would be refused: for what is an error, and with --strict
-    (or --on-bad fail, the same) for problems too.
+    The exit code is 2 if training would be refused: for errors, and with --strict (or --on-bad
+    fail, the same) for problems too.
     """
     from transfer import api
     from transfer.api.data_check import SEVERITIES, check_fix_list
@@ -94,9 +94,9 @@ def _sections(result: Checkup, severities: dict[str, str]) -> Iterator[str]:
             if len(finding.items) > _SHOWN:
                 yield f"      and {len(finding.items) - _SHOWN:,} more"
     if not result.findings:
-        yield "Nothing is wrong with them."
+        yield "No problems found."
     elif any(len(each.items) > _SHOWN for each in result.findings):
-        yield "\nAll of them: --json, or --fix-list FILE for what to do about which file."
+        yield "\nFor the full list: --json. For the suggested fix of each file: --fix-list FILE."
 
 
 def _line(finding: Finding, item: tuple[str, ...]) -> str:

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @click.option(
     "--backbones",
     metavar="NAME,NAME...",
-    help='See "transfer backbones".  [default: all whose weights are here]',
+    help='See "transfer backbones".  [default: all whose weights are on this machine]',
 )
 @click.option(
     "--scratch",
     is_flag=True,
-    help="Add the small network that suits the images, trained from scratch, as a yardstick.",
+    help="Add the small network that suits the images, trained from scratch, as a baseline.",
 )
 @click.option("--weights", metavar="WEIGHTS", help="As for finetune: a folder, for example.")
 @click.option(
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "--engine", metavar="auto|keras|openvino", help="What runs the networks.  [default: auto]"
 )
 @click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.  [default: f32]")
-@click.option("--group-by", metavar="SPEC", help="As for finetune: never divided by the folds.")
+@click.option("--group-by", metavar="SPEC", help="As for finetune: groups stay in one fold.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Seed of the folds.  [default: 0]")
 @partial(recipe_options, names=("allow_empty", "follow_links"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -59,10 +59,10 @@ def compare(
     features are kept for later runs of "transfer finetune".
 
     dnn, lenet5, simple-cnn and small-cnn have no pretrained weights. They are trained from scratch,
-    in as many of the same folds as ten minutes allow. N is the number of images that were judged.
+    in as many of the same folds as ten minutes allow. N is the number of images evaluated.
 
     The last line says whether the best two differ by more than chance: McNemar's test on the images
-    that both judged. With networks from scratch, these are the best of each kind.
+    that both predicted. With networks from scratch, these are the best of each kind.
     """
     from transfer import api
     from transfer.api.comparison import which_is_better

@@ -1,4 +1,4 @@
-"""What the commands show while they work: lines and bars on stderr."""
+"""Progress of the commands: lines and bars on stderr."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transfer import progress
+from transfer.system import progress
 
 
 @contextmanager
 def watched(quiet: bool = False) -> Iterator[None]:
-    """Show what the library says on stderr while the block runs; `quiet` leaves warnings only."""
+    """Show the library's messages on stderr while the block runs; `quiet` shows only warnings."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -16,7 +16,7 @@ from transfer.cli.options import prior_option, refuse_swapped
 @click.option(
     "--split",
     metavar="train|val|test",
-    help="Which images.  [default: test where there is one, else val; all of a DATA without]",
+    help="Which images.  [default: test if there is one, else val; all of a DATA without splits]",
 )
 @prior_option
 @click.option("--follow-links", is_flag=True, help="Take images from outside DATA too.")
@@ -35,8 +35,8 @@ def evaluate(
     prior, go to RUN/evaluations.
     """
     from transfer import api
+    from transfer.api.run import Run
     from transfer.cli.tables import describe
-    from transfer.run import Run
 
     if data is not None:
         refuse_swapped("evaluate", run, [data])

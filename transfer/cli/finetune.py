@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,7 +20,7 @@ from transfer.cli.options import given, recipe_options
     "--recipe", type=click.Path(), help="Start from this recipe.json; options override it."
 )
 @click.option(
-    "--split", type=click.Path(), help="Split as an earlier RUN did, or as a CSV file says."
+    "--split", type=click.Path(), help="Use the split of an earlier RUN or of a CSV file."
 )
 @click.option(
     "-o",
@@ -29,10 +29,10 @@ from transfer.cli.options import given, recipe_options
     help="Run directory, new or empty.  [default: the next free runs/DATA-BACKBONE-001]",
 )
 @click.option("--resume", metavar="RUN", help="Finish this interrupted run, with its own recipe.")
-@click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor store features: TRANSFER_CACHE=0.")
 @click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only warnings.")
 def finetune(
     data: str | None,
     recipe: str | None,
@@ -50,10 +50,11 @@ def finetune(
     transfer prepare --help.
 
     The backbone runs once over the images and the head is trained on its features. Then the top
-    of the backbone is fine-tuned. Of the head's model, the best epoch's and three between the
-    head's and the last weights, the best on the validation images is kept; ties go to the head.
+    of the backbone is fine-tuned. The candidates are the head's model, the best epoch, and three
+    points between the head's and the last weights: the best on the validation images is kept.
+    Ties go to the head.
 
-    Ctrl-C stops it after the current step (twice: at once); --resume RUN goes on from the last
+    Ctrl-C stops it after the current step (twice: at once); --resume RUN continues after the last
     finished epoch, and needs neither DATA nor other options.
     """
     from transfer import api
@@ -71,16 +72,18 @@ def finetune(
         else:
             start = None if recipe is None else Recipe.load(recipe)
             run = api.finetune(data, recipe=start, output=output, split=split, **knobs)
-    click.echo(json.dumps(_result(run.path, run.info, run.metrics)) if as_json else summary(run))
+    click.echo(json.dumps(_result(run)) if as_json else summary(run))
 
 
 def _refuse_beside_resume(**options: str | None) -> None:
     for name, value in options.items():
         if value is not None:
-            raise click.UsageError(f"--{name} makes no sense beside --resume: leave one out.")
+            raise click.UsageError(f"--{name} cannot be combined with --resume: leave one out.")
 
 
-def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
+def _result(run: Any) -> dict[str, Any]:
+    path, metrics, info = run.path, run.metrics, run.info
+    label_errors = info.label_errors
     return {
         "run": str(path),
         "split": metrics["split"],
@@ -89,31 +92,37 @@ def _result(path: Path, info: dict[str, Any], metrics: Any) -> dict[str, Any]:
         "accuracy_ci95": metrics["accuracy_ci95"],
         "macro_f1": metrics["macro_f1"],
         "leaked": metrics.get("leaked"),
-        "folds": info.get("folds"),
-        "phase_kept": info["phase_kept"],
-        "choice": info.get("choice"),
-        "phases": info["phases"],
-        "suspects": info.get("suspects", {}).get("likely"),
-        "seconds": info["seconds"]["total"],
+        "folds": info.folds and dataclasses.asdict(info.folds),
+        "phase_kept": info.phase_kept,
+        "choice": info.choice and dataclasses.asdict(info.choice),
+        "phases": info.phases,
+        "label_errors": label_errors.likely if label_errors and label_errors.reliable else None,
+        "seconds": info.seconds["total"],
         "report": str(path / "report.html"),
     }
 
 
 def summary(run: Any) -> str:
-    """Return what is printed at the end: accuracy, the most confused pairs, where the report is."""
+    """Return what is printed at the end: accuracy, most confused pairs, path of the report."""
     from transfer.cli.tables import describe, describe_folds
+    from transfer.system.files import shown
 
-    likely, folds = run.info.get("suspects", {}).get("likely"), run.info.get("folds")
+    info = run.info
+    folds = dataclasses.asdict(info.folds) if info.folds else None
     return "\n".join(
         [
             describe(run.metrics, run.uneven),
             *([describe_folds(folds)] if folds else []),
-            *(
-                [f"Labels: about {likely:,} look wrong: {run.path / 'suspects.csv'}"]
-                if likely
-                else []
-            ),
-            f"Model:  {run.path / 'model.keras'}",
-            f"Report: {run.path / 'report.html'}",
+            *_describe_label_errors(info.label_errors, shown(run.path / "label_errors.csv")),
+            f"Model:  {shown(run.path / 'model.keras')}",
+            f"Report: {shown(run.path / 'report.html')}",
         ]
     )
+
+
+def _describe_label_errors(found: Any, file: str) -> list[str]:
+    """Return a line on labels that look wrong; none without any, or if the model is too weak."""
+    if found is None or not found.likely or not found.reliable:
+        return []
+    interval = "" if found.low is None else f" ({found.low:,} to {found.high:,})"
+    return [f"Labels: about {found.likely:,} look wrong{interval}: {file}"]

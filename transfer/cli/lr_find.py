@@ -13,7 +13,7 @@ import click
 from transfer.cli.console import watched
 from transfer.cli.options import HELP, given, recipe_options
 
-# What the climb has its own of, or stops before.
+# Options that the range test overrides or never reaches.
 UNUSED = (
     "learning_rate",
     "schedule",
@@ -42,9 +42,9 @@ UNUSED = (
     show_default=True,
     help="PNG file for the curve.",
 )
-@click.option("--no-cache", is_flag=True, help="Keep and read no features: TRANSFER_CACHE=0.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor store features: TRANSFER_CACHE=0.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only warnings.")
 def lr_find(
     data: str,
     recipe: str | None,
@@ -55,9 +55,9 @@ def lr_find(
     **options: Any,
 ) -> None:
     """Raise the learning rate from 1e-7 to 1 over 100 steps of fine-tuning on DATA, draw the loss,
-    and suggest a rate: the one at which the loss falls fastest, or, where it is low from the start
-    as with a solved head, half of the one from which it rises. The warm-up of a real training
-    often bears more.
+    and suggest a rate: the one at which the loss falls fastest, or, if it is low from the start
+    as with a solved head, half of the one from which it rises. With warm-up, training often
+    tolerates a higher rate.
 
     Everything else is as in "transfer finetune" with these options.
     """

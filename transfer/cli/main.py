@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from transfer import __version__, signals
+from transfer import __version__
 from transfer.errors import (
     ELSEWHERE,
     TransferError,
@@ -20,6 +20,7 @@ from transfer.errors import (
     nearest,
     out_of_memory,
 )
+from transfer.system import signals
 
 COMMANDS = (
     "check",
@@ -39,7 +40,7 @@ HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class LazyGroup(click.Group):
-    """Imports the file of a command when the command is asked for."""
+    """Imports the module of a command on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -62,7 +63,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # here, since click would make exit code 1 of it
+        except BrokenPipeError:  # here, since click would turn it into exit code 1
             _drop_output()
 
 
@@ -80,7 +81,7 @@ def transfer(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command and exit: 0 well, 1 a fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
+    """Run the command and exit: 0 ok, 1 fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("TRANSFER_DEBUG"))
     _open_streams()
@@ -104,12 +105,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Lead to nowhere what the caller has closed, or a file of ours would get its number."""
+    """Open closed standard streams on /dev/null, or one of our files would get their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
@@ -125,7 +126,7 @@ def _explain(error: BaseException) -> int:
         case SystemExit():
             return int(error.code or 0)
         case UsageError():
-            return _say(f"Error: {_with_options(str(error))}", error.exit_code)
+            return _say(f"Error: {error.as_option}", error.exit_code)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
         case OSError() if error.filename is not None or error.errno is not None:
@@ -137,8 +138,8 @@ def _explain(error: BaseException) -> int:
 
 
 def _in_our_words(error: click.ClickException) -> click.ClickException:
-    """Return the error of an unknown option with a better hint than click's, which counts dashes
-    as likeness."""
+    """Return the error for an unknown option with a better hint than click's, which compares the
+    dashes too."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return error
     word, given = error.option_name.lstrip("-").replace("-", "_"), error.option_name
@@ -153,7 +154,7 @@ def _in_our_words(error: click.ClickException) -> click.ClickException:
 
 
 def _options(ctx: click.Context) -> list[str]:
-    """Return the names of the options that a command and those above it take."""
+    """Return the names of the options of a command and of its parents."""
     above = [] if ctx.parent is None else _options(ctx.parent)
     names = [
         name[2:].replace("-", "_")
@@ -165,18 +166,9 @@ def _options(ctx: click.Context) -> list[str]:
 
 
 def _advice(word: str) -> str:
-    """Return a sentence on what does here what other tools have a name for."""
+    """Return a sentence on the equivalent of another tool's name, if there is one."""
     found = ELSEWHERE.get(word, "")
     return f" {found}" if " " in found else ""
-
-
-def _with_options(message: str) -> str:
-    """Return a message on fields of the Recipe as one on the options that stand for them."""
-    from transfer.cli.options import HELP
-
-    plain = r"(?<=^Expected )({})(?= (?:above|as|between|from|of) )".format("|".join(HELP))
-    long = r"(?<![\w/.'\"-])({})(?![\w/.'\"=-])".format("|".join(n for n in HELP if "_" in n))
-    return re.sub(f"{plain}|{long}", lambda found: f"--{found[0].replace('_', '-')}", message)
 
 
 def _say(message: str, code: int) -> int:
@@ -185,5 +177,5 @@ def _say(message: str, code: int) -> int:
 
 
 def _drop_output() -> None:
-    """Lead stdout nowhere: its reader, such as `head`, has gone."""
+    """Redirect stdout to /dev/null: its reader, such as `head`, has exited."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

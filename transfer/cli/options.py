@@ -1,4 +1,4 @@
-"""Options that several commands have, above all those that stand for fields of the Recipe."""
+"""Options that several commands share, mostly the fields of the Recipe."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from typing import Any, TypeVar
 import click
 
 from transfer.errors import UsageError
-from transfer.files import is_file
-from transfer.recipe import CHOICES, FROM_SCRATCH, Recipe
+from transfer.recipe import CHOICES, Recipe
+from transfer.system.files import is_file
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Field of the Recipe -> what --help says of it. Its type and default are those of the field.
+# Field of the Recipe -> its help text. Type and default are those of the field.
 HELP = {
     "backbone": 'The network; see "transfer backbones".',
     "weights": "auto, bundled, imagenet, none, or a file or folder.",
     "image_size": "Side of the input in pixels.  [default: the network's own, mostly 224]",
     "resize": "How a photo becomes a square.",
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
-    "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1"; "light,flip=0" where'
-    " mirrored images are something else, such as digits.",
+    "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1"; "light,flip=0" if'
+    " mirroring changes what an image shows, as with digits.",
     "views": "Augmented views of each training image.  [default: 8, fewer for a head alone]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
-    "head_epochs": "Most epochs for the head alone; a linear one is solved without.",
-    "epochs": "Most epochs of fine-tuning.  [default: 8, more for few photos; 50 from scratch]",
+    "head_epochs": "Maximum epochs for the head; a linear one is solved without any.",
+    "epochs": "Maximum epochs of fine-tuning.  [default: 8, more for few photos; 50 from scratch]",
     "head_learning_rate": "Learning rate for a head with hidden layers.",
     "learning_rate": "Peak learning rate of fine-tuning."
     "  [default: 0.0005; 0.0001 for VGG, 0.001 from scratch]",
-    "optimizer": "What fine-tunes; sgd has a momentum of 0.9.",
-    "schedule": "Course of the learning rate; cosine has a warm-up.",
+    "optimizer": "Optimizer of fine-tuning; sgd has a momentum of 0.9.",
+    "schedule": "Learning-rate schedule; cosine has a warm-up.",
     "layer_decay": "Factor of the learning rate from block to block, from the head down.",
-    "weight_decay": "Decoupled; never of biases and normalisations.",
+    "weight_decay": "Decoupled; not for biases and normalisation.",
     "label_smoothing": "Share of each training target that is spread over all classes."
     "  [default: 0.1 from 1,000 images on; 0 from scratch]",
-    "clip_norm": "Largest norm of the gradients; 0 for no limit.",
-    "ema": "Keep an average of the weights: its momentum, such as 0.99; 0 for none.",
-    "mix": "Mixtures of training images; auto: both from 20,000 images.",
+    "clip_norm": "Maximum norm of the gradients; 0 for no limit.",
+    "ema": "Keep a moving average of the weights, with a momentum such as 0.99; 0 for none.",
+    "mix": "Mix training images; auto: both from 20,000 images.",
     "interpolate": "Try weights between the head's and the last epoch's too.",
-    "accumulate": "Batches after which the weights move once.",
+    "accumulate": "Batches whose gradients are accumulated for one update.",
     "batch_size": "Images per step of fine-tuning.",
     "patience": "Epochs without improvement before a phase stops."
     "  [default: half of all, at least 5; 10 for the head; 15 from scratch]",
@@ -51,20 +51,19 @@ HELP = {
     "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
     "mixed_precision": "Fine-tune in float16, keep float32; auto: on a GPU with tensor cores.",
     "monitor": 'What "best" means; auto: accuracy, or macro-F1 where classes are uneven.',
-    "balance": "Rare classes: weights in the loss, their square root, or drawn more often.",
+    "balance": "For rare classes: weights in the loss, their square root, or oversampling.",
     "val": "Share held out for validation where DATA has no val/ folder.",
     "test": "Share held out for a test that training never sees.",
-    "group_by": "Never divide images of one patient, burst, video: a regex on the path, or"
+    "group_by": "Keep images of one patient, burst or video together: a regex on the path, or"
     " FILE.csv:COLUMN.",
     "dedupe": "Leave near duplicates of val and test images out of train.",
-    "folds": "Cross-validate the head in so many folds over all images but the test.",
+    "folds": "Cross-validate the head in this many folds over all but the test images.",
     "folds_finetune": "Fine-tune in each fold too: a whole training per fold.",
-    "time": "About how long the run takes without its folds, such as 10m: settles views and"
-    " epochs.",
+    "time": "Approximate time for the run without folds, such as 10m: sets views and epochs.",
     "seed": "Seed of split, shuffling, augmentation and weights.",
-    "deterministic": "The same seed gives the same bits, at the price of some speed.",
-    "on_bad": "Unusable images: leave out and say so, or stop.",
-    "check": "How images are looked at first; full decodes every file anew.",
+    "deterministic": "The same seed gives the same bits, at some cost in speed.",
+    "on_bad": "Unusable images: leave them out and report them, or stop.",
+    "check": "How images are checked first; full decodes every file again.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
 }
@@ -72,17 +71,17 @@ TYPES = {"str": str, "int": int, "int | None": int, "float": float, "float | Non
 prior_option = click.option(
     "--prior",
     metavar="train|even|SHARES",
-    help="Probabilities for classes as frequent as in the training images, evenly frequent, or as"
-    ' in "cat=0.9,dog=0.1". Default: the model\'s own answer.',
+    help="Correct probabilities to class frequencies: those of the training images, equal ones, or"
+    ' "cat=0.9,dog=0.1". Default: the model\'s own probabilities.',
 )
 
 
 def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:
-    """Add one option per field of the Recipe; those that were not given arrive as None."""
+    """Add one option per field of the Recipe; those that are omitted arrive as None."""
     for field in reversed([each for each in dataclasses.fields(Recipe) if each.name in names]):
         name = "--" + field.name.replace("_", "-")
         plain = field.default is None or field.default is False
-        default = "" if plain else f"  [default: {field.default}{_from_scratch(field)}]"
+        default = "" if plain else f"  [default: {field.default}]"
         text = HELP[field.name] + default
         if field.default is True:
             both = f"{name}/--no-{name.removeprefix('--')}"
@@ -104,7 +103,7 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def refuse_swapped(command: str, run: str, others: Collection[str]) -> None:
-    """Raise UsageError where RUN stands behind what it is to be used on."""
+    """Raise UsageError if RUN comes after the data."""
     runs = [other for other in others if _is_run(other)]
     if runs and not _is_run(run):
         right = [runs[0], *(each for each in (run, *others) if each != runs[0])]
@@ -116,11 +115,6 @@ def refuse_swapped(command: str, run: str, others: Collection[str]) -> None:
 
 def _is_run(path: str) -> bool:
     return is_file(Path(path, "recipe.json"))
-
-
-def _from_scratch(field: dataclasses.Field[Any]) -> str:
-    value = FROM_SCRATCH.get(field.name, field.default)
-    return "" if value == field.default else f"; {value} from scratch"
 
 
 def _metavar(name: str, kind: type) -> str:

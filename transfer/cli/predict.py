@@ -1,4 +1,4 @@
-"""transfer predict RUN PATH...: labels for pictures."""
+"""transfer predict RUN PATH...: labels for images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from transfer.cli.console import watched
 from transfer.cli.options import prior_option, refuse_swapped
 from transfer.cli.tables import PREDICTION_WRITERS
 from transfer.errors import DataError, UsageError
-from transfer.progress import warn
+from transfer.system.progress import warn
 
 
-@click.command(short_help="Say what is on pictures.")
+@click.command(short_help="Classify images.")
 @click.argument("run", type=click.Path())
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @click.option("--top", default=1, metavar="K", show_default=True, help="Classes per image.")
@@ -45,17 +45,17 @@ def predict(
     prior: str | None,
     output: str | None,
 ) -> None:
-    """Say what is on the pictures PATH..., by the model of RUN. Folders are searched through.
+    """Classify the images PATH... with the model of RUN. Folders are searched recursively.
 
-    Pictures that cannot be read are named on stderr and left out; the exit code is then 2. Where
-    none can be read, nothing is written.
+    Unreadable images are named on stderr and left out; the exit code is then 2. If none can be
+    read, nothing is written.
     """
     from transfer import api
 
     if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
         raise UsageError(f"Expected a file in an existing folder as --output. Received: {output!r}")
     if top < 1:
-        raise UsageError(f"Expected --top of 1 or more. Received: {top}")
+        raise UsageError(f"Expected {{knob}} of 1 or more. Received: {top}", knob="top")
     refuse_swapped("predict", run, paths)
     suffix = Path(output or "").suffix.lower().removeprefix(".")
     write = PREDICTION_WRITERS[form or (suffix if suffix in PREDICTION_WRITERS else "table")]
@@ -72,15 +72,15 @@ def predict(
             with _opened(output) as target:
                 write(itertools.chain(first, found), top, target)
     if bad and not first:
-        raise DataError("None of the pictures could be read: nothing is written.")
+        raise DataError("None of the images could be read: nothing was written.")
     if bad:
-        raise DataError(f"{len(bad)} of the pictures could not be read; the others are written.")
+        raise DataError(f"{len(bad)} of the images could not be read; the others were written.")
 
 
 @contextmanager
 def _opened(output: str | None) -> Iterator[IO[str]]:
-    """Give what predictions are written to; an earlier file stays where an error ends the block."""
-    from transfer.files import atomic
+    """Yield the file for the predictions; if an error ends the block, an earlier file is kept."""
+    from transfer.system.files import atomic
 
     if output is None:
         yield sys.stdout

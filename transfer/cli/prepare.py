@@ -13,23 +13,25 @@ from transfer.cli.console import watched
 @click.command(short_help="Write a folder of images from an archive, table or data set.")
 @click.argument("source")
 @click.argument("dest", type=click.Path())
-@click.option("--sha256", metavar="HEX", help="Of the archive; an address needs it.")
+@click.option("--sha256", metavar="HEX", help="Of the archive; required for an address.")
 @click.option(
-    "--manual-dir", type=click.Path(), help="Files that a TFDS builder wants fetched by hand."
+    "--manual-dir", type=click.Path(), help="Files for a TFDS builder that were downloaded by hand."
 )
 @click.option("--follow-links", is_flag=True, help="Take images from outside SOURCE too.")
 @click.option(
-    "--max-size", default="50GB", show_default=True, help="Most that an archive may unpack to."
+    "--max-size", default="50GB", show_default=True, help="Maximum unpacked size of an archive."
 )
-@click.option("--max-files", default=500_000, show_default=True, help="Most members of an archive.")
 @click.option(
-    "--max-ratio", default=100, show_default=True, help="Most times that an archive may grow."
+    "--max-files", default=500_000, show_default=True, help="Maximum members of an archive."
+)
+@click.option(
+    "--max-ratio", default=100, show_default=True, help="Maximum ratio of unpacked to packed size."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only warnings.")
 def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Write the images of SOURCE to DEST, a new or empty folder: one folder per class, or train/,
-    val/ and test/ of such. SOURCE is not changed, and DEST appears whole or not at all.
+    val/ and test/ of such folders. SOURCE is not changed, and DEST is written atomically.
 
     \b
     SOURCE is one of

@@ -21,8 +21,8 @@ KNOBS = ("augment", "resize", "image_size", "backbone", "seed", "allow_empty", "
     "-o", "--output", default="preview.png", show_default=True, help="The PNG file to write."
 )
 def preview(data: str, count: int, output: str, **options: Any) -> None:
-    """Draw a grid of images of each class of DATA at the model's size, and beside each some
-    augmented versions as training will see them. Prints the path of the picture.
+    """Draw a grid of images of each class of DATA at the model's input size, each next to some
+    augmented versions as used in training. Prints the path of the file.
     """
     from transfer import api
 

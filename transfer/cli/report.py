@@ -9,10 +9,11 @@ import click
 @click.argument("run", type=click.Path())
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def report(run: str, show: bool) -> None:
-    """Write report.html of RUN anew from its predictions, and print its path."""
+    """Write report.html of RUN again from its predictions, and print its path."""
     from transfer import api
+    from transfer.system.files import shown
 
     path = api.report(run)
-    click.echo(str(path))
+    click.echo(shown(path))
     if show:
         click.launch(str(path))

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.serving.predict import Prediction
+    from transfer.api.prediction import Prediction
 
 _NAMES = {"macro_f1": "macro-F1", "log_loss": "log loss", "ece": "calibration error"}
 
+_CAVEATS = {
+    "trained_on": "The model was trained on these images: this says nothing about new ones.",
+    "chose_the_model": "These images also chose the model, so the accuracy is slightly optimistic.",
+}
+
 
 def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
-    """Return a few lines on accuracy, or macro-F1 for uneven classes, and what was confused."""
+    """Return a few lines on accuracy (macro-F1 for uneven classes) and the most confused pairs."""
     low, high = metrics["accuracy_ci95"]
     split = "" if metrics["split"] == "all" else f"{metrics['split']} "
     images, f1 = f"{metrics['n']:,} {split}images", f"{metrics['macro_f1']:.3f}"
     accuracy, interval = f"{metrics['accuracy']:.3f}", f"(95 % interval {low:.3f} to {high:.3f})"
     if uneven:
-        guess = f"{metrics['majority_accuracy']:.3f} by always answering the most frequent class"
+        guess = f"{metrics['majority_accuracy']:.3f} by always predicting the most frequent class"
         lines = [
             f"Macro-F1 {f1} on {images} (classes are uneven)",
             f"Accuracy {accuracy} {interval}, {guess}",
         ]
     else:
         lines = [f"Accuracy {accuracy} on {images} {interval}, macro-F1 {f1}"]
+    if metrics.get("caveat") in _CAVEATS:
+        lines.append(_CAVEATS[metrics["caveat"]])
     if "prior" in metrics:
         name, before = metrics["prior"]["name"], metrics["prior"]["without"]
         changes = [
             f"{_NAMES.get(key, key)} {before[key]:.3f} -> {metrics[key]:.3f}" for key in before
         ]
         prior = "given prior" if name == "given" else f"prior {name!r}"
-        lines.append(f"By the {prior}: {', '.join(changes)}")
+        lines.append(f"With the {prior}: {', '.join(changes)}")
     leaked = metrics.get("leaked", {})
     if leaked:
         lines.append(
@@ -49,9 +55,9 @@ def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
     pairs = metrics["most_confused"][:5]
     if pairs:
         lines.append("Most confused:")
-        lines += [f"  {p['true']} taken for {p['predicted']}: {p['count']}" for p in pairs]
+        lines += [f"  {p['true']} predicted as {p['predicted']}: {p['count']}" for p in pairs]
     else:
-        lines.append("Nothing was confused.")
+        lines.append("No mistakes.")
     return "\n".join(lines)
 
 
@@ -60,9 +66,9 @@ def describe_folds(folds: Mapping[str, Any]) -> str:
     low, high = folds["accuracy_ci95"]
     judge = "head on frozen features" if folds["phase"] == "head" else "fine-tuned model"
     return (
-        f"Folds:  accuracy {folds['accuracy']:.3f} on {folds['n']:,} images, each judged by a"
-        f" {judge} that had not seen it (95 % interval {low:.3f} to {high:.3f}; {folds['k']} folds,"
-        f" deviation {folds['accuracy_std']:.3f}), macro-F1 {folds['macro_f1']:.3f}"
+        f"Folds:  accuracy {folds['accuracy']:.3f} on {folds['n']:,} images, each predicted by a"
+        f" {judge} not trained on it (95 % interval {low:.3f} to {high:.3f}; {folds['k']} folds,"
+        f" standard deviation {folds['accuracy_std']:.3f}), macro-F1 {folds['macro_f1']:.3f}"
     )
 
 
@@ -73,12 +79,12 @@ def counted(number: int, noun: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return rows as aligned plain text, which pipes and screen readers can take.
+    """Return rows as aligned plain text, for pipes and screen readers.
 
     Args:
         header: Names of the columns.
         rows: Cells as text.
-        right: Numbers of the columns that are aligned to the right.
+        right: Indices of the columns that are aligned to the right.
     """
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
@@ -92,7 +98,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[
 
 
 def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
-    """Write one line per picture: its path and its `top` classes."""
+    """Write one line per image: its path and its `top` classes."""
     for each in predictions:
         best = "  ".join(f"{label} {p:.3f}" for label, p in each.top(top))
         path = each.path if each.path.isprintable() else repr(each.path)  # one line for each
@@ -101,20 +107,19 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> N
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     """Write path, label, confidence and the probability of every class as CSV."""
-    from transfer.files import guard
+    from transfer.system.csv import csv_line
 
-    writer = csv.writer(file, lineterminator="\n")
     for number, each in enumerate(predictions):
         if number == 0:
-            names = [guard(f"p_{name}") for name in each.probabilities]
-            writer.writerow(["path", "label", "confidence", *names])
+            names = [f"p_{name}" for name in each.probabilities]
+            file.write(csv_line(["path", "label", "confidence", *names]))
         numbers = [f"{p:.9g}" for p in each.probabilities.values()]
-        writer.writerow([guard(each.path), guard(each.label), f"{each.confidence:.9g}", *numbers])
+        file.write(csv_line([each.path, each.label, f"{each.confidence:.9g}", *numbers]))
         file.flush()
 
 
 def write_json(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
-    """Write a JSON array of one object per picture, in whole lines: warnings may come between."""
+    """Write a JSON array, one object per image, in whole lines: warnings may come in between."""
     mark = "["
     for each in predictions:
         record = dataclasses.asdict(each) | {"top": each.top(top)}

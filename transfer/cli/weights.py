@@ -7,49 +7,43 @@ import os
 
 import click
 
-from transfer.errors import UsageError, did_you_mean
 
-
-@click.command(short_help="List which pretrained weights are where.")
+@click.command(short_help="List the pretrained weights on this machine.")
 @click.argument("pattern", default="*")
-@click.option("--all", "everything", is_flag=True, help="Also those that would be downloaded.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--all", "everything", is_flag=True, help="List those not downloaded yet, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def weights(pattern: str, everything: bool, as_json: bool) -> None:
-    """List the pretrained weights on this machine of the backbones that fit PATTERN.
+    """List the pretrained weights on this machine of the backbones that match PATTERN.
 
-    They are looked for in the folder that the variable TRANSFER_WEIGHTS names, then in this
-    package, then in the cache of Keras. Without the internet, put a file into the first or the last
-    under the name that --all shows, or give its path to "transfer finetune --weights".
+    They are looked up in the folder that the variable TRANSFER_WEIGHTS names, then in this
+    package, then in the Keras cache. To work offline, put a file into the first or the last under
+    the name that --all shows, or give its path to "transfer finetune --weights".
     """
-    from transfer.backbones import list_backbones
+    from transfer.api.weights import keras_cache, weights_files
     from transfer.cli.tables import table
-    from transfer.weights import keras_cache, list_weights
 
-    if not list_backbones(pattern):
-        hint = did_you_mean(pattern.lower(), [backbone.name for backbone in list_backbones()])
-        raise UsageError(f'No backbone fits {pattern!r}.{hint} See "transfer backbones".')
-    found = [each for each in list_weights(pattern) if everything or each[1].path is not None]
-    rows = [
-        {
-            "backbone": backbone.name,
-            "origin": weights.origin,
-            "path": None if weights.path is None else str(weights.path),
-            "file": backbone.weights_file,
-            "url": backbone.weights_url,
-        }
-        for backbone, weights in found
-    ]
+    found = [each for each in weights_files(pattern) if everything or each.path is not None]
     if as_json:
+        rows = [
+            {
+                "backbone": each.backbone,
+                "origin": each.origin,
+                "path": None if each.path is None else str(each.path),
+                "file": each.file,
+                "url": each.url,
+            }
+            for each in found
+        ]
         click.echo(json.dumps(rows, indent=2))
         return
     cells = [
         [
-            backbone.name,
-            "download" if weights.needs_download else weights.origin,
-            backbone.weights_file or "-",
-            str(weights.path or backbone.weights_url or "-"),
+            each.backbone,
+            "download" if each.needs_download else each.origin,
+            each.file or "-",
+            str(each.path or each.url or "-"),
         ]
-        for backbone, weights in found
+        for each in found
     ]
     if cells:
         click.echo(table(["BACKBONE", "WEIGHTS", "FILE", "WHERE"], cells))

@@ -1,1 +1,1 @@
-"""Predictions become knowledge: figures, pictures and a page to read."""
+"""From predictions to metrics, figures and the report."""

@@ -1,4 +1,4 @@
-"""Backbones side by side: a picture of accuracy against speed, and which is the better one."""
+"""Comparison of backbones: a chart of accuracy against speed, and which one is better."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from transfer.evaluation.plots import figure_at
+from transfer.statistics.paired import mcnemar
 
 GREY, BLUE = "#8996a3", "#1f6fb2"
-CHANCE = 0.05  # p-value from which a difference is put down to chance
+CHANCE = 0.05  # p-value from which a difference is attributed to chance
 
 
 def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -42,27 +43,21 @@ def plot_comparison(records: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def paired_p_value(first: Mapping[str, bool], second: Mapping[str, bool]) -> float | None:
-    """Return how easily chance alone would make the first network the better one by as much.
-
-    That is McNemar's exact test, two-sided, on the images that both have judged: of those that one
-    alone recognises, chance gives each of them half. Q. McNemar, "Note on the sampling error of the
-    difference between correlated proportions or percentages", Psychometrika 12 (1947).
+    """Return the two-sided p-value of McNemar's exact test on the images that both predicted.
 
     Args:
         first: Path to whether the image was recognised.
         second: The same of another network.
 
     Returns:
-        The p-value; 1 where the first is not the better one; None where no image is common.
+        0..1; None where no image is common.
     """
-    from scipy.stats import binomtest
-
     common = first.keys() & second.keys()
     if not common:
         return None
     gained = sum(first[path] and not second[path] for path in common)
     lost = sum(second[path] and not first[path] for path in common)
-    return float(binomtest(gained, gained + lost).pvalue) if gained > lost else 1.0
+    return mcnemar(gained, lost)
 
 
 def tell_winner(records: Sequence[Mapping[str, Any]]) -> str | None:
@@ -86,14 +81,14 @@ def tell_winner(records: Sequence[Mapping[str, Any]]) -> str | None:
     )
     p_value = other["p_value"] if one["p_value"] is None else one["p_value"]
     if p_value is None:
-        return f"{told}, but on other images: which is better is open."
+        return f"{told}, but on other images: it is open which is better."
     shown = f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
     shown = f"({shown}, McNemar's test on the same images)"
     if p_value >= CHANCE:
         return f"{told}: too close to call {shown}."
     errors = [1 - record["accuracy"] for record in (one, other)]
     if errors[0] > errors[1]:
-        nothing = "frozen features buy nothing on these images"
+        nothing = "frozen features gain nothing on these images"
         return f"{told}: {nothing} {shown}. Fine-tuning may."
     times = f"{errors[1] / errors[0]:.1f} times fewer" if errors[0] else "no"
     return f"{told}: {times} errors {shown}."
@@ -105,7 +100,7 @@ def _of_kind(records: Sequence[Mapping[str, Any]], scratch: bool) -> list[Mappin
 
 def _title(records: Sequence[Mapping[str, Any]]) -> str:
     lines = [
-        f"{what}, judged on {_counts(kind)} images"
+        f"{what}, evaluated on {_counts(kind)} images"
         for what, kind in (
             ("● linear head on frozen features", _of_kind(records, False)),
             ("◆ network trained from scratch", _of_kind(records, True)),
@@ -125,7 +120,7 @@ def _speed(record: Mapping[str, Any]) -> float:
 
 
 def _narrow(records: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether all speeds lie within one decade, so that few round numbers are on the axis."""
+    """Tell whether all speeds lie within one decade, with few round numbers on the axis."""
     speeds = [_speed(record) for record in records]
     return max(speeds) < 10 * min(speeds)
 

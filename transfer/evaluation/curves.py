@@ -9,14 +9,14 @@ from itertools import groupby
 
 WIDTH, HEIGHT = 560.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 26.0, 42.0
-PHASES = {"head": "frozen", "finetune": "fine-tuning"}
+PHASES = {"head": "head", "finetune": "fine-tuning"}
 
 Point = tuple[int, float]
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis in SVG units and what is written there."""
+    """A position on an axis in SVG units, and its label."""
 
     at: float
     text: str
@@ -24,7 +24,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Dot:
-    """One epoch of one series: its place in SVG units and the words of its tooltip."""
+    """One epoch of one series: its position in SVG units, and its tooltip."""
 
     x: float
     y: float
@@ -33,7 +33,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Series:
-    """One measure on one side of the split (``train`` or ``val``).
+    """One metric on one split (``train`` or ``val``).
 
     Attributes:
         name: ``train`` or ``val``.
@@ -79,7 +79,7 @@ def learning_curves(history: Sequence[Mapping[str, str]]) -> list[Panel]:
     """Lay out the rows of history.csv as one Panel for loss and one for accuracy.
 
     Epochs are counted through the phases. Cells that are empty, not numbers or not finite leave a
-    gap. A measure without a single value gets no panel.
+    gap. A metric without a single value gets no panel.
 
     Args:
         history: Rows with ``phase``, ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.

@@ -1,34 +1,36 @@
-"""What the predictions of a cross-validation say about a recipe."""
+"""The metrics of a cross-validation."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from transfer.evaluation.metrics import count_confusions, wilson_interval
-from transfer.files import read_csv
-from transfer.run import Run
+from transfer.runs.info import FoldFigures, FoldsInfo
+from transfer.runs.run import Run
+from transfer.statistics.intervals import wilson_interval
+from transfer.statistics.metrics import count_confusions, macro_f1
+from transfer.system.csv import read_csv
 
 
-def summarise_folds(run: Run) -> dict[str, Any]:
-    """Compute the figures of a run's folds.csv, ready for JSON.
+def summarise_folds(run: Run) -> FoldsInfo:
+    """Return the figures of a run's folds.csv, added to what run.json records of its folds.
 
-    The interval is that of the share of all images that were judged rightly. None can be made of
-    the deviation between folds, whose models share most of their training images (Y. Bengio and
+    The interval is that of the share of all images that were predicted correctly. The deviation
+    between folds gives none, as their models share most of their training images (Y. Bengio and
     Y. Grandvalet, "No Unbiased Estimator of the Variance of K-Fold Cross-Validation", JMLR 5,
     2004). For the same reason it is a little narrow (S. Bates, T. Hastie and R. Tibshirani,
     "Cross-validation: what does it estimate and how well does it do it?", JASA 119, 2024).
 
     Args:
-        run: Its folds.csv has the columns path, fold, label and predicted.
+        run: With a folds.csv (path, fold, label, predicted) and ``info.folds``.
 
     Returns:
-        ``k``, ``n``, and of all n predictions together ``accuracy``, ``accuracy_ci95`` (Wilson) and
-        ``macro_f1``, all 0..1. ``per_fold`` has a ``fold`` (from 1), ``n``, ``accuracy`` and
-        ``macro_f1`` for each fold; ``accuracy_mean``, ``accuracy_std`` and so on are the mean and
-        the standard deviation (of a sample) of these.
+        Over all predictions together ``accuracy``, ``accuracy_ci95`` (Wilson) and ``macro_f1``,
+        0..1; ``per_fold``, and mean and sample standard deviation of these.
     """
+    known = run.info.folds
+    assert known is not None
     rows = read_csv(run.path / "folds.csv")
     index = {name: i for i, name in enumerate(run.classes)}
     true, predicted = (
@@ -36,28 +38,25 @@ def summarise_folds(run: Run) -> dict[str, Any]:
     )
     fold = np.array([int(row["fold"]) for row in rows])
 
-    def judge(chosen: np.ndarray) -> dict[str, Any]:
+    def figures(number: int, chosen: np.ndarray) -> FoldFigures:
         matrix = count_confusions(true[chosen], predicted[chosen], len(index))
         n = int(chosen.sum())
-        return {"n": n, "accuracy": int(matrix.trace()) / n, "macro_f1": _macro_f1(matrix)}
+        return FoldFigures(number, n, int(matrix.trace()) / n, macro_f1(matrix))
 
-    per_fold = [{"fold": int(number)} | judge(fold == number) for number in np.unique(fold)]
-    together = judge(np.ones(len(rows), bool))
-    right = round(together["accuracy"] * len(rows))
-    result = {
-        "k": len(per_fold),
-        **together,
-        "accuracy_ci95": list(wilson_interval(right, len(rows))),
-    }
-    for name in ("accuracy", "macro_f1"):
-        values = [each[name] for each in per_fold]
-        result |= {f"{name}_mean": float(np.mean(values))}
-        result |= {f"{name}_std": float(np.std(values, ddof=1))}
-    return result | {"per_fold": per_fold}
-
-
-def _macro_f1(matrix: np.ndarray) -> float:
-    """Return the mean F1 of the classes that have images, as `compute_metrics` does."""
-    support, chosen = matrix.sum(axis=1), matrix.sum(axis=0)
-    present = support > 0
-    return float((2 * matrix.diagonal()[present] / (support + chosen)[present]).mean())
+    per_fold = tuple(figures(int(number), fold == number) for number in np.unique(fold))
+    together = figures(0, np.ones(len(rows), bool))
+    accuracies = [each.accuracy for each in per_fold]
+    scores = [each.macro_f1 for each in per_fold]
+    return replace(
+        known,
+        k=len(per_fold),
+        n=together.n,
+        accuracy=together.accuracy,
+        accuracy_ci95=wilson_interval(int((true == predicted).sum()), len(rows)),
+        macro_f1=together.macro_f1,
+        accuracy_mean=float(np.mean(accuracies)),
+        accuracy_std=float(np.std(accuracies, ddof=1)),
+        macro_f1_mean=float(np.mean(scores)),
+        macro_f1_std=float(np.std(scores, ddof=1)),
+        per_fold=per_fold,
+    )

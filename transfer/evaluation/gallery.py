@@ -15,8 +15,8 @@ import numpy as np
 from transfer.errors import DataError
 from transfer.evaluation.metrics import image_losses
 from transfer.images.decode import as_rgb
-from transfer.images.files import open_image
-from transfer.run import Predictions
+from transfer.images.open import open_image
+from transfer.runs.predictions import Predictions
 
 SIDE = 128  # pixels
 MOST_BYTES = 1_500_000  # of all thumbnails of a page together, as base64
@@ -63,14 +63,14 @@ def confused_pairs(
     pairs: int = 8,
     images: int = 6,
 ) -> list[Pair]:
-    """Return the most confused pairs, each with the images the model was surest about.
+    """Return the most confused pairs, each with the images the model was most confident about.
 
     Args:
         predictions: All predictions of the split.
         most_confused: As in metrics.json: true, predicted, count, share.
-        thumbnail: What turns a relative path into a ``data:`` URI or None.
-        pairs: Most pairs.
-        images: Most images per pair.
+        thumbnail: Turns a relative path into a ``data:`` URI or None.
+        pairs: Maximum number of pairs.
+        images: Maximum number of images per pair.
     """
     index = {name: i for i, name in enumerate(predictions.classes)}
     predicted = predictions.probabilities.argmax(axis=1)
@@ -93,10 +93,10 @@ def worst_mistakes(
 
 
 def thumbnailer(root: Path | None) -> Thumbnailer:
-    """Return what makes thumbnails of images under `root`, until the page is heavy enough.
+    """Return a function that makes thumbnails of images under `root`, up to the page's budget.
 
-    It returns None for whatever cannot be shown: no root, a path that leads out of it, a missing
-    or unreadable file, or the budget spent.
+    It returns None for an image that cannot be shown: no root, a path that leads out of it, a
+    missing or unreadable file, or the budget spent.
     """
     spent = 0
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transfer.evaluation.plots import FONT, readable
-from transfer.files import atomic
+from transfer.evaluation.plots import FONT, import_matplotlib, readable
+from transfer.system.files import atomic
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,7 +30,7 @@ class Row:
 
     Attributes:
         name: Its name.
-        index: Its number, which stands for a name that the font cannot draw.
+        index: Its number, which replaces a name that the font cannot draw.
         note: A few words below the name.
         pictures: uint8 array of shape (n, k, size, size, 3), RGB: n groups of k pictures that
             belong together.
@@ -47,10 +47,11 @@ def draw_grid(rows: Sequence[Row], title: str, footer: str, path: Path) -> None:
 
     Args:
         rows: At least one; all with pictures of the same size and groups of the same length.
-        title: Stands above the grid.
-        footer: Stands below it, where not empty.
+        title: Text above the grid.
+        footer: Text below it; none where empty.
         path: The PNG file to write.
     """
+    import_matplotlib()
     from matplotlib.font_manager import FontProperties, findfont
     from PIL import Image, ImageDraw, ImageFont
 

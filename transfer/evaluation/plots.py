@@ -1,24 +1,26 @@
-"""Pictures of predictions as PNG files."""
+"""The confusion matrix as a PNG file, and what all figures share."""
 
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from transfer.errors import UsageError
-from transfer.files import atomic
+from transfer.system.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FONT = "DejaVu Sans"  # comes with matplotlib, so that the picture is the same everywhere
+FONT = "DejaVu Sans"  # comes with matplotlib: the figure is the same everywhere
 LONGEST_LABEL = 24
 NUMBERS_UP_TO = 20  # classes; above that a number does not fit into its cell
 MOST_LABELS = 130  # per axis; above that every second, fifth, tenth ... class is labelled
@@ -26,32 +28,54 @@ RIGHT_TO_LEFT = ("R", "AL", "RLE", "RLO", "RLI")
 
 
 def check_png(path: str | os.PathLike[str]) -> Path:
-    """Return where a PNG file can be written. Raises UsageError where none can."""
+    """Return the path of a PNG file to write. Raises UsageError if it cannot be one."""
     path = Path(path).expanduser()
     if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"Expected a .png file in an existing folder. Received: {str(path)!r}")
     return path
 
 
+def import_matplotlib() -> ModuleType:
+    """Import matplotlib, even where MPLBACKEND names a backend that it does not know.
+
+    A shell that was started from a notebook may carry the backend of another environment. A
+    backend that matplotlib knows is set as usual, since the user may draw later.
+    """
+    if "matplotlib" in sys.modules:
+        return sys.modules["matplotlib"]
+    backend = os.environ.pop("MPLBACKEND", "")
+    try:
+        import matplotlib
+    finally:
+        if backend:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
+    return matplotlib
+
+
 @contextmanager
 def figure_at(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
-    """Give an empty figure, whatever the user's style; when the block ends well, save it.
+    """Yield an empty figure, whatever the user's style; save it if the block succeeds.
 
     Args:
         path: The PNG file to write. The same figure gives the same bytes.
-        size: Width and height in inches, of 120 pixels each; empty margins are cut off.
+        size: Width and height in inches, of 120 pixels each; empty margins are trimmed.
     """
-    import matplotlib
+    matplotlib = import_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"font.family": [FONT], "text.parse_math": False})
         figure = Figure(figsize=size, dpi=120, layout="constrained")
+        canvas = FigureCanvasAgg(figure)  # whatever backend the user has chosen
         yield figure
         # Through an open file, since Pillow cannot write to a pipe by its name.
         with atomic(path) as temporary, temporary.open("wb") as file:
-            figure.savefig(
+            canvas.print_figure(
                 file,
                 format="png",
                 metadata={"Software": None},
@@ -65,10 +89,10 @@ def plot_confusion_matrix(
 ) -> None:
     """Draw a confusion matrix: counts on the left, shares of each true class on the right.
 
-    Names that the font cannot draw (CJK, right-to-left scripts) stand as their index in
-    `classes`, ``#3``; long names lose their middle. Up to 20 classes the numbers stand in the
-    cells; above that only the shade does, spread so that single mistakes can be seen. The same
-    input gives the same bytes.
+    Names that the font cannot draw (CJK, right-to-left scripts) are replaced by their index in
+    `classes`, ``#3``; long names lose their middle. Up to 20 classes, cells contain numbers; with
+    more they are only shaded, on a scale that shows single mistakes. The same input gives the same
+    bytes.
 
     Args:
         matrix: Counts of shape (N, N); rows are true classes, columns predicted ones.
@@ -138,11 +162,12 @@ def readable(name: str, index: int) -> str:
         return f"#{index}"
     if len(name) <= LONGEST_LABEL:
         return name
-    half = LONGEST_LABEL // 2  # names often differ at their end only, so the middle goes
+    half = LONGEST_LABEL // 2  # names often differ only at their end
     return f"{name[:half].rstrip()}…{name[1 - half :].lstrip()}"
 
 
 def _drawable(name: str) -> bool:
+    import_matplotlib()
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     font = get_font(findfont(FontProperties(family=[FONT])))

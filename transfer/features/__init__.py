@@ -1,1 +1,1 @@
-"""Arrays -> feature vectors, computed once."""
+"""Features: what the frozen part of a network computes, once per image."""

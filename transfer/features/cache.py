@@ -1,7 +1,7 @@
-"""Features on disk: what a frozen network makes of an image is computed once, not once per run.
+"""Features on disk: what a frozen network computes for an image is computed once for all runs.
 
-Rows are found by the image's bytes: a photo that was changed is computed anew, one that was moved
-or stands in another folder is not. How they lie on the disk is told in `transfer.features.shards`.
+Rows are keyed by the image's bytes: a photo that changed is computed again, one that was moved is
+not. `transfer.features.store` describes the files.
 """
 
 from __future__ import annotations
@@ -9,51 +9,59 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from transfer.cachedir import cache_limit
-from transfer.digest import sha256_or_none
 from transfer.features.converted import place_for
-from transfer.features.shards import CHUNK, Rows, Space, features_dir, make_room
+from transfer.features.shards import Cell, Shard
+from transfer.features.spec import FeatureSpec
+from transfer.features.store import Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.folder import ImageFolder
-from transfer.progress import warn
-from transfer.recipe import Recipe
+from transfer.settings import Settings
+from transfer.system.cachedir import cache_limit
+from transfer.system.digests import sha256_or_none
+from transfer.system.progress import warn
 
-FORMAT = 1  # raise it when the files of a space get another form or meaning
-KEY_BYTES = 70  # of each row in the file of keys
+FORMAT = 2  # raise it when the files of a space get another format or meaning
+KEY_BYTES = 80  # of each row in the file of keys
 
 
 class FeatureCache:
-    """The cache as one run uses it.
+    """The feature cache, as used by one run.
 
     Args:
-        network: All that the features depend on beside the images and the view; JSON.
+        network: All that the features depend on besides the images and the view, as a spec or as
+            what JSON takes.
         outputs: Name of each output of the network, such as ``"vectors (avg)"``.
         sha256: Relative path to hex digest of the file, for every image.
     """
 
     def __init__(
-        self, network: Mapping[str, Any], outputs: Sequence[str], sha256: Mapping[str, str]
+        self,
+        network: FeatureSpec | Mapping[str, Any],
+        outputs: Sequence[str],
+        sha256: Mapping[str, str],
     ) -> None:
         self.root = features_dir()
         self.limit = cache_limit()
         self.sha256 = sha256
-        self._network = {"format": FORMAT, **network}
+        identity = network.identity() if isinstance(network, FeatureSpec) else network
+        self._network = {"format": FORMAT, **identity}
         self._outputs = outputs
         self.in_use: set[Path] = set()
         self._closed = False
 
-    def view(self, folder: ImageFolder, number: int, recipe: Recipe) -> CachedView:
-        """Return what is known of one view of a folder's images; 0 is the images themselves."""
+    def view(self, folder: ImageFolder, number: int, settings: Settings) -> CachedView:
+        """Return the cached rows of one view of a folder's images; 0 is the images themselves."""
         about: dict[str, Any] = {"view": number}
         keys = [self.sha256[path] for path in folder.paths]
         if number:
-            spec = {"version": AUGMENT_VERSION, **parse_augment(recipe.augment)}
-            about |= {"augment": spec, "seed": recipe.seed}
+            spec = {"version": AUGMENT_VERSION, **parse_augment(settings.augment)}
+            about |= {"augment": spec, "seed": settings.seed}
             # the seed of an image's augmentation depends on its path too
             pairs = zip(keys, folder.paths, strict=True)
             keys = [hashlib.sha256(f"{key}:{path}".encode()).hexdigest() for key, path in pairs]
@@ -62,15 +70,22 @@ class FeatureCache:
         return CachedView(self, folder, keys, spaces)
 
     def converted(self) -> Path | None:
-        """Return the file that holds, or may hold, the network as OpenVINO has it."""
+        """Return the file where the network converted for OpenVINO is, or may be, kept."""
         path = place_for(self._network | {"outputs": list(self._outputs)})
         if path is not None:
             self.in_use.add(path.parent)
         return path
 
     def write(self, space: Space, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
-        """Add ``array[rows]`` to a space. What goes wrong is said once; the run goes on."""
-        if self._closed or not keys:
+        """Add ``array[rows]`` to a space, without rows that are not finite.
+
+        What fails is reported once, and the run goes on.
+        """
+        if self._closed:
+            return
+        finite = np.array([np.isfinite(array[row]).all() for row in rows], bool)
+        keys, rows = list(compress(keys, finite)), rows[finite]
+        if not keys:
             return
         needed = len(keys) * (array[:1].nbytes + KEY_BYTES)
         try:
@@ -79,26 +94,30 @@ class FeatureCache:
             else:
                 self._close(f"they need more than {self.limit / 1e9:g} GB (raise TRANSFER_CACHE)")
         except FileNotFoundError:
-            pass  # another process has just cleared the cache: the next shard makes its folder
+            pass  # another process has just cleared the cache: the next shard creates its folder
         except OSError as error:
             self._close(f"{self.root}: {error.strerror}")
 
-    def _close(self, reason: str) -> None:
+    def stop(self) -> None:
+        """Write nothing more: later features do not fit the identity of this cache."""
         self._closed = True
+
+    def _close(self, reason: str) -> None:
+        self.stop()
         warn(f"Not all features are kept for later runs: {reason}. This run is not affected.")
 
 
 class CachedView:
-    """One view of n images: a row for each of them, or for some, in each of some spaces."""
+    """One view of n images: in each of some spaces, rows for all or some of them."""
 
     def __init__(
         self, cache: FeatureCache, folder: ImageFolder, keys: Sequence[str], spaces: list[Space]
     ) -> None:
         self._cache, self._folder, self._keys, self._spaces = cache, folder, keys, spaces
-        self._found: list[Rows] = []
+        self._known: list[dict[str, Cell]] = []
 
     def restore(self, targets: Sequence[np.ndarray]) -> np.ndarray:
-        """Fill in the rows that every space has.
+        """Fill in the rows that are in every space and undamaged.
 
         Args:
             targets: One array of shape (n, ...) for each of the spaces, or for the last of them.
@@ -107,38 +126,45 @@ class CachedView:
             bool array of shape (n,): which rows are filled in.
         """
         self._spaces = self._spaces[-len(targets) :]
-        self._found = [
-            space.rows(target.shape[1:], target.dtype)
+        self._known = [
+            dict(space.rows(target.shape[1:], target.dtype))
             for space, target in zip(self._spaces, targets, strict=True)
         ]
-        hits = np.array([all(key in rows for rows in self._found) for key in self._keys], bool)
-        for rows, target in zip(self._found, targets, strict=True):
-            _copy([(i, *rows[self._keys[i]]) for i in np.flatnonzero(hits).tolist()], target)
+        hits = np.array([all(key in rows for rows in self._known) for key in self._keys], bool)
+        for rows, target in zip(self._known, targets, strict=True):
+            self._fill(rows, target, hits)
         return hits
 
-    def keep(self, rows: np.ndarray, targets: Sequence[np.ndarray]) -> None:
-        """Write rows that were computed just now (int array of any length) where `restore` looked.
+    def _fill(self, rows: dict[str, Cell], target: np.ndarray, hits: np.ndarray) -> None:
+        """Copy the rows of `hits` to `target`; forget the shards that turn out to be damaged."""
+        wanted: dict[Shard, list[tuple[int, int]]] = defaultdict(list)
+        for i in np.flatnonzero(hits).tolist():
+            shard, row = rows[self._keys[i]]
+            wanted[shard].append((row, i))
+        for shard, pairs in wanted.items():
+            source, to = zip(*pairs, strict=True)
+            if not shard.copy(source, target, to):
+                shard.remove("its checksums are wrong")
+                hits[list(to)] = False
+                for key in [key for key, cell in rows.items() if cell.shard is shard]:
+                    del rows[key]
 
-        A file that was replaced after the audit had hashed it would stand under the old file's
-        digest for ever. So each is hashed again, after it was decoded: that costs little beside
-        decoding and inference, and unlike a comparison of sizes and times it cannot err.
+    def keep(self, rows: np.ndarray, targets: Sequence[np.ndarray]) -> None:
+        """Write rows that were just computed to the spaces that `restore` looked in.
+
+        A file replaced after the audit hashed it would be stored under the digest of the old one,
+        permanently. So each file is hashed again after it was decoded: that costs little compared
+        with decoding and inference and, unlike comparing sizes and times, it is never wrong.
+
+        Args:
+            rows: int array of any length.
+            targets: The arrays given to `restore`.
         """
         paths = self._folder.paths
         same = [
             sha256_or_none(self._folder.file(paths[i])) == self._cache.sha256[paths[i]]
             for i in rows
         ]
-        for space, known, target in zip(self._spaces, self._found, targets, strict=True):
+        for space, known, target in zip(self._spaces, self._known, targets, strict=True):
             new = np.array([i for i in rows[same] if self._keys[i] not in known], np.int64)
             self._cache.write(space, [self._keys[i] for i in new], target, new)
-
-
-def _copy(cells: Sequence[tuple[int, np.ndarray, int]], target: np.ndarray) -> None:
-    """Set ``target[i] = array[row]`` for each (i, array, row), some at once."""
-    groups: dict[int, list[tuple[int, np.ndarray, int]]] = defaultdict(list)
-    for cell in cells:
-        groups[id(cell[1])].append(cell)
-    for group in groups.values():
-        for start in range(0, len(group), CHUNK):
-            to, arrays, rows = zip(*group[start : start + CHUNK], strict=True)
-            target[list(to)] = arrays[0][list(rows)]

@@ -1,44 +1,63 @@
-"""Networks as OpenVINO has them: converted once, kept in the cache, read without Keras."""
+"""Networks in OpenVINO's format: converted once, kept in the cache, read without Keras.
+
+::
+
+    <cache dir>/features/<hash>/network.xml     the graph
+                                network.bin     its weights
+                                network.json    SHA-256 of both; written last
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from importlib.metadata import version
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.cachedir import cache_limit
-from transfer.features.shards import Space, features_dir, make_room
-from transfer.files import atomic
-from transfer.progress import warn
+from transfer.features.shards import open_regular
+from transfer.features.store import Space, features_dir, make_room
+from transfer.system.cachedir import cache_limit
+from transfer.system.files import atomic, write_json
+from transfer.system.progress import warn
 
 if TYPE_CHECKING:
     import keras
 
 
 def has_openvino() -> bool:
-    """Tell whether OpenVINO is installed."""
+    """Return whether OpenVINO is installed."""
     return find_spec("openvino") is not None
 
 
+def openvino_version() -> str:
+    """Return the version of OpenVINO, without importing it where that is possible."""
+    try:
+        return version("openvino")
+    except PackageNotFoundError:  # a custom build, or a distribution of another name
+        return str(import_openvino().__version__)
+
+
 def place_for(about: Mapping[str, Any]) -> Path | None:
-    """Return the file in the cache where a converted network is, or may be put.
+    """Return the file in the cache for a converted network, which need not exist.
 
     Args:
         about: What identifies the network; JSON.
 
     Returns:
-        A path ending in ``.xml``; None where no cache is wanted or it cannot be written.
+        A path ending in ``.xml``; None if the cache is off or cannot be written.
     """
     if cache_limit() == 0:
         return None
-    kind = {"what": "converted network", "openvino": version("openvino")}
+    kind = {"what": "converted network", "openvino": openvino_version()}
     space = Space(features_dir(), kind | dict(about))
     try:
         space.open()
@@ -56,20 +75,20 @@ def convert(
 
     Args:
         make_model: Makes the model, which takes float32 images (b, h, w, 3), RGB 0..255, and has
-            one output or several. Not called where `kept` holds the converted one.
-        kept: File (``.xml``) where the converted model is found, or else put, if it fits in.
-        in_use: Spaces of the cache that do not make room for it.
+            one output or several. Not called if `kept` holds the converted one.
+        kept: File (``.xml``) that the converted model is read from, or written to if it fits.
+        in_use: Spaces of the cache that must not be evicted for it.
     """
     network = None if kept is None else _read(kept)
     if network is None:
-        model = make_model()  # the graph does not keep its variables alive
+        model = make_model()  # named, because the graph does not keep its variables alive
         graph = graph_of(model)
         openvino = import_openvino()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _root_logger_kept():
             warnings.simplefilter("ignore")
-            # Its own weights: shared ones are gone with the model.
+            # A copy of the weights: shared ones are freed with the model.
             network = openvino.convert_model(graph, share_weights=False)
-        # Activations with a gradient of their own (swish) come out as further outputs.
+        # Activations with a custom gradient (swish) become additional outputs.
         results = [network.output(each.name).get_node() for each in graph.outputs]
         network = openvino.Model(results, network.get_parameters())
         if kept is not None:
@@ -90,7 +109,7 @@ def graph_of(model: keras.Model) -> Any:
 
 
 def import_openvino() -> Any:
-    """Import OpenVINO without its reporting that to its maker."""
+    """Import OpenVINO with its telemetry disabled."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -98,23 +117,56 @@ def import_openvino() -> Any:
     return openvino
 
 
-def _read(path: Path) -> Any:
-    if not path.exists():
-        return None
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Restore the root logger, which OpenVINO's converter silences and leaves so if it fails."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, root.filters[:], root.handlers[:]
     try:
-        return import_openvino().Core().read_model(path)
-    except RuntimeError:
-        warn(f"{path} is damaged and is made anew.")
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters, root.handlers = filters, handlers
+
+
+def _read(path: Path) -> Any:
+    """Return the converted network in a file; None if there is none or it is damaged."""
+    try:
+        with open_regular(path.with_suffix(".json")) as stream:
+            digests = json.loads(stream.read())
+        files = [_read_bytes(path), _read_bytes(path.with_suffix(".bin"))]
+        if digests != _digests(path, files):
+            raise ValueError("its checksums are wrong")
+        return import_openvino().Core().read_model(*files)
+    except OSError:  # there is none, or it was removed just now
         return None
+    except (ValueError, RuntimeError) as error:
+        warn(f"{path} is damaged and is converted again: {error}")
+        return None
+
+
+def _read_bytes(path: Path) -> bytes:
+    with open_regular(path) as stream:
+        return stream.read()
+
+
+def _digests(path: Path, files: Iterable[bytes]) -> dict[str, str]:
+    """Return what network.json holds: two digests, and the space to notice swapped files."""
+    xml, weights = (hashlib.sha256(content).hexdigest() for content in files)
+    return {"space": path.parent.name, "xml": xml, "bin": weights}
 
 
 def _write(network: Any, path: Path, in_use: Iterable[Path]) -> None:
-    """Keep a converted network where it fits in; the .xml comes last and makes the .bin valid."""
+    """Keep a converted network if it fits; the .json is written last and makes it valid."""
     with suppress(OSError, RuntimeError), tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / path.name
         import_openvino().save_model(network, saved, compress_to_fp16=False)
-        files = (saved.with_suffix(".bin"), saved)
+        files = (saved, saved.with_suffix(".bin"))
+        digests = _digests(path, map(Path.read_bytes, files))
         if make_room(sum(file.stat().st_size for file in files), {path.parent, *in_use}):
+            for name in (".json", ".bin", ".xml"):  # which may be links or pipes
+                path.with_suffix(name).unlink(missing_ok=True)
             for file in files:
                 with atomic(path.with_name(file.name)) as temporary:
                     shutil.copyfile(file, temporary)
+            write_json(path.with_suffix(".json"), digests)

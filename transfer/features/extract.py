@@ -1,4 +1,4 @@
-"""Images -> what the frozen part of a network makes of them, computed once."""
+"""Images -> features: what the frozen part of a network computes, once per image and view."""
 
 from __future__ import annotations
 
@@ -12,34 +12,31 @@ import numpy as np
 
 from transfer.errors import TransferError
 from transfer.features.cache import CachedView, FeatureCache
-from transfer.features.converted import convert
-from transfer.features.engines import (
-    BATCH_SIZE,
-    Engine,
-    choose_engine,
-    keras_engine,
-    openvino_engine,
-)
+from transfer.features.engines import BATCH_SIZE, Engine, make_engine
 from transfer.images.folder import ImageFolder
-from transfer.images.pipeline import image_dataset, naming_bad_files
-from transfer.progress import Advance, bar
-from transfer.recipe import Recipe
+from transfer.images.pipeline import ImageOptions, image_batches, naming_bad_files
+from transfer.settings import Settings
+from transfer.system.progress import Advance, bar
 
-SHARD = 2048  # images after which what was computed is written to the cache
+SHARD = 2048  # images after which computed features are written to the cache
 LARGEST = float(np.finfo(np.float16).max)
+
+
+class ActivationOverflow(TransferError):
+    """Activations are beyond the range of float16, in which they would be kept."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the frozen part made of n images, each seen in `views` versions.
+    """Features of n images, each in `views` versions.
 
     Rows are ordered view by view: row ``view * n + i`` is image `i`; view 0 is the image itself.
 
     Attributes:
         vectors: float32 array of shape (views * n, d): the input of the head.
         labels: int64 array of shape (views * n,).
-        activations: float16 memory map of shape (views * n, h, w, c): what the frozen trunk
-            hands to the layers that are trained later. None where nobody asked for it.
+        activations: float16 memory map of shape (views * n, h, w, c): the input of the layers that
+            are trained later. None where they are not kept.
         views: Versions of each image, 1 or more.
         computed: Images of which at least one version was not in the cache.
     """
@@ -53,6 +50,15 @@ class Features:
     def __len__(self) -> int:
         return len(self.labels) // self.views
 
+    def per_image(self, channels: int) -> np.ndarray:
+        """Return one vector per image, float32 (n, channels): the mean over views and positions.
+
+        Args:
+            channels: Of the network's feature map; longer vectors are averaged to that.
+        """
+        shape = (self.views, len(self), -1, channels)
+        return np.asarray(self.vectors.reshape(shape).mean(axis=(0, 2)), np.float32)
+
 
 class FrozenNetwork:
     """A model and the engine that runs it, which is made when the first image needs it.
@@ -60,38 +66,31 @@ class FrozenNetwork:
     Args:
         model: From images (b, s, s, 3), RGB 0..255, to vectors (b, d), or to a list of an
             activation (b, ...) and vectors.
-        recipe: Says which engine is meant, and how images are resized and augmented.
-
-    Raises:
-        UsageError: The recipe asks for OpenVINO, which is not installed.
+        settings: Which engine, and how images are resized and augmented.
     """
 
-    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
+    def __init__(self, model: keras.Model, settings: Settings) -> None:
         self.model = model
-        self.recipe = recipe
-        self.engine_name = choose_engine(recipe.engine, recipe.precision)
+        self.settings = settings
+        self.engine_name = settings.engine
         self._engine: Engine | None = None
 
     def engine(self, cache: FeatureCache | None) -> Engine:
-        """Return what runs the model; made on the first call."""
+        """Return the engine; it is made on the first call."""
         if self._engine is None:
-            self._engine = self._make(self.model, cache)
+            self._engine, self.engine_name = self._make(self.model, cache)
         return self._engine
 
     def apply(self, head: keras.Model, vectors: np.ndarray) -> np.ndarray:
-        """Return what a head makes of vectors (n, d), run as it will be on top of this network."""
-        engine = self._make(head)
+        """Return a head's probabilities for vectors (n, d), on this network's engine."""
+        engine, _ = self._make(head)
         starts = range(0, len(vectors), BATCH_SIZE)
         return np.concatenate([engine(vectors[i : i + BATCH_SIZE])[0] for i in starts])
 
-    def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> Engine:
-        if self.engine_name == "keras":
-            return keras_engine(model)
-        if cache is None:
-            network = convert(lambda: model)
-        else:
-            network = convert(lambda: model, cache.converted(), cache.in_use)
-        return openvino_engine(network, self.recipe.precision)
+    def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> tuple[Engine, str]:
+        settings = self.settings
+        auto = not settings.engine_required
+        return make_engine(model, self.engine_name, settings.precision, cache, auto)
 
 
 def extract(
@@ -105,15 +104,16 @@ def extract(
     """Run a frozen network once over the images, and once over each augmented view of them.
 
     Args:
-        network: The network, and how images come to it.
-        folder: The images of one side of the split.
-        views: Augmented views of every image beside the image itself.
-        keep: File for the activations, where the network gives them out.
-        cache: Where rows of earlier runs are found and new ones are kept, if anywhere.
+        network: The network, with its engine and image settings.
+        folder: The images of one split.
+        views: Augmented views of every image, in addition to the image itself.
+        keep: File for the activations, where the network outputs them.
+        cache: Where rows are read from and written to, if anywhere.
 
     Raises:
         DataError: An image cannot be read.
-        TransferError: The disk has no room for the activations, or they are beyond float16.
+        ActivationOverflow: The activations are beyond float16.
+        TransferError: The disk has no room for them.
     """
     count = len(folder)
     shapes = [(count * (views + 1), *output.shape[1:]) for output in network.model.outputs]
@@ -127,54 +127,62 @@ def extract(
     with bar(title, len(vectors)) as advance:
         for view in range(views + 1):
             targets = [array[view * count : (view + 1) * count] for array in arrays]
-            stored = None if cache is None else cache.view(folder, view, network.recipe)
+            stored = None if cache is None else cache.view(folder, view, network.settings)
             missing = np.ones(count, bool) if stored is None else ~stored.restore(targets)
             advance(int(count - missing.sum()))
             if missing.any():
-                engine = network.engine(cache)
-                _compute(network, engine, folder, view, missing, targets, stored, advance)
+                rows = np.flatnonzero(missing)
+                part = _View(folder.keep(missing.tolist()), view, rows, targets, stored)
+                _compute(network, network.engine(cache), part, advance)
             computed |= missing
     labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
     return Features(vectors, labels, activations, views + 1, int(computed.sum()))
 
 
-def _compute(
-    network: FrozenNetwork,
-    engine: Engine,
-    folder: ImageFolder,
-    view: int,
-    missing: np.ndarray,
-    targets: Sequence[np.ndarray],
-    stored: CachedView | None,
-    advance: Advance,
-) -> None:
-    """Run the network over one view of the missing images and fill in their rows."""
-    recipe = network.recipe
-    batches = image_dataset(
-        folder.keep(missing.tolist()),
-        size=network.model.input.shape[1],
-        resize=recipe.resize,
-        batch_size=BATCH_SIZE,
-        augment=recipe.augment if view else "none",
-        seed=recipe.seed,
-        epoch=view,
+@dataclass(frozen=True)
+class _View:
+    """One view of the images that were not in the cache.
+
+    Attributes:
+        images: Only these images.
+        number: Of the view; 0 is the images themselves.
+        rows: int array (n,): where each belongs in `targets`.
+        targets: One array for each output of the network that is kept, for all images.
+        stored: Where the rows are kept for later runs, if anywhere.
+    """
+
+    images: ImageFolder
+    number: int
+    rows: np.ndarray
+    targets: Sequence[np.ndarray]
+    stored: CachedView | None
+
+
+def _compute(network: FrozenNetwork, engine: Engine, view: _View, advance: Advance) -> None:
+    """Run the network over one view of images and fill in their rows."""
+    settings, targets, rows = network.settings, view.targets, view.rows
+    size, augment = network.model.input.shape[1], settings.augment if view.number else "none"
+    batches = image_batches(
+        view.images,
+        ImageOptions(size, settings.resize, BATCH_SIZE, augment, settings.seed),
+        epochs=range(view.number, view.number + 1),
         labels=False,
     )
-    rows, done, kept = np.flatnonzero(missing), 0, 0
+    done = kept = 0
     with naming_bad_files():
         for outputs in map(engine, batches):
             part = rows[done : done + len(outputs[-1])]
             for target, output in zip(targets, outputs[-len(targets) :], strict=True):
                 if target.dtype == np.float16 and np.abs(output).max() > LARGEST:
-                    raise TransferError(
-                        "What the frozen layers make of the images is too large for the half"
-                        " precision in which it is kept. Go without it: --trunk-cache 0"
+                    raise ActivationOverflow(
+                        "The frozen layers' activations are beyond the range of float16, in which"
+                        " they would be kept. Use --trunk-cache 0."
                     )
                 target[part] = output
             done += len(part)
             advance(len(part))
-            if stored is not None and (done - kept >= SHARD or done == len(rows)):
-                stored.keep(rows[kept:done], targets)
+            if view.stored is not None and (done - kept >= SHARD or done == len(rows)):
+                view.stored.keep(rows[kept:done], targets)
                 kept = done
 
 
@@ -187,6 +195,6 @@ def _memory_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         except OSError as error:
             raise TransferError(
                 f"Cannot keep {array.nbytes / 1e6:,.0f} MB of activations in {path.parent.parent}:"
-                f" {error.strerror}. Make room, or go without them: --trunk-cache 0"
+                f" {error.strerror}. Make room, or use --trunk-cache 0."
             ) from error
     return array

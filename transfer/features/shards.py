@@ -1,222 +1,163 @@
-"""Rows of arrays on disk, by key: spaces, and the shards in them.
+"""Shards: rows of one kind in two files, each row with a checksum.
 
-A *space* is a folder of rows of one kind: the vectors of one network, or its activations at one
-cut, of the images themselves or of one augmented view of them. Its name is the hash of all that
-its rows depend on beside the image::
+::
 
-    <cache dir>/features/<hash>/space.json    what was hashed, to be read
-                                <id>.npy      array of shape (n, ...)
-                                <id>.keys     the keys of its n rows as JSON; written last, it
-                                              makes the shard valid
-                                network.xml   in a space of its own: the network as OpenVINO has
-                                              it, with its weights in network.bin
+    <id>.npy      array of shape (n, ...)
+    <id>.keys     JSON: the space that the shard belongs to, and key and CRC-32 of each of its n
+                  rows; written last, it makes the shard valid
 
-Shards are never changed, so that several runs can read and write at once without locks. A row
-that stands in two of them does no harm. Vectors and activations have spaces of their own: a run
-that trains the head alone finds the vectors of one that fine-tuned, and the activations at cuts
-that nobody uses any more are the first to be thrown out.
-
-Vectors are float32, since a run from the cache then gives the same head, bit by bit, as the one
-that computed them; activations are float16, as in training.
+The checksums find what disks and crashes damage, and files that end up in the wrong folder. They
+do not protect against someone who may write to the cache.
 """
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import json
 import os
-import shutil
-import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+import stat
+import zlib
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 from uuid import uuid4
 
 import numpy as np
 
-from transfer.cachedir import cache_dir, cache_limit
-from transfer.digest import is_sha256
-from transfer.errors import TransferError
-from transfer.files import atomic, write_json, write_text
-from transfer.progress import warn
+from transfer.system.files import atomic, write_text
+from transfer.system.progress import warn
 
 CHUNK = 32  # rows that are copied at once
-ORPHANED = 3600.0  # seconds after which a shard without keys is what a killed run left behind
-
-Rows = Mapping[str, tuple[np.ndarray, int]]
 
 
-class Space:
-    """The rows of one kind, in shards."""
-
-    def __init__(self, root: Path, about: Mapping[str, Any]) -> None:
-        self.about = about
-        text = json.dumps(about, sort_keys=True, separators=(",", ":"))
-        self.path = root / hashlib.sha256(text.encode()).hexdigest()
-
-    def rows(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
-        """Return key -> (memory map of shape (m, *shape), row of it) of all valid shards."""
-        rows: dict[str, tuple[np.ndarray, int]] = {}
-        with suppress(OSError):
-            os.utime(self.path / "space.json")
-            _remove_orphans(self.path)
-        for file in sorted(self.path.glob("*.keys")):
-            try:
-                keys = _read_keys(file)
-                array = np.lib.format.open_memmap(file.with_suffix(".npy"), mode="r")
-                if array.shape != (len(keys), *shape) or array.dtype != dtype:
-                    raise ValueError(f"it holds {array.dtype} of shape {array.shape}")
-            except (OSError, MemoryError):  # removed just now, or there for another time
-                continue
-            except Exception as error:  # whatever a damaged file makes NumPy raise
-                warn(f"{file} is damaged, is removed and computed anew: {error}")
-                with suppress(OSError):
-                    file.unlink(missing_ok=True)
-                    file.with_suffix(".npy").unlink(missing_ok=True)
-                continue
-            rows.update((key, (array, row)) for row, key in enumerate(keys))
-        return rows
-
-    def open(self) -> None:
-        """Make the folder where it is not there, and note that it is in use."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        if (self.path / "space.json").exists():
-            os.utime(self.path / "space.json")
-        else:
-            write_json(self.path / "space.json", self.about)
-
-    def append(self, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
-        """Write ``array[rows]`` as a new shard. Raises OSError where that is not possible."""
-        self.open()
-        file = self.path / f"{uuid4().hex}.npy"
-        header = {
-            "descr": np.lib.format.dtype_to_descr(array.dtype),
-            "fortran_order": False,
-            "shape": (len(rows), *array.shape[1:]),
-        }
-        # Not as a memory map: on a full disk, writing to one kills the process.
-        with atomic(file) as temporary, temporary.open("wb") as stream:
-            np.lib.format.write_array_header_1_0(stream, header)
-            for start in range(0, len(rows), CHUNK):
-                stream.write(np.ascontiguousarray(array[rows[start : start + CHUNK]]).data)
-        write_text(file.with_suffix(".keys"), json.dumps(list(keys)))
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A space as it lies on the disk.
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """A shard that is open for reading.
 
     Attributes:
-        path: Its folder.
-        about: Its space.json; empty where that cannot be read.
-        size: Bytes.
-        used: When it was last used, in seconds since 1970.
+        file: Its .keys.
+        array: Memory map of shape (n, ...).
+        keys: Key of each row.
+        crc32: Checksum of each row's bytes.
     """
 
-    path: Path
-    about: Mapping[str, Any]
-    size: int
-    used: float
+    file: Path
+    array: np.ndarray
+    keys: Sequence[str]
+    crc32: Sequence[int]
 
-    def images(self) -> int:
-        """Return how many images have a row."""
-        keys: set[str] = set()
-        for file in self.path.glob("*.keys"):
-            with suppress(OSError, ValueError):
-                keys.update(_read_keys(file))
-        return len(keys)
+    def remove(self, reason: object) -> None:
+        """Remove its files because they are damaged, with a warning."""
+        remove_damaged(self.file, reason)
 
-
-def features_dir() -> Path:
-    """Return the folder of the spaces, which need not exist."""
-    return cache_dir() / "features"
-
-
-def stored_spaces() -> list[Stored]:
-    """Return all spaces, the one that was not used for longest first."""
-    return sorted(map(_look_at, _folders()), key=lambda each: each.used)
+    def copy(self, rows: Sequence[int], target: np.ndarray, to: Sequence[int]) -> bool:
+        """Set ``target[to] = array[rows]``; return whether the checksums are right."""
+        for start in range(0, len(rows), CHUNK):
+            some = list(rows[start : start + CHUNK])
+            copied = self.array[some]
+            if any(
+                zlib.crc32(row.data) != self.crc32[i] for row, i in zip(copied, some, strict=True)
+            ):
+                return False
+            target[list(to[start : start + CHUNK])] = copied
+        return True
 
 
-def clear() -> int:
-    """Remove all spaces, and nothing else that may lie beside them; return the bytes.
+class Cell(NamedTuple):
+    """Where a row is."""
 
-    Raises:
-        TransferError: Some cannot be removed.
-    """
-    stored = stored_spaces()
-    left = [each.path for each in stored if not remove(each.path)]
-    if left:
-        raise TransferError(f"Cannot remove {left[0]}: it may belong to another user.")
-    return sum(each.size for each in stored)
+    shard: Shard
+    row: int
 
 
-def _folders() -> Iterator[Path]:
-    root = features_dir()
-    for path in sorted(root.iterdir()) if root.is_dir() else ():
-        if path.name.startswith(".gone-"):
-            shutil.rmtree(path, ignore_errors=True)
-        elif is_sha256(path.name) and path.is_dir() and not path.is_symlink():
-            yield path
+Rows = Mapping[str, Cell]
 
 
-def _look_at(path: Path) -> Stored:
-    about, size, used = {}, 0, 0.0
-    with suppress(OSError, ValueError):
-        about = json.loads((path / "space.json").read_text(encoding="utf-8"))
-    with suppress(OSError):
-        for file in path.iterdir():
-            with suppress(FileNotFoundError):
-                size += file.stat().st_size
-        used = (path / "space.json").stat().st_mtime
-    return Stored(path, about if isinstance(about, dict) else {}, size, used)
-
-
-def remove(path: Path) -> bool:
-    """Remove a space; return whether it is gone."""
-    # At once, so that no other process sees half of it; what it has mapped stays readable.
-    gone = path.with_name(f".gone-{uuid4().hex}")
-    with suppress(OSError):
-        path.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
-    return not path.exists()
-
-
-def make_room(needed: int, in_use: Container[Path]) -> bool:
-    """Throw out the spaces that were not used for longest until so many bytes fit in.
+def read_shard(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Shard:
+    """Return the shard of a .keys file.
 
     Args:
-        needed: Bytes that are to be written.
-        in_use: Folders of spaces that stay.
+        file: The .keys.
+        shape: Expected shape of a row.
+        dtype: Expected type of a row.
 
-    Returns:
-        Whether that sufficed. Nothing goes for what would not fit into an empty cache.
+    Raises:
+        OSError: It cannot be read at the moment.
+        Exception: It is damaged: NumPy and JSON raise nearly everything.
     """
-    limit = cache_limit()
-    if needed > limit:
-        return False
-    stored = stored_spaces()
-    free = limit - sum(each.size for each in stored)
-    for each in stored:
-        if free >= needed:
-            break
-        if each.path not in in_use and remove(each.path):
-            free += each.size
-    return free >= needed
+    keys, crc32 = read_keys(file)
+    with open_regular(file.with_suffix(".npy")) as stream:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("it has another version of NumPy's format")
+        stored, fortran, kind = np.lib.format.read_array_header_1_0(stream)
+        if stored != (len(keys), *shape) or kind != dtype or fortran:
+            raise ValueError(f"it holds {kind} of shape {stored}")
+        array = np.memmap(stream, dtype, "r", stream.tell(), stored)
+    return Shard(file, array, keys, crc32)
 
 
-def _remove_orphans(path: Path) -> None:
-    for file in path.iterdir():
-        torn = file.suffix == ".npy" and not file.with_suffix(".keys").exists()
-        if torn or file.name.startswith(".tmp"):
-            with suppress(FileNotFoundError):
-                if time.time() - file.stat().st_mtime > ORPHANED:
-                    file.unlink()
+def read_keys(file: Path) -> tuple[list[str], list[int]]:
+    """Return keys and checksums of a .keys file. Raises ValueError where it is damaged."""
+    with open_regular(file) as stream:
+        content = json.loads(stream.read().decode())
+    if not isinstance(content, dict) or content.get("space") != file.parent.name:
+        raise ValueError("it belongs to another space")
+    keys: Any = content.get("keys")
+    crc32: Any = content.get("crc32")
+    if not (_all_of(keys, str) and _all_of(crc32, int) and len(keys) == len(crc32)):
+        raise ValueError("it has no keys with checksums")
+    return keys, crc32
 
 
-def _read_keys(file: Path) -> list[str]:
-    keys = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise ValueError("it holds no list of keys")
-    return keys
+def write_shard(folder: Path, keys: Sequence[str], array: np.ndarray, rows: np.ndarray) -> None:
+    """Write ``array[rows]`` under `keys` as a new shard. Raises OSError."""
+    file = folder / f"{uuid4().hex}.npy"
+    header = {
+        "descr": np.lib.format.dtype_to_descr(array.dtype),
+        "fortran_order": False,
+        "shape": (len(rows), *array.shape[1:]),
+    }
+    crc32: list[int] = []
+    # Not as a memory map: on a full disk, writing to one kills the process.
+    with atomic(file) as temporary, temporary.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for start in range(0, len(rows), CHUNK):
+            some = np.ascontiguousarray(array[rows[start : start + CHUNK]])
+            crc32 += [zlib.crc32(row.data) for row in some]
+            stream.write(some.data)
+    content = {"space": folder.name, "keys": list(keys), "crc32": crc32}
+    write_text(file.with_suffix(".keys"), json.dumps(content))
+
+
+def remove_damaged(file: Path, reason: object) -> None:
+    """Remove a damaged shard, given its .keys, with a warning."""
+    warn(f"{file} is damaged and is removed; its features are computed again: {reason}")
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
+        file.with_suffix(".npy").unlink(missing_ok=True)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading. A pipe in its place does not block, and no link is followed.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: It is not a regular file.
+    """
+    flags = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+    try:
+        handle = os.open(path, os.O_RDONLY | sum(flags))
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise ValueError(f"{path.name} is not a regular file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError(f"{path.name} is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def _all_of(values: object, kind: type) -> bool:
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)

@@ -22,8 +22,8 @@ POLICIES = {
     "saturation=0.3,hue=0.03,erasing=0.25",
 }
 FILLS = ("nearest", "constant", "reflect", "wrap")
-# Raise it whenever the same spec and seed make another picture: features of augmented views that
-# were computed before are then not used any more.
+# Raise it whenever the same spec and seed give another image: cached features of augmented views
+# are then no longer used.
 AUGMENT_VERSION = 2
 _FLAGS = ("flip", "vertical_flip")
 _MOST = {
@@ -45,20 +45,20 @@ _GEOMETRY = (*_FLAGS, "rotate", "shift", "zoom", "shear")
 
 
 def parse_augment(spec: str) -> dict[str, float | bool | str]:
-    """Read an augmentation spec: words with commas between, a policy's name first if wanted.
+    """Read an augmentation spec: comma-separated words, optionally a policy's name first.
 
     ========================= ==================================================================
-    ``flip, vertical_flip``   mirror every other image
-    ``rotate, shear``         up to so many degrees to either side
+    ``flip, vertical_flip``   mirror with a probability of 1/2
+    ``rotate, shear``         up to this many degrees either way
     ``shift, zoom``           up to this share of the side
-    ``brightness``            add up to this share of the range 0..255, or take it away
-    ``channel_shift``         the same for red, green and blue apart
+    ``brightness``            add or subtract up to this share of the range 0..255
+    ``channel_shift``         the same, separately for red, green and blue
     ``contrast, saturation``  change by up to this factor: 0.2 means 0.8 to 1.2
-    ``hue``                   turn by up to this share of the colour circle
-    ``grayscale, blur``       share of the images that lose their colour, their sharpness
-    ``erasing``               share of the images of which a rectangle is painted gray
+    ``hue``                   rotate by up to this share of the colour circle
+    ``grayscale, blur``       share of the images that are made gray, or blurred
+    ``erasing``               share of the images in which a rectangle is painted gray
     ``randaugment``           strength of two operations drawn from ten
-    ``fill``                  what comes in from outside: nearest, constant (white), reflect, wrap
+    ``fill``                  how new borders are filled: nearest, constant (white), reflect, wrap
     ========================= ==================================================================
 
     Args:
@@ -66,7 +66,7 @@ def parse_augment(spec: str) -> dict[str, float | bool | str]:
             A value of 0 switches a word off: ``"light,flip=0"``.
 
     Returns:
-        Word to value, in a fixed order and without those that do nothing.
+        Word to value, in a fixed order and without those that have no effect.
 
     Raises:
         UsageError: A word is unknown or a value out of range.
@@ -86,8 +86,8 @@ def parse_augment(spec: str) -> dict[str, float | bool | str]:
 def build_augment(spec: str, size: int) -> Augment | None:
     """Make the function that augments one image, for use inside tf.data.
 
-    What it does depends on the seed that it is given and on nothing else. All changes of
-    geometry are one transformation, so that the image is sampled once.
+    Its effect depends only on the seed. All geometric changes are combined into one transformation,
+    and the image is sampled once.
 
     Args:
         spec: See `parse_augment`.
@@ -96,7 +96,7 @@ def build_augment(spec: str, size: int) -> Augment | None:
     Returns:
         Function of (image: uint8 or float32 tensor of shape (size, size, 3), 0..255; seed:
         integer tensor of shape (2,)) that returns a float32 tensor of the same shape, 0..255.
-        None where the spec does nothing.
+        None where the spec has no effect.
 
     Raises:
         UsageError: See `parse_augment`.

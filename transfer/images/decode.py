@@ -1,4 +1,4 @@
-"""The one way from a picture to an array: for training, evaluation, prediction and serving."""
+"""The only way from an image to an array: for training, evaluation, prediction and serving."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from transfer.errors import UsageError
-from transfer.images.files import check_size, open_image, orientation
+from transfer.images.open import check_size, open_image, orientation
 from transfer.recipe import RESIZES
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray
 
-# Raise it whenever `decode` makes another array of the same file: features that were computed
-# from the old arrays are then not used any more.
+# Raise it whenever `decode` makes another array of the same file: cached features of the old
+# arrays are then no longer used.
 DECODE_VERSION = 1
 WHITE = (255, 255, 255)
 
@@ -31,21 +31,21 @@ _TURNS = {
 
 
 def decode(source: Source, size: int, resize: str = "stretch") -> np.ndarray:
-    """Return a picture as an upright square of 8-bit RGB.
+    """Return an image as an upright square of 8-bit RGB.
 
     Files are recognised by content. The first frame of animations is used, the EXIF orientation
-    applied, transparency put on white, 16-bit gray divided by 257. Resizing is bilinear with
+    applied, transparency composited on white, 16-bit gray divided by 257. Resizing is bilinear with
     antialiasing. A JPEG file of at least four times `size` on both sides is decoded at a
-    fraction of its resolution (never under twice `size`); all other pictures give the same
+    fraction of its resolution (never under twice `size`); all other images give the same
     array whether they come as a path, a Pillow image or an array.
 
     Args:
         source: Path of a JPEG, PNG, GIF, BMP or WebP file; a Pillow image; or an array of shape
             (h, w), (h, w, 3) or (h, w, 4), uint8 or float with values in 0..255. Images and
-            arrays are left as they are.
+            arrays are not modified.
         size: Side of the result in pixels.
         resize: ``"stretch"`` (aspect ratio is lost), ``"crop"`` (largest centred square) or
-            ``"pad"`` (all of the picture on white).
+            ``"pad"`` (the whole image on white).
 
     Returns:
         uint8 array of shape (size, size, 3), RGB, 0..255.
@@ -73,13 +73,13 @@ def decode(source: Source, size: int, resize: str = "stretch") -> np.ndarray:
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture upright and in 8-bit RGB, transparency put on white.
+    """Return an image upright and in 8-bit RGB, transparency composited on white.
 
     Args:
-        image: A Pillow image of any mode but ``"F"``; it is left as it is.
+        image: A Pillow image of any mode but ``"F"``; it is not modified.
 
     Raises:
-        UsageError: The picture holds floats, whose range is anybody's guess.
+        UsageError: The image holds floats, whose range is unknown.
     """
     if image.mode == "F":
         raise UsageError("Expected an image of integers 0..255. Received: floats (Pillow mode F)")
@@ -101,6 +101,10 @@ def _to_square(image: Image.Image, size: int, resize: str) -> np.ndarray:
     if resize == "crop":
         image = ImageOps.fit(image, square, Image.Resampling.BILINEAR)
     elif resize == "pad":
+        short, long = sorted(image.size)
+        if round(short / long * size) < 1:  # Pillow would scale the short side to no pixel at all
+            thin = (size, 1) if image.width > image.height else (1, size)
+            image = image.resize(thin, Image.Resampling.BILINEAR)
         image = ImageOps.pad(image, square, Image.Resampling.BILINEAR, color=WHITE)
     else:
         image = image.resize(square, Image.Resampling.BILINEAR, reducing_gap=2.0)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.errors import DataError
+from transfer.images.formats import READ
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8, Scanner
-from transfer.progress import say, warn
+from transfer.system.progress import say, warn
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
 _LAYOUT = "Expected one folder per class, like DATA/cats/1.jpg and DATA/dogs/2.jpg."
-_FORMATS = "jpg, png, gif, bmp, webp"
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class ImageFolder:
                 None takes the classes from the folders.
 
         Returns:
-            The index. Files that are no images, or of an unsupported kind, are counted in
-            `skipped` and said.
+            The index. Files that are not images, or of an unsupported kind, are counted in
+            `skipped` and reported.
 
         Raises:
             DataError: The folder is missing, has no or one class, an empty class, split folders
@@ -134,7 +134,7 @@ def _existing_folder(path: str | os.PathLike[str]) -> Path:
     root = Path(path).expanduser().absolute()
     if root.is_dir():
         return root
-    found = "a file" if root.exists() else "nothing of that name"
+    found = "a file" if root.exists() else "no such file or folder"
     raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
 
 
@@ -144,7 +144,7 @@ def _split_folders(scanner: Scanner) -> dict[str, str] | None:
     splits = {name: SPLIT_NAMES[name.lower()] for name in names if name.lower() in SPLIT_NAMES}
     found = list(splits.values())
     others = [name for name in names if name not in splits]
-    # "train" alone beside other folders is a class: trains, cars, ships.
+    # "train" alone next to other folders is a class: trains, cars, ships.
     if not splits or (others and not ("train" in found and len(found) > 1)):
         return None
     for split in found:
@@ -155,7 +155,7 @@ def _split_folders(scanner: Scanner) -> dict[str, str] | None:
             )
     if others:
         warn(
-            f"Left out {', '.join(f'{name}/' for name in others)}: beside train/, only val/ and"
+            f"Left out {', '.join(f'{name}/' for name in others)}: next to train/, only val/ and"
             " test/ are read."
         )
     return splits
@@ -193,7 +193,7 @@ def _check_classes(
 
 
 def confusable(classes: Sequence[str]) -> list[list[str]]:
-    """Return the groups of class names that differ in case, spaces or Unicode form alone."""
+    """Return the groups of class names that differ only in case, spaces or Unicode form."""
     groups: dict[str, list[str]] = {}
     for name in classes:
         key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
@@ -223,7 +223,7 @@ def _assemble(
         nested += "/" in inner
         rows.append((path, labels[name], tops[top]))
     if nested:
-        say(f"{nested} image(s) lie in folders inside class folders; they count to that class.")
+        say(f"{nested} image(s) lie in folders inside class folders; they belong to that class.")
     paths, numbers, splits = zip(*rows, strict=True) if rows else ((), (), ())
     return ImageFolder(root, classes, paths, numbers, splits, dict(sorted(skipped.items())))
 
@@ -232,8 +232,8 @@ def _say_skipped(skipped: Mapping[str, int]) -> None:
     for reason, count in skipped.items():
         if reason == NOT_IMAGE:
             say(f"Left out {count} file(s): {reason}.")
-        elif reason != NOT_UTF8:  # of which the scanner has warned, by name
-            hint = f" (usable: {_FORMATS})" if reason.startswith("unsupported") else ""
+        elif reason != NOT_UTF8:  # the scanner has warned of these, by name
+            hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
             warn(f"Left out {count} file(s): {reason}{hint}.")
 
 
@@ -243,7 +243,7 @@ def _check_images(
     if not index.paths:
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.skipped.items())
         raise DataError(
-            f"No usable image ({_FORMATS}) in {str(index.root)!r}."
+            f"No usable image ({READ}) in {str(index.root)!r}."
             f" {_LAYOUT} Received: {reasons or 'empty folders'}."
         )
     if allow_empty:
@@ -255,5 +255,5 @@ def _check_images(
             if ((top, name) if top else (name,)) not in full:
                 raise DataError(
                     f"The class folder {str(index.root / top / name)!r} holds no image"
-                    f" ({_FORMATS}). Add some, remove the folder, or allow it with --allow-empty."
+                    f" ({READ}). Add some, remove the folder, or allow it with --allow-empty."
                 )

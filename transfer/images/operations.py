@@ -1,4 +1,4 @@
-"""What the words of an augmentation do to an image. Imported where TensorFlow is wanted."""
+"""What the words of an augmentation do to an image. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHITE = 255.0
 
 
 class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
-    """A sequence of seeds that depends on the seed of one image alone.
+    """A sequence of seeds that depends only on the seed of one image.
 
     Keras' own generator counts in a variable, so that results would depend on the order in which
     parallel calls happen to run. This one counts in Python while the function is traced.
@@ -40,7 +40,7 @@ class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
 
 
 def warp(values: Mapping[str, float], size: int, fill: str) -> Step:
-    """Return the step that flips, turns, shears, zooms and shifts about the centre, in one go."""
+    """Return the step that flips, turns, shears, zooms and shifts about the centre, all at once."""
     degree = math.pi / 180
     rotate, shear = values.get("rotate", 0) * degree, values.get("shear", 0) * degree
     zoom, shift = values.get("zoom", 0), values.get("shift", 0) * size
@@ -50,7 +50,7 @@ def warp(values: Mapping[str, float], size: int, fill: str) -> Step:
         return tf.sign(draws.uniform(-1, 1)) if word in values else tf.constant(1.0)
 
     def step(image: tf.Tensor, draws: Draws) -> tf.Tensor:
-        # From a point of the result to the point of the image that it shows.
+        # Maps a point of the result to the point of the image that it shows.
         angle, slant = draws.uniform(-rotate, rotate), tf.tan(draws.uniform(-shear, shear))
         scale = draws.uniform(1 - zoom, 1 + zoom)
         scale_x, scale_y = scale * mirror(draws, "flip"), scale * mirror(draws, "vertical_flip")
@@ -101,7 +101,7 @@ def _layer(layer: Any) -> Step:
 
 
 def _inside(layer: Any) -> Step:
-    """Return the step of a layer that looks at neighbours, without its black rim."""
+    """Return the step of a layer that uses neighbouring pixels, without its black rim."""
     step, rim = _layer(layer), [[2, 2], [2, 2], [0, 0]]
 
     def inner(image: tf.Tensor, draws: Draws) -> tf.Tensor:
@@ -133,7 +133,7 @@ def _rand_augment(amount: float, size: int, fill: str) -> Step:
     """Return two steps drawn from ten, after Cubuk et al., https://arxiv.org/abs/1909.13719.
 
     Not keras.layers.RandAugment: it computes all operations to keep one (19 images a second) and
-    turns by up to `amount` times 360 degrees.
+    rotates by up to `amount` times 360 degrees.
     """
     layers = keras.layers
     choices: list[Step] = [

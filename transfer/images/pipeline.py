@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,62 +22,74 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 PREFETCH = 4  # batches
+_ORDERS = ("listed", "shuffled", "balanced")
 _failures: deque[DataError] = deque(maxlen=64)
+_failures_lock = threading.Lock()  # tf.data's threads add while others search
 
 
-def image_dataset(
+@dataclass(frozen=True)
+class ImageOptions:
+    """How images are decoded, augmented and batched.
+
+    Attributes:
+        size: Side of the images in pixels.
+        resize: See `transfer.images.decode.decode`.
+        batch_size: Images per batch; the last batch of each epoch holds what is left.
+        augment: See `transfer.images.augment.parse_augment`.
+        seed: Seed of order and augmentation, 0 or more.
+    """
+
+    size: int
+    resize: str = "stretch"
+    batch_size: int = 32
+    augment: str = "none"
+    seed: int = 0
+
+
+def image_batches(
     folder: ImageFolder,
+    options: ImageOptions,
     *,
-    size: int,
-    resize: str,
-    batch_size: int,
-    augment: str = "none",
-    shuffle: bool = False,
-    oversample: bool = False,
-    seed: int = 0,
-    epoch: int = 0,
-    epochs: int = 1,
+    order: str = "listed",
+    epochs: range = range(1),
     weights: Sequence[float] | None = None,
     labels: bool = True,
 ) -> tf.data.Dataset:
     """Make a dataset of batches of a folder's images.
 
-    Order and augmentation depend on `seed`, the epoch and the images' relative paths alone, so
-    that a training that is taken up again at epoch 7 sees what it would have seen. Iterate it
-    inside ``with naming_bad_files():`` to have a file that vanished named.
+    Order and augmentation depend only on the seed, the epoch and the images' relative paths: a
+    run resumed at epoch 7 sees the same batches. Iterate it inside ``with naming_bad_files():``,
+    which names a file that cannot be read.
 
     Args:
         folder: The images.
-        size: Side of the images in pixels.
-        resize: See `transfer.images.decode.decode`.
-        batch_size: Images per batch; the last batch of each epoch holds what is left.
-        augment: See `transfer.images.augment.parse_augment`.
-        shuffle: Whether each epoch has its own order; otherwise the order of ``folder.paths``.
-        oversample: Whether every class is drawn as often as any other, see `balanced_order`.
-        seed: Seed of order and augmentation, 0 or more.
-        epoch: Number of the first epoch, 0 or more.
-        epochs: How many epochs follow on each other; for ``fit(..., steps_per_epoch=...)``.
+        options: See `ImageOptions`.
+        order: ``"listed"`` is the order of ``folder.paths``; ``"shuffled"`` another one in each
+            epoch; ``"balanced"`` draws all classes equally often, see `balanced_order`.
+        epochs: Numbers of the epochs, 0 or more, one after the other.
         weights: Weight of each image in the loss, in the order of ``folder.paths``.
-        labels: Whether labels (and weights) are given out; else images alone.
+        labels: Whether to yield labels (and weights); otherwise only images.
 
     Returns:
         Dataset of (float32 images of shape (b, size, size, 3), RGB, 0..255; int32 labels (b,);
-        float32 weights (b,) where given), or of the images alone. Its cardinality is known.
+        float32 weights (b,) where given), or only of the images. Its cardinality is known.
 
     Raises:
         DataError: The folder is empty.
-        UsageError: `augment` cannot be read.
+        UsageError: ``options.augment`` cannot be read.
     """
     import tensorflow as tf
 
+    if order not in _ORDERS:
+        raise ValueError(f"Expected order to be one of {', '.join(_ORDERS)}. Received: {order!r}")
     if not folder.paths:
         raise DataError(f"No images to read in {str(folder.root)!r}.")
-    change = build_augment(augment, size)
-    count = len(folder)
+    size, count, batch_size = options.size, len(folder), options.batch_size
+    change = build_augment(options.augment, size)
     extras = _extras(folder, weights) if labels else []
 
     def read(row: np.ndarray) -> np.ndarray:
-        return _decode(folder, int(row), size, resize)
+        return _decode(folder, int(row), size, options.resize)
 
     def load(row: tf.Tensor, image_seed: tf.Tensor) -> Any:
         image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (size, size, 3))
@@ -83,26 +97,31 @@ def image_dataset(
         return (image, *(tf.gather(values, row) for values in extras)) if extras else image
 
     def plan(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if oversample:
-            order = balanced_order(folder.labels, seed, int(number))
-        else:
-            order = epoch_order(count, seed, int(number), shuffle)
-        seeds = image_seeds(folder.paths, seed, int(number))[order]
-        seeds[:, 1] += repetitions(order)  # else an image that comes twice looks the same twice
-        return order, seeds
+        return _plan(folder, order, options.seed, int(number))
 
     def one_epoch(number: tf.Tensor) -> tf.data.Dataset:
-        order, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
-        rows = (tf.ensure_shape(order, (count,)), tf.ensure_shape(seeds, (count, 2)))
-        images = tf.data.Dataset.from_tensor_slices(rows)
+        rows, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
+        pairs = (tf.ensure_shape(rows, (count,)), tf.ensure_shape(seeds, (count, 2)))
+        images = tf.data.Dataset.from_tensor_slices(pairs)
         images = images.map(load, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
         return images.batch(batch_size)
 
-    batches = tf.data.Dataset.range(epoch, epoch + epochs).flat_map(one_epoch)
+    batches = tf.data.Dataset.range(epochs.start, epochs.stop, epochs.step).flat_map(one_epoch)
     batches = batches.apply(
-        tf.data.experimental.assert_cardinality(epochs * -(-count // batch_size))
+        tf.data.experimental.assert_cardinality(len(epochs) * -(-count // batch_size))
     )
     return batches.prefetch(PREFETCH).with_options(without_autotune())
+
+
+def _plan(folder: ImageFolder, order: str, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of an epoch in their order, int64 (n,), and their seeds, int32 (n, 2)."""
+    if order == "balanced":
+        rows = balanced_order(folder.labels, seed, epoch)
+    else:
+        rows = epoch_order(len(folder), seed, epoch, order == "shuffled")
+    seeds = image_seeds(folder.paths, seed, epoch)[rows]
+    seeds[:, 1] += repetitions(rows)  # else an image that is drawn twice looks the same twice
+    return rows, seeds
 
 
 def without_autotune() -> tf.data.Options:
@@ -135,8 +154,8 @@ def epoch_order(count: int, seed: int, epoch: int, shuffle: bool = True) -> np.n
 def balanced_order(labels: Sequence[int] | np.ndarray, seed: int, epoch: int) -> np.ndarray:
     """Return as many images as there are, with the same number of each class, in random order.
 
-    The images of a rare class come several times, all of them about as often; of a frequent class
-    comes a part, another one in each epoch.
+    The images of a rare class are repeated, all about equally often; of a frequent class a part is
+    drawn, another one in each epoch.
 
     Args:
         labels: Class of each image.
@@ -148,7 +167,7 @@ def balanced_order(labels: Sequence[int] | np.ndarray, seed: int, epoch: int) ->
     """
     labels = np.asarray(labels)
     rng = np.random.default_rng([seed, epoch])
-    classes = rng.permutation(np.unique(labels))  # which ones get what the division leaves
+    classes = rng.permutation(np.unique(labels))  # which ones get the remainder
     chosen: list[np.ndarray] = []
     for share in np.array_split(np.arange(len(labels)), len(classes)):
         members = np.flatnonzero(labels == classes[len(chosen)])
@@ -159,7 +178,7 @@ def balanced_order(labels: Sequence[int] | np.ndarray, seed: int, epoch: int) ->
 
 
 def repetitions(order: np.ndarray) -> np.ndarray:
-    """Return for each image of an order how often it came before: int32 array of shape (n,)."""
+    """Return for each image of an order how often it occurred before: int32 array of shape (n,)."""
     by_image = np.argsort(order, kind="stable")
     ordered = order[by_image]
     first = np.searchsorted(ordered, ordered)  # where the image's run begins
@@ -179,12 +198,12 @@ def image_seeds(paths: Sequence[str], seed: int, epoch: int) -> np.ndarray:
 
 @contextmanager
 def naming_bad_files() -> Iterator[None]:
-    """Let the block raise the DataError of a file that cannot be read, as itself.
+    """Let the block raise the DataError of a file that cannot be read, unwrapped.
 
     tf.data wraps what its functions raise into errors of its own that show a traceback::
 
         with naming_bad_files():
-            model.fit(image_dataset(...))
+            model.fit(image_batches(...))
     """
     try:
         yield
@@ -196,14 +215,17 @@ def naming_bad_files() -> Iterator[None]:
 
 
 def unwrap(error: Exception) -> DataError | None:
-    """Return the DataError that an error of TensorFlow wraps, or None where it is another."""
+    """Return the DataError that an error of TensorFlow wraps, or None where there is none."""
     text = str(error)
-    return next((failure for failure in _failures if str(failure) in text), None)
+    with _failures_lock:
+        failures = list(_failures)
+    return next((failure for failure in failures if str(failure) in text), None)
 
 
 def _decode(folder: ImageFolder, row: int, size: int, resize: str) -> np.ndarray:
     try:
         return decode(folder.file(folder.paths[row]), size, resize)
     except DataError as error:
-        _failures.append(error)
+        with _failures_lock:
+            _failures.append(error)
         raise

@@ -1,4 +1,4 @@
-"""Walks a folder and tells which files are candidate images. Opens none of them."""
+"""Walks a folder and lists the candidate images. Opens none of them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transfer.errors import DataError
-from transfer.files import is_file
-from transfer.progress import say, warn
+from transfer.images.formats import IMAGE_SUFFIXES, READ, UNSUPPORTED_SUFFIXES
+from transfer.system.files import is_file
+from transfer.system.progress import say, warn
 
-IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"])
-UNSUPPORTED_SUFFIXES = frozenset(
-    {
-        ".tif",
-        ".tiff",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".svg",
-        ".jp2",
-        ".jxl",
-        ".ico",
-        ".psd",
-        ".raw",
-        ".cr2",
-        ".nef",
-        ".dng",
-    }
-)
 NOT_UTF8 = "file name is not UTF-8"
 NOT_IMAGE = "not an image"
-REPEATED = "link to an image that is there already"
+REPEATED = "link to an image that is already included"
 _IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -56,14 +38,14 @@ def not_utf8(root: Path) -> list[str]:
 
 
 def holds_runs(folder: Path) -> bool:
-    """Return whether a folder is a run's, or is called runs and holds one of a run."""
+    """Return whether a folder is that of a run, or is called runs and holds one."""
     if is_file(folder / "recipe.json"):
         return True
     return folder.name == "runs" and any(folder.glob("*/recipe.json"))
 
 
 class Scanner:
-    """Collects the images below the folders that it is told to enter, each real file once.
+    """Collects the images below the folders given to `enter`, each real file once.
 
     Attributes:
         images: Paths relative to `root`, with forward slashes, in no order.
@@ -84,8 +66,8 @@ class Scanner:
     def entries(self, folder: str) -> tuple[list[str], list[str], list[str]]:
         """Return the sorted names of the (folders, files, links) of a folder of the root.
 
-        Hidden entries, leftovers of other systems, runs, sockets, pipes and devices are not among
-        them.
+        Hidden entries, leftovers of other systems, runs, sockets, pipes and devices are left
+        out.
         """
         folders: list[str] = []
         files: list[str] = []
@@ -133,16 +115,16 @@ class Scanner:
             self._walk(folder, os.path.realpath(self.root / folder))
 
     def follow(self) -> None:
-        """Collect what the links lead to. Real files come first, so that they keep their place."""
+        """Collect what the links lead to, after the real files, which keep their paths."""
         while self._links:
             self._links.sort(reverse=True)
             self._follow(self._links.pop())
         self.tell()
 
     def tell(self) -> None:
-        """Say what runs were left out; count the names that are not UTF-8, and warn of them."""
+        """Report the runs left out; count the names that are not UTF-8, and warn of them."""
         if self._runs:
-            say(f"Left out {', '.join(sorted(self._runs))}: runs and not images.")
+            say(f"Left out {', '.join(sorted(self._runs))}: runs, not images.")
         if self._not_utf8:
             self.skipped[NOT_UTF8] = len(self._not_utf8)
             shown = ", ".join(sorted(self._not_utf8)[:5])
@@ -203,30 +185,30 @@ class Scanner:
 
 
 def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -> Iterator[Path]:
-    """Yield the images below a folder as they are found: no list of them is ever held.
+    """Yield the images below a folder as they are found, without keeping a list of them.
 
     In each folder its files come first, then its subfolders, both sorted. Links are followed, each
     real folder once.
 
     Args:
         root: The folder.
-        on_bad: Called with the error of each folder that cannot be listed, and where there is no
-            image; where None, it is raised.
+        on_bad: Called with the error of each folder that cannot be listed, and if there is no
+            image; if None, the error is raised.
 
     Raises:
-        DataError: There is none, or a folder cannot be listed, and `on_bad` is None.
+        DataError: There is no image, or a folder cannot be listed, and `on_bad` is None.
     """
     scanner = Scanner(root, follow_links=True)
     unsupported: Counter[str] = Counter()
     entered: set[str] = set()
-    told = False
+    reported = False
 
-    def tell(error: DataError) -> None:
-        nonlocal told
+    def report(error: DataError) -> None:
+        nonlocal reported
         if on_bad is None:
             raise error
         on_bad(error)
-        told = True
+        reported = True
 
     def walk(folder: Path) -> Iterator[Path]:
         real = os.path.realpath(root / folder)
@@ -236,7 +218,7 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
         try:
             folders, files, links = scanner.entries(str(folder))
         except DataError as error:
-            tell(error)
+            report(error)
             return
         linked = {name for name in links if (root / folder / name).is_dir()}
         for name in sorted({*files, *links} - linked):
@@ -255,5 +237,5 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
     scanner.tell()
     for suffix, count in unsupported.items():
         warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
-    if not found and not told:
-        tell(DataError(f"No images in {str(root)!r}. Expected jpg, png, gif, bmp or webp files."))
+    if not found and not reported:
+        report(DataError(f"No images in {str(root)!r}. Expected image files ({READ})."))

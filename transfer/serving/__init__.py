@@ -1,1 +1,1 @@
-"""A classifier -> something that others use."""
+"""Predictions of a trained classifier."""

@@ -1,1 +1,1 @@
-"""Vectors and arrays -> a classifier."""
+"""Training: from features and images to a classifier."""

@@ -1,4 +1,4 @@
-"""--time: how many views and epochs a run can afford, by speeds that are measured on the spot."""
+"""--time: how many views and epochs a run can afford, from speeds measured at its start."""
 
 from __future__ import annotations
 
@@ -11,35 +11,34 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.features.cache import FeatureCache
-from transfer.features.extract import Features, FrozenNetwork, extract
+from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import naming_bad_files
-from transfer.progress import hushed, say
-from transfer.recipe import Recipe
-from transfer.training.batches import Batches, Tuning
+from transfer.system.progress import say, silenced
 from transfer.training.frozen import MOST_VIEWS
-from transfer.training.schedules import MOST_EPOCHS
+from transfer.training.optim.precision import mix_precision
+from transfer.training.settle import MOST_EPOCHS
+from transfer.training.setup import Setup, Tunable
 
-SAMPLE = 64  # images of each side by which speeds are measured
-MEASURED = 3.0  # seconds of training on them, or twice all of them if that takes longer
-ROUNDS = 100  # over them at most, however fast it is
-PROBED = 16  # images that tell whether a view is in the cache
-CLOSING = 8.0  # seconds for loading, converting, drawing: what hardly depends on the images
-SAVING = 0.5  # seconds of each epoch
-FORWARD = 1 / 3  # of the time of training on an image: what judging it takes
+SAMPLE = 64  # images of each split on which speeds are measured
+MEASURED = 3.0  # seconds of training on them, or two passes if those take longer
+ROUNDS = 100  # passes over them, at most
+PROBED = 16  # images checked to find out whether a view is in the cache
+CLOSING = 8.0  # seconds for loading, converting and plotting: nearly constant
+SAVING = 0.5  # seconds per epoch
+FORWARD = 1 / 3  # cost of evaluating an image, as a share of training on it
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What the parts of a run take, in seconds.
+    """How long the parts of a run take, in seconds.
 
     Attributes:
         photos: The features of the training and validation images themselves.
         view: The features of one augmented view of all training images.
         epoch: One epoch of fine-tuning with its validation.
-        closing: All that follows the last epoch.
-        cached: Number of views that are there already and take no time.
+        closing: Everything after the last epoch.
+        cached: Number of views already in the cache.
     """
 
     photos: float
@@ -49,11 +48,11 @@ class Costs:
     cached: int = 0
 
     def views(self, seconds: float, most: int) -> int:
-        """Return how many views to make: one for each epoch that can follow, and what is left over.
+        """Return how many views to compute: one per epoch that fits, and more if time is left.
 
         Args:
             seconds: From now to the end of the run.
-            most: As many as there is room for.
+            most: Upper limit.
         """
         left = seconds - self.closing - self.photos
         spent = [
@@ -70,8 +69,8 @@ class Costs:
 
         Args:
             seconds: From now to the end of the run.
-            slack: By how many seconds the last may stand out, if that is half of it at most.
-            most: No more than these.
+            slack: Seconds of permitted overrun, at most half an epoch.
+            most: Upper limit.
         """
         left = seconds - self.closing + min(slack, self.epoch / 2)
         return min(_times(left, self.epoch), most or MOST_EPOCHS)
@@ -86,112 +85,101 @@ def _times(seconds: float, each: float) -> int:
     return int(min(seconds / each, 1e6))
 
 
-def measure_costs(
-    tuning: Tuning,
-    sides: tuple[ImageFolder, ImageFolder],
-    recipe: Recipe,
-    judged: int,
-    left: float,
-    frozen: tuple[FrozenNetwork, FeatureCache | None, Path] | None = None,
-) -> Costs:
-    """Measure what a run on these images will take, on a few of them. No weight moves.
+def measure_costs(setup: Setup, evaluated: int, left: float) -> Costs:
+    """Measure how long the parts of a run take, on a few images. No weights change.
 
     Args:
-        tuning: What will be trained.
-        sides: Training and validation images.
-        recipe: The knobs.
-        judged: Number of images that the run is evaluated on in the end.
-        left: Seconds to the end of the run: with hardly any, nothing is measured.
-        frozen: What makes the features, where they are kept, and a folder for a while.
+        setup: What will be trained.
+        evaluated: Number of images that the run is evaluated on in the end.
+        left: Seconds to the end of the run; with too few, nothing is measured.
     """
     if left <= CLOSING:
         return NOTHING_FITS
-    say("Measuring what there is time for")
-    few = _some(sides[0], SAMPLE, recipe.seed), _some(sides[1], SAMPLE, recipe.seed)
-    train, val = len(sides[0]), len(sides[1])
-    if frozen is None:
-        step = _training_seconds(tuning, few, None, recipe)
-        return _costs(0.0, step, (train, val), step * FORWARD * judged)  # there is no choosing
-    network, cache, directory = frozen
-    with hushed(), tempfile.TemporaryDirectory(dir=directory) as folder:
-        place = Path(folder) if tuning.cut is not None else None
-        image, features = _feature_seconds(network, cache, place, few)
-        step = _training_seconds(tuning, few, features, recipe) if tuning.chosen else 0.0
+    say("Measuring how much fits into the time limit")
+    settings, seed = setup.settings, setup.settings.seed
+    sizes = len(setup.dataset.train), len(setup.dataset.val)
+    train = _some(setup.dataset.train.images, SAMPLE, seed)
+    val = _some(setup.dataset.val.images, SAMPLE, seed)
+    chosen = {*train.paths, *val.paths}
+    few = setup.dataset.keep([path in chosen for path in setup.dataset.paths])
+    with silenced(), tempfile.TemporaryDirectory(dir=setup.scratch) as folder:
+        sample = replace(setup, dataset=few, scratch=Path(folder)).plan(epochs=ROUNDS)
+        if not settings.pretrained:
+            step = _training_seconds(sample, None)
+            return _costs(0.0, step, sizes, step * FORWARD * evaluated)  # nothing to choose between
+        image, features = _feature_seconds(sample, train, val)
+        step = _training_seconds(sample, features) if settings.fine_tunes else 0.0
         del features
-    choosing = 5 * step * FORWARD * val  # see `transfer.training.choice`
-    costs = _costs(image, step, (train, val), image * judged + choosing)
-    cached = _cached(network, cache, _some(few[0], PROBED, recipe.seed))
+    choosing = 5 * step * FORWARD * sizes[1]  # see `transfer.training.keep.selection`
+    costs = _costs(image, step, sizes, image * evaluated + choosing)
+    cached = _cached_views(setup, _some(train, PROBED, seed))
     return replace(costs, photos=0.0 if cached else costs.photos, cached=max(0, cached - 1))
 
 
-def _costs(image: float, step: float, sides: tuple[int, int], judging: float) -> Costs:
-    """Return the costs of a run from those of an image in each of its parts."""
-    train, val = sides
+def _costs(image: float, step: float, sizes: tuple[int, int], closing: float) -> Costs:
+    """Return the costs of a run from the seconds per image in each part."""
+    train, val = sizes
     return Costs(
         photos=image * (train + val),
         view=image * train,
         epoch=step * (train + FORWARD * val) + SAVING if step else 0.0,
-        closing=CLOSING + judging,
+        closing=CLOSING + closing,
     )
 
 
 def _feature_seconds(
-    network: FrozenNetwork,
-    cache: FeatureCache | None,
-    place: Path | None,
-    few: tuple[ImageFolder, ImageFolder],
+    setup: Setup, train: ImageFolder, val: ImageFolder
 ) -> tuple[float, tuple[Features, Features]]:
-    """Return the seconds that an image or a view of one takes, and the features of both sides."""
-    network.engine(cache)
-    places = [place / name if place else None for name in ("train.npy", "val.npy")]
-    val = extract(network, few[1], keep=places[1])  # the first call is slow
+    """Return the seconds per image or view, and the features of both splits."""
+    setup.network.engine(setup.cache)
+    setup = replace(setup, cache=None)
+    of_val = setup.features_of(val)  # the first call is slow
     started = time.perf_counter()
-    train = extract(network, few[0], views=1, keep=places[0])
-    return (time.perf_counter() - started) / (2 * len(few[0])), (train, val)
+    of_train = setup.features_of(train, views=1)
+    return (time.perf_counter() - started) / (2 * len(train)), (of_train, of_val)
 
 
-def _cached(network: FrozenNetwork, cache: FeatureCache | None, few: ImageFolder) -> int:
-    """Return how many versions of some images are in the cache, themselves and views in a row."""
-    if cache is None:
+def _cached_views(setup: Setup, few: ImageFolder) -> int:
+    """Return how many versions of some images are cached: themselves, then views without a gap."""
+    if setup.cache is None:
         return 0
-    outputs = network.model.outputs
+    outputs = setup.network.model.outputs
     types = [np.float16] * (len(outputs) - 1) + [np.float32]
     rows = [
         np.empty((len(few), *output.shape[1:]), dtype)
         for output, dtype in zip(outputs, types, strict=True)
     ]
-    found = 0
-    while found <= MOST_VIEWS and cache.view(few, found, network.recipe).restore(rows).all():
-        found += 1
-    return found
+    views = 0
+    while views <= MOST_VIEWS and setup.cache.view(few, views, setup.settings).restore(rows).all():
+        views += 1
+    return views
 
 
-def _some(folder: ImageFolder, number: int, seed: int) -> ImageFolder:
-    drawn = np.random.default_rng(seed).permutation(len(folder))[:number]
-    return folder.keep(np.isin(np.arange(len(folder)), drawn).tolist())
+def _some(images: ImageFolder, number: int, seed: int) -> ImageFolder:
+    drawn = np.random.default_rng(seed).permutation(len(images))[:number]
+    return images.keep(np.isin(np.arange(len(images)), drawn).tolist())
 
 
-def _training_seconds(
-    tuning: Tuning,
-    few: tuple[ImageFolder, ImageFolder],
-    features: tuple[Features, Features] | None,
-    recipe: Recipe,
-) -> float:
-    """Return the seconds that training on an image takes, once all is under way."""
-    head = tuning.new_head(recipe)
-    _, model, batches = tuning.start(head, few, features, replace(recipe, epochs=ROUNDS))
-    ends = _ends(model, batches)
-    tuning.base.trainable = False  # as it was
-    steps, size = batches.steps_per_epoch, recipe.batch_size
-    sizes = [min(size, len(few[0]) - step % steps * size) for step in range(len(ends))]
+def _training_seconds(setup: Setup, features: tuple[Features, Features] | None) -> float:
+    """Return the seconds of training per image, without the first batches."""
+    tunable = setup.start(setup.new_head(), features)
+    weights = tunable.base.get_weights()
+    ends = _ends(tunable, setup.settings.mixed_precision)
+    tunable.base.set_weights(weights)  # from scratch, BatchNormalization statistics have changed
+    tunable.base.trainable = False
+    steps, size = tunable.batches.steps_per_epoch, setup.settings.batch_size
+    images = tunable.batches.images
+    sizes = [min(size, images - step % steps * size) for step in range(len(ends))]
     return (ends[-1] - ends[steps - 1]) / sum(sizes[steps:])
 
 
-def _ends(model: keras.Model, batches: Batches) -> list[float]:
-    """Train at a rate of 0, on all images twice at least; return when each batch was done."""
-    loss = "sparse_categorical_crossentropy"
-    model.compile(keras.optimizers.AdamW(0.0, weight_decay=0.0), loss, jit_compile=False)
-    steps = batches.steps_per_epoch  # in the first of them, functions are traced
+def _ends(tunable: Tunable, mixed_precision: bool) -> list[float]:
+    """Train at a rate of 0 for at least two passes; return the time at which each batch ended."""
+    model, optimizer = tunable.model, keras.optimizers.AdamW(0.0, weight_decay=0.0)
+    if mixed_precision:
+        model, optimizer = mix_precision(model, tunable.base, optimizer)
+    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
+    steps = tunable.batches.steps_per_epoch  # the first pass includes tracing
     ends: list[float] = []
 
     def done(batch: int, logs: Any) -> None:
@@ -201,8 +189,8 @@ def _ends(model: keras.Model, batches: Batches) -> list[float]:
 
     with naming_bad_files():
         model.fit(
-            batches.train,
-            steps_per_epoch=ROUNDS * steps,  # as one epoch: beginning another takes time
+            tunable.batches.train,
+            steps_per_epoch=ROUNDS * steps,  # as one epoch: starting another takes time
             shuffle=False,
             verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=done)],
@@ -211,18 +199,18 @@ def _ends(model: keras.Model, batches: Batches) -> list[float]:
 
 
 def tell_plan(epochs: int, views: int | None, seconds: float) -> None:
-    """Say what the time that is left is spent on.
+    """Say how the remaining time is spent.
 
     Args:
         epochs: Of fine-tuning; 0 for none.
-        views: What they are on, beside the images; None where images are augmented anew in each.
+        views: Views used; None where images are augmented differently in each epoch.
         seconds: From now to the end of the run.
     """
     words = f"{max(seconds, 0):.0f} s are left"
     if not epochs:
-        say(f"{words}, too few for fine-tuning: the head alone it is.")
+        say(f"{words}, too few for fine-tuning: only the head is trained.")
         return
     words += f": {epochs} epoch{'s' * (epochs > 1)}"
     if views:
-        words += f" on {views} view{'s' * (views > 1)} and the photos themselves"
+        words += f" on {views} view{'s' * (views > 1)} and the original photos"
     say(words)

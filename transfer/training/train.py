@@ -1,223 +1,213 @@
-"""Both phases of a run: from a split image folder to model.keras."""
+"""Both phases of a run: from a set-up to model.keras."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 
-from transfer.features.cache import FeatureCache
-from transfer.features.extract import Features, FrozenNetwork, extract
-from transfer.images.folder import ImageFolder
-from transfer.progress import say
-from transfer.recipe import Recipe
-from transfer.run import Predictions, Run
-from transfer.training.balance import resolve_monitor, weigh_classes
-from transfer.training.batches import Tuning
-from transfer.training.budget import measure_costs, tell_plan
-from transfer.training.checkpoint import save_model
-from transfer.training.choice import keep_the_best
-from transfer.training.classifier import (
-    build_classifier,
-    build_extractor,
-    is_from_scratch,
-    layers_to_unfreeze,
-)
-from transfer.training.cross_validation import Material, judge_folds
-from transfer.training.finetune import fine_tune
-from transfer.training.from_scratch import train_from_scratch
-from transfer.training.frozen import (
-    choose_cut,
-    compute_features,
-    frozen_network,
-    open_cache,
-    tell_features,
-    views_of,
-)
-from transfer.training.history import History, finite
-from transfer.training.job import Job
-from transfer.training.mixed_precision import resolve_mixed_precision
-from transfer.training.probe import fit_head
-from transfer.training.schedules import settle
-from transfer.training.seeds import sow
-from transfer.training.state import State
-from transfer.training.suspects import write_suspects
-from transfer.weights import Weights
+from transfer.features.extract import extract
+from transfer.networks.backbones import Backbone
+from transfer.runs.info import FeatureInfo
+from transfer.runs.run import Run
+from transfer.system.progress import say, warn
+from transfer.training.budget import Costs, measure_costs, tell_plan
+from transfer.training.head.fitting import fit_head
+from transfer.training.keep.checkpoint import save_model
+from transfer.training.keep.selection import keep_the_best
+from transfer.training.keep.state import State
+from transfer.training.setup import Pair, Setup, compute_features
+from transfer.training.tuning.fit import Record, fine_tune
+from transfer.training.tuning.history import History, finite
+
+SLACK = 0.03  # of the time limit
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When a run should be over.
+
+    Attributes:
+        seconds: The time limit; 0 for none.
+        began: When the run began, by `time.monotonic`.
+    """
+
+    seconds: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        """Seconds to the end of the run."""
+        return self.began + self.seconds - time.monotonic()
+
+    @property
+    def slack(self) -> float:
+        """Seconds by which the run may exceed its limit."""
+        return SLACK * self.seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a training, in addition to the files of the run.
+
+    Attributes:
+        setup: As it was trained: with the views and epochs of the plan.
+        features: Of the training and validation images; None from scratch.
+        known: Probabilities (classes,) by path for images of the split that the run is evaluated
+            on, bit for bit those of the saved model; only where just the head was fitted, whose
+            features exist already.
+    """
+
+    setup: Setup
+    features: Pair | None
+    known: Mapping[str, np.ndarray]
 
 
 def train(
-    run: Run,
-    folder: ImageFolder,
-    recipe: Recipe,
-    weights: Weights,
-    sha256: Mapping[str, str],
-    groups: Mapping[str, str],
-    about: dict[str, Any],
-    saved: State | None = None,
-    until: float | None = None,
-) -> Predictions | None:
-    """Train a classifier and leave the best of its two phases in the run's model.keras.
+    run: Run, setup: Setup, identity: dict[str, Any], clock: Clock, saved: State | None = None
+) -> Outcome:
+    """Train a classifier and leave the best model of its phases in the run's model.keras.
 
-    The arguments are those of `transfer.training.job.Job`.
-
-    Returns:
-        Predictions for the split that the run is evaluated on, where the features tell them as
-        the saved model would: nothing was fine-tuned, in full precision.
+    Args:
+        run: Where model.keras, history.csv and run.json go.
+        setup: What is trained, and on what.
+        identity: JSON that is saved with the state and compared on resume.
+        clock: When the run should be over.
+        saved: The state to resume from; None at the start.
 
     Raises:
-        UsageError: ``unfreeze`` does not fit the backbone.
         TransferError: The training diverged.
     """
-    sow(recipe)
-    labels = folder.select("train").labels
-    counts = np.bincount(labels, minlength=len(folder.classes)).tolist()
-    extractor = build_extractor(recipe, weights)
-    recipe = settle(recipe, len(labels), extractor.get_layer(recipe.backbone))
-    begun = run.info["mixed_precision"] if saved else recipe.mixed_precision
-    recipe = replace(
-        recipe,
-        monitor=resolve_monitor(recipe, counts),
-        mixed_precision=resolve_mixed_precision(begun),
-    )
-    class_weights = weigh_classes(counts, recipe.balance)
-    run.update_info(
-        monitor=recipe.monitor,
-        learning_rate=recipe.learning_rate,
-        label_smoothing=recipe.label_smoothing,
-        image_size=extractor.input.shape[1],
-        mixed_precision=recipe.mixed_precision,
-        class_weights=class_weights,
-    )
     history = History(run.path / "history.csv", saved.progress["history"] if saved else ())
-    job = Job(
-        run=run,
-        folder=folder,
-        recipe=recipe,
-        weights=weights,
-        sha256=sha256,
-        groups=groups,
-        about=about,
-        class_weights=class_weights,
-        history=history,
-        saved=saved,
-        until=until,
+    record = Record(run.path / "model.keras", history, identity, saved)
+    if setup.settings.pretrained:
+        return _train_pretrained(run, setup, record, clock)
+    return _train_from_scratch(run, setup, record, clock)
+
+
+def tell_from_scratch(backbone: Backbone) -> None:
+    """Say that a network is trained from scratch, and what to expect of it."""
+    if backbone.scratch:
+        say(f"{backbone.name} has no pretrained weights: all of it is trained from scratch.")
+        return
+    warn(
+        f"Without pretrained weights, all of {backbone.name} is trained from scratch. Expect a long"
+        " training and, with fewer than tens of thousands of photos, far lower accuracy than with"
+        " pretrained weights, which --weights auto uses."
     )
-    if is_from_scratch(recipe, weights):
-        train_from_scratch(job, extractor)
-        return None
-    return _train_pretrained(job, extractor)
 
 
-def _train_pretrained(job: Job, extractor: keras.Model) -> Predictions | None:
+def _train_from_scratch(run: Run, setup: Setup, record: Record, clock: Clock) -> Outcome:
+    """Train the whole network at once: a frozen phase would fit a head to random features."""
+    tell_from_scratch(setup.classifier.backbone)
+    if record.saved is None and clock.seconds:
+        costs = measure_costs(setup, len(setup.dataset.select(run.info.split)), clock.left)
+        epochs = costs.epochs(clock.left, clock.slack, setup.settings.most_epochs)
+        setup = setup.plan(epochs=max(1, epochs))  # with none there would be no model
+        tell_plan(setup.settings.epochs, None, clock.left)
+        run.update(settings=setup.settings)
+    tunable = setup.start(setup.new_head(), None, record.first_epoch)
+    if record.saved is None:
+        save_model(tunable.classifier, record.path)
+    best = fine_tune(tunable, setup.settings, record).best_logs
+    if best:
+        say(f"Best epoch: val_accuracy {best['val_accuracy']:.4f}, val_loss {best['val_loss']:.4f}")
+    else:
+        monitor = setup.settings.monitor
+        warn(f"No epoch was better than the untrained network ({monitor}), which is kept.")
+    phase = finite(best) | {"seconds": record.history.seconds("finetune")}
+    run.update(phase_kept="finetune" if best else "", phases={"finetune": phase})
+    return Outcome(setup, None, {})
+
+
+def _train_pretrained(run: Run, setup: Setup, record: Record, clock: Clock) -> Outcome:
     """Fit the head to features, then fine-tune the top of the backbone."""
-    recipe, sides = job.recipe, job.sides
-    base = extractor.get_layer(recipe.backbone)
-    chosen = layers_to_unfreeze(base, recipe.unfreeze)
-    with tempfile.TemporaryDirectory(prefix=".activations-", dir=job.run.path) as directory:
-        scratch = Path(directory)
-        cut, room = choose_cut(base, chosen, recipe, (len(sides[0]), len(sides[1])))
-        network = frozen_network(extractor, base, cut, recipe)
-        cache = open_cache(network, base, cut, job.weights, job.sha256)
-        tuning = Tuning(extractor, base, chosen, cut, job.class_weights)
-        views = min(views_of(recipe, len(sides[0]), tuned=cut is not None), room)
-        epochs, costs = recipe.epochs, None
-        if job.saved is not None:
-            plan = job.run.info["plan"]
-            views, epochs = plan["views"], plan["epochs"]
-        elif job.until is not None and (chosen or views):
-            judged = len(job.folder.select(job.run.info["split"]))
-            frozen = network, cache, scratch
-            costs = measure_costs(tuning, sides, recipe, judged, job.left, frozen)
-            if recipe.views is None:  # more than usual where epochs may be more too
-                free = cut and views and job.run.recipe.epochs is None
-                views = costs.views(job.left, room if free else views)
-        started = time.monotonic()
-        features = compute_features(network, sides, cache, scratch if cut else None, views)
-        seconds = {"features": time.monotonic() - started}
-        job.run.update_info(features=tell_features(features, network, cache))
-        head = _fit_head(job, tuning, features, seconds)
-        if costs is not None and chosen:
-            epochs = costs.epochs(job.left, job.slack, job.run.recipe.epochs)
-            tell_plan(epochs, views if cut else None, job.left)
-        if not epochs:
-            chosen = set()
-        job.run.update_info(plan={"views": views, "epochs": epochs if chosen else 0})
-        if chosen:
-            recipe = replace(recipe, epochs=epochs)
-            _fine_tune(replace(job, recipe=recipe), tuning, head, features)
-        material = Material(
-            sides, features, job.numbers(*sides), recipe, job.weights, base, chosen, cut
-        )
-        judge_folds(job.run, material, job.saved is not None)
-        if chosen:
-            return None
-        return _predict_frozen(job.run, job.folder, network, cache, features[1], head)
+    costs, settings = None, setup.settings
+    if record.saved is None and clock.seconds and (settings.fine_tunes or settings.views):
+        costs = measure_costs(setup, len(setup.dataset.select(run.info.split)), clock.left)
+        views = costs.views(clock.left, settings.most_views)
+        setup = setup.plan(views=max(settings.least_views, views))
+    started = time.monotonic()
+    setup, features = compute_features(setup)
+    run.update(
+        features=_feature_info(setup, features),
+        seconds=run.info.seconds | {"features": time.monotonic() - started},
+    )
+    head = _fit_head(run, setup, features, record)
+    if costs is not None:
+        setup = _plan_epochs(setup, costs, clock)
+    run.update(settings=setup.settings)
+    if setup.settings.fine_tunes:
+        _fine_tune(run, setup, record, head, features)
+        return Outcome(setup, features, {})
+    return Outcome(setup, features, _known(run, setup, features, head))
 
 
-def _fit_head(
-    job: Job, tuning: Tuning, features: tuple[Features, Features], seconds: dict[str, float]
-) -> keras.Sequential:
-    """Return the fitted head, saved on top of the backbone; where resumed, one to be restored."""
-    recipe, sides = job.recipe, job.sides
-    head = tuning.new_head(recipe)
-    if job.saved is not None:
+def _feature_info(setup: Setup, features: Pair) -> FeatureInfo:
+    images, computed = sum(map(len, features)), sum(each.computed for each in features)
+    name = setup.network.engine_name
+    return FeatureInfo(images - computed, computed, name, setup.settings.precision)
+
+
+def _plan_epochs(setup: Setup, costs: Costs, clock: Clock) -> Setup:
+    """Return the setup with as many epochs as there is time for."""
+    settings = setup.settings
+    if not settings.fine_tunes:
+        return setup
+    epochs = costs.epochs(clock.left, clock.slack, settings.most_epochs)
+    tell_plan(epochs, settings.views if settings.cut else None, clock.left)
+    return setup.plan(epochs=epochs)
+
+
+def _fit_head(run: Run, setup: Setup, features: Pair, record: Record) -> keras.Sequential:
+    """Return the fitted head, saved on top of the backbone; on resume, one to be restored."""
+    head = setup.new_head()
+    if record.saved is not None:
         return head
     started = time.monotonic()
-    own = job.numbers(sides[0])
-    trained, figures = fit_head(*features, job.class_weights, recipe, job.history, own)
-    head.set_weights(trained.get_weights())  # a copy: the other may be compiled
-    say(f"Head trained: {_figures(figures, recipe.monitor)}")
-    save_model(build_classifier(tuning.extractor, head), job.path)
+    groups = setup.dataset.train.group_numbers()
+    fitted, figures = fit_head(*features, setup.settings, record.history, groups)
+    head.set_weights(fitted.get_weights())  # a copy: the other may be compiled
+    names = dict.fromkeys(("val_accuracy", "val_loss", setup.settings.monitor))
+    say("Head fitted: " + ", ".join(f"{name} {figures[name]:.4f}" for name in names))
+    save_model(setup.classifier.join(head), record.path)
     phase = finite(figures) | {"seconds": time.monotonic() - started}
-    job.run.update_info(phase_kept="head", seconds=seconds, phases={"head": phase})
-    write_suspects(job.run, sides, features, tuning.base.output.shape[-1], job.groups)
+    run.update(phase_kept="head", phases={"head": phase})
     return head
 
 
 def _fine_tune(
-    job: Job, tuning: Tuning, head: keras.Sequential, features: tuple[Features, Features]
+    run: Run, setup: Setup, record: Record, head: keras.Sequential, features: Pair
 ) -> None:
     """Fine-tune, and leave the best of the head's and the fine-tuned models in model.keras."""
-    chosen = job.run.path / "chosen.keras"  # becomes model.keras once it is noted what it is
-    if job.saved is None or "choice" not in job.run.info:  # else it was made before a kill
-        classifier, model, batches = tuning.start(
-            head, job.sides, features, job.recipe, job.first_epoch
+    chosen = run.path / "chosen.keras"  # becomes model.keras once run.json says what it is
+    if (
+        record.saved is None or run.info.choice is None
+    ):  # else it was chosen before the interruption
+        tunable = setup.start(head, features, record.first_epoch)
+        tuned = fine_tune(tunable, setup.settings, record)
+        choice, figures = keep_the_best(tunable, tuned, setup.settings, record.path, chosen)
+        phase = figures | {"seconds": record.history.seconds("finetune")}
+        run.update(
+            phase_kept="finetune" if figures else "head",
+            choice=choice,
+            phases=run.info.phases | {"finetune": phase},
         )
-        tuned = fine_tune(
-            model, classifier, batches, job.recipe, job.path, job.history, job.about, job.saved
-        )
-        choice, figures = keep_the_best(model, classifier, tuned, job.recipe, job.path, chosen)
-        phase = figures | {"seconds": job.history.seconds("finetune")}
-        kept = "finetune" if figures else "head"
-        phases = job.run.info["phases"] | {"finetune": phase}
-        job.run.update_info(phase_kept=kept, choice=choice, phases=phases)
     if chosen.exists():
-        chosen.replace(job.path)
+        chosen.replace(record.path)
 
 
-def _predict_frozen(
-    run: Run,
-    folder: ImageFolder,
-    network: FrozenNetwork,
-    cache: FeatureCache | None,
-    val: Features,
-    head: keras.Model,
-) -> Predictions | None:
-    """Predict the split that the run is evaluated on from its features, or return None."""
-    if network.recipe.precision != "f32":
-        return None
-    chosen = folder.select(run.info["split"])
-    features = val if run.info["split"] == "val" else extract(network, chosen, cache=cache)
-    probabilities = network.apply(head, features.vectors)
-    return Predictions(chosen.paths, features.labels, probabilities, chosen.classes)
-
-
-def _figures(figures: dict[str, Any], monitor: str) -> str:
-    names = dict.fromkeys(("val_accuracy", "val_loss", monitor))
-    return ", ".join(f"{name} {figures[name]:.4f}" for name in names)
+def _known(
+    run: Run, setup: Setup, features: Pair, head: keras.Sequential
+) -> Mapping[str, np.ndarray]:
+    """Return the probabilities of the split that the run is evaluated on, from its features."""
+    if setup.settings.precision != "f32":  # the saved model is float32
+        return {}
+    split = run.info.split
+    images = setup.dataset.select(split).images
+    own = features[1] if split == "val" else extract(setup.network, images, cache=setup.cache)
+    return dict(zip(images.paths, setup.network.apply(head, own.vectors), strict=True))

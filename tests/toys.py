@@ -1,0 +1,85 @@
+"""Small helpers that tests of several rooms share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transfer.data.audit.clean import audit
+from transfer.data.dataset import Dataset
+from transfer.data.groups import group_images
+from transfer.images.folder import ImageFolder
+from transfer.runs.info import RunInfo, WeightsInfo
+from transfer.settings import Settings
+
+SETTINGS: dict[str, Any] = {
+    "backbone": "toy",
+    "pretrained": True,
+    "image_size": 32,
+    "resize": "stretch",
+    "head": "linear",
+    "augment": "light",
+    "views": 0,
+    "least_views": 0,
+    "most_views": 0,
+    "solve_on_views": True,
+    "unfreeze": "none",
+    "cut": "",
+    "head_epochs": 100,
+    "head_patience": 10,
+    "head_learning_rate": 1e-3,
+    "epochs": 8,
+    "most_epochs": 50,
+    "patience": 5,
+    "learning_rate": 5e-4,
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "layer_decay": 0.8,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.0,
+    "clip_norm": 0.0,
+    "ema": 0.0,
+    "mix": "none",
+    "interpolate": True,
+    "accumulate": 1,
+    "batch_size": 32,
+    "engine": "keras",
+    "engine_required": False,
+    "precision": "f32",
+    "mixed_precision": False,
+    "monitor": "val_accuracy",
+    "balance": "none",
+    "class_weights": (1.0, 1.0, 1.0),
+    "val": 0.2,
+    "folds": 0,
+    "folds_finetune": False,
+    "seconds": 0.0,
+    "seed": 0,
+    "deterministic": False,
+}
+
+
+def make_settings(**changes: Any) -> Settings:
+    """Return settings of the toy backbone, with some changed."""
+    return Settings(**SETTINGS | changes)
+
+
+def make_info(**changes: Any) -> RunInfo:
+    """Return the run.json record of a finished run of the toy, with some fields changed."""
+    known: dict[str, Any] = {
+        "data": "",
+        "split": "val",
+        "counts": {},
+        "weights": WeightsInfo("own"),
+        "settings": make_settings(),
+        "status": "done",
+    }
+    return RunInfo(**known | changes)
+
+
+def make_dataset(root: Path) -> Dataset:
+    """Return the images of a folder, with the splits of its folders."""
+    folder = ImageFolder.index(root)
+    known = audit(folder)
+    groups = group_images(folder, known.sha256, known.groups)
+    return Dataset(folder, known.sha256, groups, {})

@@ -1,0 +1,80 @@
+"""The recipe of a verb: made from knobs, and checked before any image is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transfer.data.groups import check_group_by
+from transfer.errors import UsageError
+from transfer.features.engines import choose_engine
+from transfer.images.augment import parse_augment
+from transfer.networks.backbones import Backbone, get_backbone
+from transfer.networks.head import parse_head
+from transfer.networks.weights import locate
+from transfer.recipe import Recipe
+from transfer.system.cachedir import cache_limit
+
+
+def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
+    """Return `recipe` (the defaults where None) with some knobs changed.
+
+    The path of a weights file becomes absolute, so that the run can be resumed from anywhere.
+
+    Raises:
+        UsageError: A knob or the backbone is unknown, or a knob ill-typed.
+    """
+    made = Recipe.from_dict((recipe.to_dict() if recipe else {}) | dict(knobs))
+    path = Path(made.weights).expanduser()
+    weights = str(path.absolute()) if path.exists() else made.weights
+    # VGG16 is called vgg16 from here on
+    return replace(made, backbone=get_backbone(made.backbone).name, weights=weights)
+
+
+def refuse_knobs(knobs: Mapping[str, Any], known: Collection[str], why: str) -> None:
+    """Raise UsageError for knobs that exist but have no meaning for a verb.
+
+    Args:
+        knobs: What the user gave.
+        known: Fields of the Recipe that have a meaning.
+        why: Ends the sentence "... has no meaning here: ".
+    """
+    for name in knobs:
+        if name not in known and name in Recipe.__dataclass_fields__:
+            raise UsageError(f"{{knob}} has no meaning here: {why}.", knob=name)
+
+
+def check_recipe(recipe: Recipe) -> Backbone:
+    """Return the backbone of a recipe.
+
+    Raises:
+        UsageError: A value is invalid, as far as this shows without images and TensorFlow.
+    """
+    backbone = get_backbone(recipe.backbone)
+    backbone.side(recipe.image_size)
+    parse_head(recipe.head)
+    parse_augment(recipe.augment)
+    check_group_by(recipe.group_by)
+    cache_limit()
+    if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
+        choose_engine(recipe.engine, recipe.precision)
+    if not locate(backbone, recipe.weights).pretrained:
+        _check_from_scratch(recipe)
+    return backbone
+
+
+def _check_from_scratch(recipe: Recipe) -> None:
+    if recipe.unfreeze not in ("auto", "all"):
+        raise UsageError(
+            f"{recipe.backbone!r} has no pretrained weights here, so there is nothing worth"
+            " freezing: leave {knob} out.",
+            knob="unfreeze",
+        )
+    if recipe.folds and not recipe.folds_finetune:
+        raise UsageError(
+            f"{recipe.backbone!r} has no pretrained weights here, so each fold is a whole training:"
+            " add --folds-finetune, or leave {knob} out.",
+            knob="folds",
+        )

@@ -1,1 +1,0 @@
-"""What is known about the files before anything is trained on them."""

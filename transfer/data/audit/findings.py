@@ -1,0 +1,212 @@
+"""Findings of an audit: what is wrong, how serious it is, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transfer.data.audit.clean import REMARKS, Audit, remarks
+from transfer.images.folder import ImageFolder, confusable
+from transfer.images.formats import FORMATS
+from transfer.images.open import Header
+from transfer.images.scan import NOT_UTF8
+from transfer.recipe import is_uneven
+
+SEVERITIES = {
+    "error": "training is refused",
+    "problem": "left out or doubtful; refused with --strict",
+    "warning": "worth a look",
+    "note": "good to know",
+}
+
+Items = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes:
+        kind: Machine-readable, such as ``unusable`` or ``near-across-splits``.
+        severity: ``error`` (training is refused), ``problem`` (training leaves it out or
+            takes it as it is, and refuses it with ``--strict``), ``warning`` or ``note``.
+        title: What was found and how often, in a few words.
+        advice: What to do.
+        items: Where: paths (one, or a group of duplicates), or a name or path with details.
+    """
+
+    kind: str
+    severity: str
+    title: str
+    advice: str
+    items: Items
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict for JSON."""
+        return dataclasses.asdict(self)
+
+
+def find(folder: ImageFolder, audit: Audit, nameless: Sequence[str] = ()) -> list[Finding]:
+    """Return all findings, the worst first.
+
+    Args:
+        folder: All images that were indexed.
+        audit: What was found in them.
+        nameless: Paths that were left out because they are not UTF-8.
+    """
+    found = [*_unusable(audit), *_classes(folder, audit), *_alike(folder, audit)]
+    found += [*_pictures(audit), *_skipped(folder, nameless)]
+    order = list(SEVERITIES)
+    return sorted(found, key=lambda each: order.index(each.severity))
+
+
+def _unusable(audit: Audit) -> Iterator[Finding]:
+    if audit.bad:
+        items = tuple((path, reason.rstrip(".")) for path, reason in audit.bad)
+        title = f"{_count(items)} cannot be used"
+        yield Finding("unusable", "problem", title, "Replace or remove them.", items)
+
+
+def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
+    if len(folder.classes) == 1:
+        advice = "Make one folder per class, like DATA/cats/1.jpg and DATA/dogs/2.jpg."
+        yield Finding("one-class", "error", "there is a single class", advice, (folder.classes,))
+    indexed = folder.counts()
+    usable = folder.keep([path in audit.sha256 for path in folder.paths]).counts()
+    places: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for split, sizes in indexed.items():
+        for name, size in sizes.items():
+            left = usable.get(split, {}).get(name, 0)
+            kind = "empty" if not size else "lost" if not left else "single" if left == 1 else ""
+            if kind != "single" or split in ("", "train"):
+                places[kind].append((f"{split}/{name}".lstrip("/"),))
+    for kind, severity, title, advice in (
+        ("empty", "error", "no image", "Add some, remove the folder, or use --allow-empty."),
+        ("lost", "error", "no usable image", "Replace the images, or remove the folder."),
+        ("single", "warning", "one usable image", "Add more of them."),
+    ):
+        if places[kind]:
+            items = tuple(places[kind])
+            title = f"{_count(items, 'class folder')} with {title}"
+            yield Finding(f"{kind}-class", severity, title, advice, items)
+    if twins := confusable(folder.classes):
+        advice = "Merge the folders where they mean the same."
+        items = tuple(tuple(map(ascii, names)) for names in twins)
+        title = f"{_count(items, 'group')} of class names that are easily confused"
+        yield Finding("confusable-classes", "warning", title, advice, items)
+    yield from _imbalance(usable.get("train") or usable.get("") or {})
+
+
+def _imbalance(sizes: Mapping[str, int]) -> Iterator[Finding]:
+    numbers = [size for size in sizes.values() if size]
+    if is_uneven(numbers):
+        items = tuple((name, str(sizes[name])) for name in sorted(sizes, key=lambda n: sizes[n]))
+        title = f"classes are uneven: {min(numbers):,} to {max(numbers):,} images"
+        advice = "Consider --balance weights, and read macro-F1 rather than accuracy."
+        yield Finding("imbalance", "warning", title, advice, items)
+
+
+def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
+    """Yield duplicates: identical files first, then groups of near duplicates."""
+    split = dict(zip(folder.paths, folder.splits, strict=True))
+    label = dict(zip(folder.paths, folder.labels, strict=True))
+    for kind, words, keys in (
+        ("copies", "that are identical files", audit.sha256),
+        ("near", "that are near duplicates", audit.groups),
+    ):
+        places: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for group in _groups(keys):
+            if kind == "near" and len({audit.sha256[path] for path in group}) == 1:
+                continue
+            splits, labels = ({side[path] for path in group} for side in (split, label))
+            if len(splits) > 1:
+                places["splits"].append(group)
+            if len(labels) > 1:
+                places["classes"].append(group)
+            if len(splits) == len(labels) == 1:
+                places["one class"].append(group)
+        for place, severity, where, advice in (
+            ("classes", "problem" if kind == "copies" else "warning", "in different classes",
+             "Decide which class is right."),
+            ("splits", "warning", "in different splits",
+             "Accuracy is optimistic: remove them from train, or train with --dedupe."),
+            ("one class", "note", "in one class", "They add nothing; one of each is enough."),
+        ):  # fmt: skip
+            if items := tuple(places[place]):
+                title = f"{_count(items, 'group')} of images {words} {where}"
+                name = f"{kind}-in-one-class" if place == "one class" else f"{kind}-across-{place}"
+                yield Finding(name, severity, title, advice, items)
+
+
+def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for path, key in keys.items():
+        groups[key].append(path)
+    return [tuple(sorted(group)) for group in groups.values() if len(group) > 1]
+
+
+_ADVICE = {
+    "animated": ("note", "Only the first frame is used."),
+    "extension": ("note", "Other tools may fail on them; --fix-list gives the right names."),
+    "exif": ("note", "Other tools may show them rotated."),
+    "tiny": ("warning", "They have little detail at a network's input size."),
+    "huge": ("note", "Scale them down to read them faster."),
+    "elongated": (
+        "warning",
+        "They are stretched to a square; consider --resize pad, or crop them.",
+    ),
+    "blank": ("warning", "They show nothing; remove them."),
+}
+
+
+def _pictures(audit: Audit) -> Iterator[Finding]:
+    paths: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    colours: dict[str, int] = defaultdict(int)
+    for path, look in audit.looks.items():
+        if look.header is None:
+            continue
+        for kind in remarks(path, look):
+            paths[kind].append((path, *_details(kind, look.header)))
+        colours[_colours(look.header)] += 1
+    for kind, (severity, advice) in _ADVICE.items():
+        if items := tuple(paths[kind]):
+            yield Finding(kind, severity, f"{_count(items)}: {REMARKS[kind]}", advice, items)
+    if len(colours) > 1 or set(colours) - {"RGB"}:
+        items = tuple((name, f"{colours[name]:,}") for name in sorted(colours))
+        advice = "All become 8-bit RGB. If classes differ in it, a model can exploit that."
+        yield Finding("colours", "note", "images differ in how colours are stored", advice, items)
+
+
+def _details(kind: str, header: Header) -> tuple[str, ...]:
+    if kind in ("tiny", "huge", "elongated"):
+        return (f"{header.width} x {header.height} pixels",)
+    if kind == "extension":
+        return (f"{header.format}: {FORMATS[header.format].suffixes[0]}",)
+    return ()
+
+
+def _colours(header: Header) -> str:
+    name = {"1": "bilevel", "L": "gray", "LA": "gray", "P": "palette", "PA": "palette"}.get(
+        header.mode, "16-bit gray" if header.mode.startswith("I") else header.mode
+    )
+    name = "RGB" if header.mode in ("RGBA", "RGBX") else name
+    return f"{name} with transparency" if header.transparent else name
+
+
+def _skipped(folder: ImageFolder, nameless: Sequence[str]) -> Iterator[Finding]:
+    if nameless:
+        items: Items = tuple((path,) for path in nameless)
+        title = f"{_count(items, 'file')} left out: the name is not UTF-8"
+        yield Finding("file-name", "warning", title, "Rename them.", items)
+    reasons = {why: count for why, count in folder.skipped.items() if why != NOT_UTF8}
+    if reasons:
+        items = tuple((reason, f"{count:,}") for reason, count in reasons.items())
+        title = f"{sum(reasons.values()):,} file(s) not read"
+        yield Finding("skipped", "note", title, "JPEG, PNG, GIF, BMP and WebP are read.", items)
+
+
+def _count(items: Items, word: str = "image") -> str:
+    return f"{len(items):,} {word}{'s' * (len(items) != 1)}"

@@ -1,0 +1,1 @@
+"""Data sources, and how each becomes a plain image folder."""

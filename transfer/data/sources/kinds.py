@@ -1,0 +1,200 @@
+"""The kinds of data sources, and how each writes its images to an empty folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from transfer.data.sources import archives, builders, keras_sets, samples, tables
+from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
+from transfer.data.sources.members import Limits
+from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.system.digests import is_sha256
+
+KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a source may need in addition to its name.
+
+    Attributes:
+        sha256: Of the archive at an address, as 64 hex digits.
+        manual_dir: Folder of files for a builder that have to be downloaded by hand.
+        follow_links: Take images from outside the folder or the table's folder.
+        limits: Limits on what an archive unpacks to.
+    """
+
+    sha256: str | None = None
+    manual_dir: Path | None = None
+    follow_links: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data source that was recognised.
+
+    Attributes:
+        text: As the user wrote it.
+        name: Short, for run directories.
+        folder: Folder of the images; None where it has to be prepared.
+        about: Everything that the prepared folder depends on; JSON.
+        fill: Writes the images to an empty folder.
+    """
+
+    text: str
+    name: str
+    folder: Path | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    fill: Callable[[Path], None] = lambda target: None
+
+
+def find(data: str | os.PathLike[str], options: Options) -> Source:
+    """Return the Source that `data` means; nothing is written.
+
+    Raises:
+        UsageError: There is no source of that name, or a sha256 for one that is not an archive.
+        DataError: Something else has that name.
+    """
+    source = _find(data, options)
+    if options.sha256 is not None and "archive" not in source.about:
+        raise UsageError(f"Expected an archive with --sha256. Received: {source.text!r}")
+    return source
+
+
+def _find(data: str | os.PathLike[str], options: Options) -> Source:
+    text = os.fspath(data)
+    kind, colon, rest = text.partition(":")
+    if text.startswith(("http://", "https://")):
+        return _at_address(text, options)
+    if colon and kind in _KINDS and not Path(text).exists():
+        return _KINDS[kind](text, rest)
+    if re.match(r"[A-Za-z][\w+.-]+:", text) and not Path(text).exists():
+        near = did_you_mean(kind, [*_KINDS, "http", "https"])
+        raise UsageError(f"Unknown kind of data {text!r}.{near} Expected {KNOWN}.")
+    if not text:
+        raise DataError(f"Expected {KNOWN}. Received an empty path.")
+    path = Path(text).expanduser()
+    if path.is_dir() and builders.builder_script(path.absolute()):
+        return _from_builder(text, path.absolute(), options)
+    if not path.is_file():
+        return Source(text, path.name or path.absolute().name or "images", folder=path)
+    if archives.is_archive(path):
+        return _from_archive(text, path, options)
+    if tables.is_table(path):
+        return _from_table(text, path.absolute(), options)
+    ends = ", ".join((*archives.SUFFIXES, *tables.SUFFIXES))
+    raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}.")
+
+
+def _sample(text: str, name: str) -> Source:
+    samples.check_name(name)
+    return Source(
+        text, name, about={"sample": name}, fill=lambda at: samples.write_sample(name, at)
+    )
+
+
+def _keras(text: str, name: str) -> Source:
+    keras_sets.check_name(name)
+    return Source(
+        text, name, about={"keras": name}, fill=lambda at: keras_sets.write_keras_set(name, at)
+    )
+
+
+def _tfds(text: str, rest: str) -> Source:
+    from importlib.metadata import version
+
+    match = re.fullmatch(r"(\w+)(?:[:/]([\w.-]+))?", rest)
+    if match is None:
+        raise UsageError(f"Expected tfds:NAME or tfds:NAME:CONFIG. Received: {text!r}.")
+    name, config = match.groups()
+    return Source(
+        text,
+        "-".join(filter(None, (name, config))),
+        about={"tfds": name, "config": config, "catalog": version("tensorflow-datasets")},
+        fill=lambda at: builders.write_catalog(name, config, at),
+    )
+
+
+_KINDS: dict[str, Callable[[str, str], Source]] = {
+    "sample": _sample,
+    "keras": _keras,
+    "tfds": _tfds,
+}
+
+
+def _from_builder(text: str, folder: Path, options: Options) -> Source:
+    manual = (options.manual_dir or builders.manual_folder()).expanduser().absolute()
+    code = {file.name: file.read_bytes() for file in sorted(folder.glob("*.py")) if file.is_file()}
+    files = [file for file in folder.iterdir() if file.name not in code]  # labels, for example
+    if any(b"MANUAL_DOWNLOAD" in each for each in code.values()):
+        files += manual.rglob("*")
+    stamps = [stamp(file) for file in sorted(files) if file.is_file()]
+    digests = {name: hashlib.sha256(each).hexdigest() for name, each in code.items()}
+    return Source(
+        text,
+        folder.name,
+        about={"builder": digests, "files": stamps},
+        fill=lambda at: builders.write_builder(folder, manual, at),
+    )
+
+
+def _from_table(text: str, table: Path, options: Options) -> Source:
+    rows = tables.read_table(table, options.follow_links)
+    images = [[row.label, row.split, *stamp(row.file)] for row in rows]
+    digest = hashlib.sha256(json.dumps(images).encode()).hexdigest()
+    return Source(
+        text, table.stem, about={"table": digest}, fill=lambda at: tables.copy_table(rows, at)
+    )
+
+
+def _from_archive(text: str, path: Path, options: Options) -> Source:
+    unpacker = archives.UNPACKERS.get(path.suffix.lower())
+    if unpacker:
+        raise DataError(
+            f"{path.suffix} archives cannot be read here. Unpack it with"
+            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
+        )
+    actual = digest_of(path, remembered=options.sha256 is None)
+    if options.sha256 not in (None, actual):
+        raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
+    return Source(
+        text,
+        archives.stem(path.name),
+        about={"archive": actual},
+        fill=lambda at: unpack(path, at, options.limits),
+    )
+
+
+def _at_address(text: str, options: Options) -> Source:
+    url, fragment = urldefrag(text)
+    name = Path(unquote(urlsplit(url).path)).name
+    named = fragment.removeprefix("sha256=").lower()
+    digest = options.sha256 or named
+    if named not in ("", digest):
+        raise UsageError(
+            f"Expected --sha256 to match the one in the address. Received: {digest} for {text}."
+        )
+    if not is_sha256(digest):
+        raise UsageError(
+            f"Downloads must be pinned by SHA-256. Add the digest (64 hex digits) to the address:"
+            f" {url}#sha256=..., or give --sha256 to transfer prepare."
+        )
+    if not name.lower().endswith(archives.SUFFIXES):
+        raise UsageError(
+            f"Expected the address of an archive ({', '.join(archives.SUFFIXES)}). Received: {url}."
+        )
+    return Source(
+        url,
+        archives.stem(name),
+        about={"archive": digest},
+        fill=lambda at: download_and_unpack(url, digest, at / f".{name}", at, options.limits),
+    )

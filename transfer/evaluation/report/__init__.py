@@ -1,0 +1,5 @@
+"""The report: one page that shows what is known about a run's predictions."""
+
+from transfer.evaluation.report.page import write_report
+
+__all__ = ["write_report"]

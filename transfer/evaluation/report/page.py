@@ -1,0 +1,159 @@
+"""Writes report.html from the files of an evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfer.errors import DataError, RunError
+from transfer.evaluation import gallery
+from transfer.evaluation.curves import learning_curves
+from transfer.evaluation.evaluate import find_caveat
+from transfer.evaluation.report import matrix, sections
+from transfer.evaluation.report.data import About, read_about, shareable
+from transfer.evaluation.report.redaction import redact_recipe
+from transfer.evaluation.report.suspicious import read_suspicious
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run
+from transfer.system.files import write_text
+
+NEEDED = (
+    "split",
+    "n",
+    "accuracy",
+    "accuracy_ci95",
+    "macro_f1",
+    "balanced_accuracy",
+    "log_loss",
+    "ece",
+    "per_class",
+    "confusion_matrix",
+    "most_confused",
+)
+
+
+def write_report(run: Run, directory: Path | None = None) -> Path:
+    """Write report.html, one file without scripts or links, from the files of an evaluation.
+
+    Needs predictions.csv and metrics.json. Everything else (run.json, history.csv, the images
+    themselves) is shown if it exists. The same files give the same bytes.
+
+    Args:
+        run: The run whose model made the predictions.
+        directory: Holds predictions.csv and metrics.json, and receives the page; None is the run
+            itself. An evaluation on other images has its own evaluation.json there:
+            ``{"data": folder, "split": name}``.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        RunError: A needed file is missing or does not fit the run.
+        DataError: predictions.csv has no images.
+    """
+    directory = run.path if directory is None else directory
+    predictions = Predictions.read(directory / "predictions.csv", run.classes)
+    if not predictions.paths:
+        raise DataError(
+            f"Expected at least one image in {directory / 'predictions.csv'}. Received: none."
+            " Evaluate a split that has images: transfer evaluate RUN"
+        )
+    metrics = _read_metrics(run, directory, predictions)
+    page = _render(_context(run, directory, predictions, metrics))
+    path = directory / "report.html"
+    write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
+    return path
+
+
+def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Mapping[str, Any]:
+    metrics = _read_json(run, directory, "metrics.json")
+    missing = [key for key in NEEDED if key not in metrics]
+    if missing:
+        problem = f"lacks {', '.join(missing)}"
+    elif len(metrics["confusion_matrix"]) != len(predictions.classes):
+        problem = f"has {len(metrics['confusion_matrix'])} classes"
+    elif metrics["n"] != len(predictions.paths):
+        problem = f"has {metrics['n']} images"
+    else:
+        return metrics
+    raise RunError(
+        f"Expected {directory / 'metrics.json'} to fit the {len(predictions.paths)} images and"
+        f" {len(predictions.classes)} classes of predictions.csv next to it. It {problem}."
+        " Write both again with: transfer evaluate RUN"
+    )
+
+
+def _read_json(run: Run, directory: Path, name: str) -> Mapping[str, Any]:
+    return run.read_json(str((directory / name).absolute()))
+
+
+def _context(
+    run: Run, directory: Path, predictions: Predictions, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the variables of the templates."""
+    own = directory.resolve() == run.path.resolve()
+    about, history = read_about(run), run.history()
+    here = directory / "evaluation.json"
+    evaluation = _read_json(run, directory, "evaluation.json") if here.is_file() else {}
+    data = str(evaluation.get("data") or about.data)
+    root = Path(data) if data else None
+    thumbnail = gallery.thumbnailer(root)
+    caveat = metrics.get("caveat")
+    if caveat is None and data == about.data:  # older metrics.json do not say
+        caveat = find_caveat(metrics["split"], about.monitor, len(history))
+    classes = predictions.classes
+    recipe = sections.recipe_rows(redact_recipe(run.recipe.to_dict()), about.used)
+    return {
+        "title": run.path.resolve().name,
+        "subtitle": None if own else directory.resolve().name,
+        "about": shareable(about, run, root),
+        "metrics": metrics,
+        "headline": sections.headline(metrics, about.uneven),
+        "caveat": caveat,
+        "classes": classes,
+        "data_name": root.name if root else None,
+        "data_missing": root is None or not root.is_dir(),
+        "short_headings": max(map(len, classes)) <= 3,
+        "flat_headings": sum(map(len, classes)) <= 70 and len(classes) <= 8,
+        "chance_loss": math.log(len(classes)),
+        "matrix": matrix.matrix_rows(metrics["confusion_matrix"], classes),
+        "shades": matrix.shades(),
+        "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
+        "worst": gallery.worst_mistakes(predictions, thumbnail),
+        "suspicious": read_suspicious(run, about.label_errors, thumbnail) if own else None,
+        "folds": about.folds if own else None,
+        "tested": "test" in (about.split, metrics["split"]),
+        "history": history,
+        **_training(about, history),
+        "counts": sections.count_table(about.counts, classes),
+        "recipe": recipe,
+    }
+
+
+def _training(about: About, history: list[dict[str, str]]) -> dict[str, Any]:
+    phases = {row.get("phase") for row in history}
+    return {
+        "panels": learning_curves(history),
+        "solved": len(history) == 1 and phases == {"head"},
+        "phases": sections.phase_rows(about, history),
+        "phase_kept": sections.phase_name(about.phase_kept) if about.finished else "",
+    }
+
+
+def _render(context: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("transfer.evaluation.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["percent"] = sections.percent
+    environment.filters["interval"] = sections.interval
+    environment.filters["fixed"] = sections.fixed
+    environment.filters["brief"] = sections.brief
+    return environment.get_template("report.html.j2").render(context)

@@ -1,0 +1,100 @@
+"""The report's pictures of possible label errors, and of images unlike their class."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from transfer.errors import RunError
+from transfer.evaluation.gallery import Thumbnailer
+from transfer.runs.info import LabelErrors
+from transfer.runs.run import Run
+from transfer.system.csv import read_csv
+
+MOST = 18  # pictures of each kind
+FEWEST, SHARE = 3, 0.05  # of the outliers, which are only a ranking: share of all images
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SuspiciousImage:
+    """An image that may not belong to its class.
+
+    Attributes:
+        path: Relative to the data folder.
+        image: JPEG as a ``data:`` URI; None where there is none to show.
+        given: Name of its class.
+        suggested: Name of the class that the model suggests; "" for an outlier.
+        score: Probability of the given label, 0..1, or an outlier's distance from its class, 0..2.
+    """
+
+    path: str
+    image: str | None
+    given: str
+    suggested: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Suspicious:
+    """The contents of a run's label_errors.csv and outliers.csv.
+
+    Attributes:
+        figures: How many labels are probably wrong.
+        listed: Number of rows of label_errors.csv.
+        file: Its name; older runs have a suspects.csv.
+        label_errors: The first of these rows.
+        outliers: The first rows of outliers.csv that are not in label_errors.csv.
+    """
+
+    figures: LabelErrors
+    listed: int
+    file: str
+    label_errors: tuple[SuspiciousImage, ...]
+    outliers: tuple[SuspiciousImage, ...]
+
+
+def read_suspicious(run: Run, figures: LabelErrors, thumbnail: Thumbnailer) -> Suspicious | None:
+    """Return a run's possible label errors and outliers, or None where it has no such files.
+
+    Args:
+        run: The run.
+        figures: What run.json says about label errors.
+        thumbnail: Turns a relative path into a ``data:`` URI or None.
+
+    Raises:
+        RunError: A file is damaged.
+    """
+    name = "label_errors.csv"
+    if not (run.path / name).is_file():
+        name = "suspects.csv"
+    listed = _read(
+        run, name, lambda row: (row["path"], row["given"], row["suggested"], float(row["score"]))
+    )
+    far = _read(
+        run, "outliers.csv", lambda row: (row["path"], row["label"], "", float(row["distance"]))
+    )
+    if listed is None or far is None:
+        return None
+    known = {row[0] for row in listed}
+    others = [row for row in far if row[0] not in known]
+    shown = min(MOST, max(FEWEST, int(SHARE * figures.images)))
+    return Suspicious(
+        figures,
+        len(listed),
+        name,
+        tuple(SuspiciousImage(row[0], thumbnail(row[0]), *row[1:]) for row in listed[:MOST]),
+        tuple(SuspiciousImage(row[0], thumbnail(row[0]), *row[1:]) for row in others[:shown]),
+    )
+
+
+def _read(run: Run, name: str, parse: Callable[[dict[str, str]], T]) -> list[T] | None:
+    path = run.path / name
+    try:
+        return [parse(row) for row in read_csv(path)] if path.is_file() else None
+    except (OSError, KeyError, ValueError, csv.Error) as error:
+        raise RunError(
+            f"{path} cannot be read: {error!r}. Remove it to write the report without it."
+        ) from error

@@ -1,0 +1,1 @@
+"""Many trainings, or parts of one: cross-validation, comparison, learning-rate search."""

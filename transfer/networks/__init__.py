@@ -1,0 +1,1 @@
+"""Backbones, their weights and blocks, heads, and the classifier that joins them."""

@@ -1,0 +1,100 @@
+"""The directory of a run: checked, made, and written by one training at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from transfer.errors import RunError
+from transfer.system.lock import HOLDER, LOCK, HeldError, hold, refuse_if_held
+
+# What a killed training leaves behind: our temporary files and Keras' own, activations, folds.
+_LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
+
+
+def check_output(output: str | os.PathLike[str]) -> Path:
+    """Return the path of a new run directory. Raises RunError if it is not empty or in use."""
+    path = Path(output).expanduser()
+    try:
+        refuse_if_held(path)
+        if path.exists() and any(item.name not in (LOCK, HOLDER) for item in path.iterdir()):
+            hint = f", or continue with --resume {path}" if (path / "run.json").is_file() else ""
+            raise RunError(
+                f"{path} is not empty. Choose another --output{hint}; nothing was changed."
+            )
+    except HeldError as error:
+        raise _in_use(path, error) from error
+    except OSError as error:
+        raise not_writable(path, error) from error
+    return path
+
+
+def make_run_directory(path: Path | None, name: str) -> Path:
+    """Make and return a directory for a run.
+
+    Args:
+        path: The directory, empty or missing; None numbers one under ``runs/``.
+        name: Base name of a numbered directory.
+
+    Raises:
+        RunError: It is not empty, in use, or cannot be made.
+    """
+    try:
+        if path is not None:
+            path = check_output(path)
+            path.mkdir(parents=True, exist_ok=True)
+            return path
+        parent = Path("runs")
+        parent.mkdir(exist_ok=True)
+        stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+        for number in range(1, 100_000):
+            try:
+                (parent / f"{stem}-{number:03d}").mkdir()
+            except FileExistsError:
+                continue
+            return parent / f"{stem}-{number:03d}"
+        raise RunError(f"No free name for {stem} under runs/. Choose one with --output.")
+    except OSError as error:
+        raise not_writable(path or Path("runs"), error) from error
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Lock a run directory while the block runs, and remove what a killed training left behind.
+
+    Raises:
+        RunError: Another training holds it, or it cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold(directory))
+            _clear_away(directory)
+        except HeldError as error:
+            raise _in_use(directory, error) from error
+        except OSError as error:
+            raise not_writable(directory, error) from error
+        yield
+
+
+def _clear_away(directory: Path) -> None:
+    for item in directory.iterdir():
+        if _LEFT_BEHIND.fullmatch(item.name):
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+
+def not_writable(path: Path, error: OSError) -> RunError:
+    """Return the error for a run that cannot be written."""
+    return RunError(
+        f"Cannot write a run to {path}: {error.strerror}. Choose another place with --output."
+    )
+
+
+def _in_use(path: Path, error: HeldError) -> RunError:
+    who = "another process holds it"
+    if error.holder is not None:
+        who = f"{error.holder} has been training in it since {error.holder.since}"
+    return RunError(f"{path} is in use: {who}. Wait for it, or choose another --output.")

@@ -1,0 +1,177 @@
+"""A run: a directory that training writes and everything else reads."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from transfer.errors import RunError
+from transfer.recipe import Recipe, is_uneven
+from transfer.runs.info import SCHEMA, RunInfo, read_info, records_settings
+from transfer.runs.predictions import Predictions
+from transfer.system.csv import read_csv
+from transfer.system.files import write_json
+from transfer.system.progress import say
+
+# What evaluating a finished run writes, given its model.
+_EVALUATED = ("metrics.json", "predictions.csv", "confusion_matrix.csv")
+
+
+class Run:
+    """One run directory, by its files. ``Run(path)`` opens an existing one.
+
+    Raises:
+        RunError: `path` is not a run directory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._noticed = False
+        if not (self.path / "recipe.json").is_file():
+            raise RunError(
+                f"{os.fspath(path)!r} is not a run directory (it holds no recipe.json)."
+                " Runs are made by: transfer finetune DATA"
+            )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, classes: Sequence[str], info: RunInfo) -> Self:
+        """Write run.json, classes.json and recipe.json, which makes a directory a run.
+
+        Args:
+            path: The directory, from `transfer.runs.directory.make_run_directory`.
+            recipe: What the user asks for.
+            classes: Class names in the order of the model's outputs.
+            info: What is known before training.
+        """
+        write_json(path / "classes.json", list(classes))
+        write_json(path / "run.json", asdict(info))
+        write_json(path / "recipe.json", recipe.to_dict())
+        return cls(path)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON object among the run's files.
+
+        Raises:
+            RunError: The file is missing, broken, or holds something else.
+        """
+        value = self._read(name)
+        if not isinstance(value, dict):
+            raise RunError(f"Expected a JSON object in {self.path / name}. Received: {value!r:.60}")
+        return value
+
+    def _read(self, name: str) -> Any:
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise self.lacks(name) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+
+    def lacks(self, name: str) -> RunError:
+        """Return the error for a missing file of the run, including how to recover."""
+        path = self.path / name
+        again = f"transfer finetune DATA --recipe {self.path / 'recipe.json'}"
+        if not (self.path / "run.json").exists():
+            return RunError(
+                f"{path} is missing: the run ended before its training began. Train with: {again}"
+            )
+        if self.info.status != "done":
+            return RunError(
+                f"{path} is missing: the run did not get that far."
+                f" Finish it with: transfer finetune --resume {self.path}"
+            )
+        missing = f"{path} is missing, though the run is finished."
+        if name in _EVALUATED and (self.path / "model.keras").exists():
+            return RunError(f"{missing} Write it again with: transfer evaluate {self.path}")
+        return RunError(f"{missing} Train again with: {again}")
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The Recipe of this run: what the user asked for."""
+        return Recipe.from_dict(self.read_json("recipe.json"))
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the model's outputs."""
+        names = self._read("classes.json")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise RunError(
+                f"Expected a list of class names in {self.path / 'classes.json'}."
+                f" Received: {names!r:.60}"
+            )
+        return tuple(names)
+
+    @property
+    def info(self) -> RunInfo:
+        """run.json: data, settings, status, what was kept, timings. Read from disk each time.
+
+        Raises:
+            RunError: It is missing, damaged, or of a newer version.
+        """
+        raw = self.read_json("run.json")
+        if not records_settings(raw) and not self._noticed:
+            self._noticed = True
+            say(
+                f"{self.path.name} was made by an older version (before schema {SCHEMA}): settings"
+                " that it did not record are taken from its recipe."
+            )
+        return read_info(self.path / "run.json", raw, self.recipe)
+
+    @property
+    def records_settings(self) -> bool:
+        """Whether run.json holds all settings; runs of older versions have to be settled again."""
+        return records_settings(self.read_json("run.json"))
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of run.json, by their names in `RunInfo`."""
+        self.write_info(replace(self.info, **changes))
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write run.json."""
+        write_json(self.path / "run.json", asdict(info))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether classes are uneven in training: then macro-F1 says more than accuracy."""
+        return is_uneven(self.info.counts.get("train", {}).values())
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """metrics.json of the run's own evaluation split, see `transfer.evaluate`."""
+        return self.read_json("metrics.json")
+
+    def history(self) -> list[dict[str, str]]:
+        """Return history.csv, one row per epoch; empty if there is none.
+
+        Raises:
+            RunError: It is damaged.
+        """
+        path = self.path / "history.csv"
+        try:
+            return read_csv(path) if path.is_file() else []
+        except (OSError, ValueError, csv.Error) as error:
+            raise RunError(
+                f"{path} cannot be read: {error}. Remove it to continue without learning curves."
+            ) from error
+
+    def predictions(self) -> Predictions:
+        """predictions.csv of the run's own evaluation split."""
+        return Predictions.read(self.path / "predictions.csv", self.classes)
+
+
+RunLike = Run | str | os.PathLike[str]
+
+
+def as_run(run: RunLike) -> Run:
+    """Return a Run for a run or its path."""
+    return run if isinstance(run, Run) else Run(run)

@@ -1,0 +1,236 @@
+"""Images -> labels and probabilities, from the model of a run."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from PIL import Image
+
+from transfer.errors import DataError, RunError, TransferError
+from transfer.features.converted import convert, has_openvino, place_for
+from transfer.features.engines import (
+    BATCH_SIZE,
+    Engine,
+    keras_engine,
+    openvino_engine,
+    warn_of_fallback,
+)
+from transfer.images.decode import Source, decode
+from transfer.images.folder import ImageFolder
+from transfer.images.scan import walk_images
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run
+from transfer.serving.postprocess import Prior
+from transfer.system.digests import sha256_of
+from transfer.system.progress import track
+from transfer.system.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+OnBad = Callable[[DataError], None]
+_LOADING = threading.Lock()  # TensorFlow's import redirects stderr, and Keras counts its layers
+_NO_PATH = re.compile(r"\w+://|(sample|keras|tfds):")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The model's prediction for one image.
+
+    Attributes:
+        path: The file, or ``"#0"``, ``"#1"``... for arrays and PIL images.
+        label: The most probable class.
+        confidence: Its probability, 0..1.
+        probabilities: Probability of every class, in the order of the run's classes.
+    """
+
+    path: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """Return the `k` most probable classes with their probabilities, best first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:k]
+
+
+class Predictor:
+    """The model of a run, loaded once.
+
+    It uses the engine that computed the run's features, if that is installed. For OpenVINO the
+    model is converted on first use and kept in the cache; later starts take a second and need no
+    TensorFlow. A model that OpenVINO cannot convert runs on Keras, with a warning.
+
+    Attributes:
+        classes: Class names in the order of the probabilities.
+        size: Side of the model's square images in pixels.
+        run: The engine: float32 images (b, size, size, 3), RGB 0..255, to a list with the
+            probabilities, float32 (b, classes). May be called from several threads.
+
+    Args:
+        run: A run with a model.keras.
+
+    Raises:
+        RunError: There is none, it is not a valid model, or it has other classes than the run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.classes = run.classes
+        self._resize = run.recipe.resize
+        with _LOADING:
+            self.run, self.size, outputs = _open(run)
+        if outputs != len(self.classes):
+            raise RunError(
+                f"Expected the {outputs} classes of model.keras in"
+                f" {run.path / 'classes.json'}. Received: {len(self.classes)}"
+            )
+
+    def probabilities(
+        self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (name, float32 array (classes,)) for each readable image, in order.
+
+        Images are decoded ahead in threads while the model runs; memory use does not grow with
+        their number.
+
+        Args:
+            pictures: Pairs of a name and a file, PIL image or uint8 array (h, w, 3), RGB 0..255.
+            on_bad: Called with the error of each unreadable image; if None, the error is raised.
+
+        Raises:
+            DataError: An image cannot be read, and `on_bad` is None.
+        """
+        decoded = self._decode_ahead(pictures, on_bad)
+        while chunk := list(islice(decoded, BATCH_SIZE)):
+            names, images = zip(*chunk, strict=True)
+            (rows,) = self.run(np.stack(images, dtype=np.float32, casting="safe"))
+            yield from zip(names, rows, strict=True)
+
+    def _decode_ahead(
+        self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            jobs = (
+                (name, pool.submit(decode, source, self.size, self._resize))
+                for name, source in pictures
+            )
+            waiting.extend(islice(jobs, 2 * BATCH_SIZE))
+            while waiting:
+                name, future = waiting.popleft()
+                waiting.extend(islice(jobs, 1))
+                try:
+                    yield name, future.result()
+                except DataError as error:
+                    if on_bad is None:
+                        pool.shutdown(cancel_futures=True)
+                        raise
+                    on_bad(error)
+
+
+def _open(run: Run) -> tuple[Engine, int, int]:
+    """Return the engine, the side of its images in pixels, and the number of classes."""
+    path = run.path / "model.keras"
+
+    def load() -> keras.Model:
+        import_tensorflow()
+        from transfer.networks.classifier import load_classifier
+
+        return load_classifier(run)
+
+    features = run.info.features
+    wanted = "keras" if features is None else features.engine
+    if wanted == "openvino" and has_openvino() and path.is_file():
+        try:
+            about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
+            network = convert(load, place_for(about))
+            sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
+            return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()
+        except TransferError:  # model.keras itself is at fault
+            raise
+        except Exception as error:  # OpenVINO raises exceptions of many types
+            warn_of_fallback(str(path), error)
+    model = load()
+    return keras_engine(model), model.input_shape[1], model.output_shape[-1]
+
+
+def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:
+    """Return the probabilities for all images of an indexed folder, in its order.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    pictures = [(path, folder.file(path)) for path in folder.paths]
+    results = track(predictor.probabilities(pictures), "Predicting", len(pictures))
+    rows = [row for _, row in results]
+    return Predictions(
+        folder.paths,
+        np.array(folder.labels, dtype=np.int64),
+        np.stack(rows) if rows else np.empty((0, len(folder.classes)), np.float32),
+        folder.classes,
+    )
+
+
+def predict(
+    predictor: Predictor,
+    sources: Source | Iterable[Source],
+    on_bad: OnBad | None = None,
+    prior: Prior | None = None,
+) -> Iterator[Prediction]:
+    """Yield a Prediction for every image; folders are searched at any depth.
+
+    Args:
+        predictor: The model.
+        sources: One image or several: files, folders, PIL images or uint8 arrays (h, w, 3).
+            They are read one by one, so a stream of any length works.
+        on_bad: Called with the error of each unreadable image, and of each folder that cannot
+            be listed or holds no images; if None, the error is raised.
+        prior: Class prior that the probabilities are corrected to; None to leave them as they are.
+
+    Raises:
+        DataError: An image or a folder cannot be read, and `on_bad` is None.
+    """
+    for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
+        row = row if prior is None else prior(row)
+        probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
+        label = predictor.classes[int(row.argmax())]
+        yield Prediction(name, label, probabilities[label], probabilities)
+
+
+def _expand(
+    sources: Source | Iterable[Source], on_bad: OnBad | None
+) -> Iterator[tuple[str, Source]]:
+    several = [sources] if _is_one(sources) else sources
+    for number, source in enumerate(cast("Iterable[Source]", several)):
+        if not isinstance(source, (str, os.PathLike)):
+            yield f"#{number}", source
+        elif not os.fspath(source):
+            raise DataError("Expected the path of an image. Received an empty path.")
+        elif os.path.isdir(source):  # noqa: PTH112 (Path.is_dir raises behind a locked folder)
+            yield from ((str(file), file) for file in walk_images(Path(source), on_bad))
+        elif _NO_PATH.match(str(source)) and not os.path.exists(source):  # noqa: PTH110 (as above)
+            error = DataError(
+                f"Expected files and folders of images. Received: {str(source)!r}. To turn a data"
+                " set or an archive into a folder, run: transfer prepare SOURCE DEST"
+            )
+            if on_bad is None:
+                raise error
+            on_bad(error)
+        else:
+            yield str(source), source
+
+
+def _is_one(sources: Source | Iterable[Source]) -> bool:
+    if isinstance(sources, np.ndarray):
+        return sources.ndim < 4  # a batch of images has four dimensions
+    return isinstance(sources, (str, os.PathLike, Image.Image))

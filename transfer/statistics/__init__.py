@@ -1,0 +1,1 @@
+"""Intervals, tests and metrics: NumPy and SciPy only, each formula once."""

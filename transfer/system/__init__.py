@@ -1,0 +1,1 @@
+"""Files, caches, locks, progress and signals, used by all other rooms."""

@@ -1,0 +1,72 @@
+"""TensorFlow without its startup messages and needless warnings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from transfer.errors import UsageError
+
+_BACKEND = "tensorflow"
+_importing = threading.Lock()
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras; what they print on stderr is shown only if the import fails.
+
+    Their C++ parts write to the file descriptor before any log level applies, so the descriptor
+    itself is redirected during the import, by one thread at a time.
+
+    Raises:
+        UsageError: Keras is configured for another backend than TensorFlow.
+    """
+    with _importing:
+        keras = sys.modules.get("keras")
+        backend = keras.config.backend() if keras else os.environ.get("KERAS_BACKEND") or _BACKEND
+        if backend != _BACKEND:
+            raise UsageError(
+                f"Expected Keras to use TensorFlow. Received: {backend!r}, from the variable"
+                " KERAS_BACKEND or keras.json. Start with: KERAS_BACKEND=tensorflow"
+            )
+        if "tensorflow" not in sys.modules or keras is None:
+            _import_quietly()
+
+
+def _import_quietly() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", _BACKEND)
+    if sys.stderr is not None:  # as in programs without a console
+        sys.stderr.flush()
+    with tempfile.TemporaryFile() as chatter:
+        stderr = os.dup(2)
+        os.dup2(chatter.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow  # noqa: F401
+        except Exception:
+            chatter.seek(0)
+            os.write(stderr, chatter.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@contextmanager
+def without_retracing_advice() -> Iterator[None]:
+    """Hide TensorFlow's retracing warnings while the block builds many models on purpose.
+
+    TensorFlow takes their functions for a single one that is retraced again and again.
+    """
+    logger = logging.getLogger("tensorflow")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,1 @@
+"""The best model and the state to resume from."""

@@ -1,0 +1,1 @@
+"""Fine-tuning the top of the backbone."""

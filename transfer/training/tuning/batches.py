@@ -1,0 +1,152 @@
+"""The input of fine-tuning: kept activations or images, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.features.extract import Features
+from transfer.images.folder import ImageFolder
+from transfer.images.pipeline import (
+    PREFETCH,
+    ImageOptions,
+    balanced_order,
+    epoch_order,
+    image_batches,
+    repetitions,
+    without_autotune,
+)
+from transfer.settings import Settings
+from transfer.system.progress import say
+from transfer.training.tuning.mixing import hard_batches, soft_batches
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A dataset that covers all epochs, and a validation set that is used in each."""
+
+    train: tf.data.Dataset
+    val: tf.data.Dataset
+    steps_per_epoch: int
+    images: int  # in one epoch
+
+
+def batches_of_activations(
+    train: Features, val: Features, settings: Settings, first_epoch: int = 0
+) -> Batches:
+    """Make batches of kept activations, one view per image and epoch.
+
+    Each image starts at a random view. No view of it is repeated before all have been used or,
+    where an image is drawn several times in an epoch, before the next epoch.
+
+    Args:
+        train: With activations (views * n, ...).
+        val: With activations (m, ...), one view.
+        settings: Give balance, class weights, seed, batch size and epochs.
+        first_epoch: Epochs that a resumed training has completed.
+    """
+    count, size, epochs = len(train), settings.batch_size, settings.epochs
+    weights = _loss_weights(settings)
+    first_view = np.random.default_rng([settings.seed, 1]).integers(train.views, size=count)
+
+    def rows(features: Features, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        assert features.activations is not None
+        labels = features.labels[chosen]
+        return features.activations[chosen].astype(np.float32), labels, weights[labels]
+
+    def order_of(epoch: int) -> np.ndarray:
+        if settings.balance == "oversample":
+            return balanced_order(train.labels[:count], settings.seed, epoch)
+        return epoch_order(count, settings.seed, epoch)
+
+    def train_batches():  # type: ignore[no-untyped-def]
+        for epoch in range(first_epoch, epochs):
+            order = order_of(epoch)
+            views = (first_view[order] + epoch + repetitions(order)) % train.views
+            chosen = views * count + order
+            for start in range(0, count, size):
+                yield rows(train, chosen[start : start + size])
+
+    def val_batches():  # type: ignore[no-untyped-def]
+        for start in range(0, len(val), size):
+            yield rows(val, np.arange(start, min(start + size, len(val))))[:2]
+
+    assert train.activations is not None
+    signature = (
+        tf.TensorSpec((None, *train.activations.shape[1:]), tf.float32),
+        tf.TensorSpec((None,), tf.int64),
+        tf.TensorSpec((None,), tf.float32),
+    )
+    steps = -(-count // size)
+    return Batches(
+        _dataset(train_batches, signature, steps * (epochs - first_epoch)),
+        _dataset(val_batches, signature[:2], -(-len(val) // size)),
+        steps,
+        count,
+    )
+
+
+def _dataset(
+    batches: Callable[[], Iterator[Any]], signature: tuple[tf.TensorSpec, ...], length: int
+) -> tf.data.Dataset:
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    known = dataset.apply(tf.data.experimental.assert_cardinality(length))
+    return known.prefetch(PREFETCH).with_options(without_autotune())
+
+
+def batches_of_images(
+    train: ImageFolder, val: ImageFolder, settings: Settings, first_epoch: int = 0
+) -> Batches:
+    """Make batches of the images themselves, augmented differently in each epoch.
+
+    Args:
+        train: Training images.
+        val: Validation images.
+        settings: How they are resized, augmented, shuffled and batched.
+        first_epoch: Epochs that a resumed training has completed.
+    """
+    weights = _loss_weights(settings)
+    plain = options_of(settings)
+    return Batches(
+        image_batches(
+            train,
+            replace(plain, augment=settings.augment),
+            order="balanced" if settings.balance == "oversample" else "shuffled",
+            epochs=range(first_epoch, settings.epochs),
+            weights=[weights[label] for label in train.labels],
+        ),
+        image_batches(val, plain),
+        -(-len(train) // settings.batch_size),
+        len(train),
+    )
+
+
+def options_of(settings: Settings) -> ImageOptions:
+    """Return the options for reading images without augmentation."""
+    return ImageOptions(
+        settings.image_size, settings.resize, settings.batch_size, seed=settings.seed
+    )
+
+
+def _loss_weights(settings: Settings) -> np.ndarray:
+    weights = np.asarray(settings.class_weights, dtype=np.float32)
+    return np.ones_like(weights) if settings.balance == "oversample" else weights
+
+
+def with_targets(
+    batches: Batches, num_classes: int, settings: Settings, first_epoch: int = 0
+) -> Batches:
+    """Return batches with targets for the categorical cross-entropy instead of labels."""
+    if settings.mix != "none":
+        say(f"Training on mixtures of images ({settings.mix}).")
+    return replace(
+        batches,
+        train=soft_batches(
+            batches.train, num_classes, settings, first_epoch * batches.steps_per_epoch
+        ),
+        val=hard_batches(batches.val, num_classes),
+    )
