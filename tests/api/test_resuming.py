@@ -172,10 +172,10 @@ def test_another_engine_and_other_versions_are_told(
     monkeypatch.setattr("transfer.api.resuming.run_training", lambda *arguments: None)
     transfer.resume(half)
     assert "may differ" not in caplog.text
-    Run(half).update(features=FeatureInfo(0, 9, "another", "f32"), versions={})
+    Run(half).update(features=FeatureInfo(0, 9, "another", "f32"), versions={"keras": "3.0"})
     transfer.resume(half)
     assert "The features were computed by another, and from now on by" in caplog.text
-    assert "The versions were {} and are" in caplog.text
+    assert "Versions have changed (keras 3.0 -> " in caplog.text
 
 
 @pytest.mark.case("T12")

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import transfer
+from transfer.cli.finetune import _describe_label_errors
 from transfer.cli.main import main
+from transfer.runs.info import LabelErrors
 
 MakeFolder = Callable[..., Path]
 
@@ -72,3 +74,13 @@ def test_folds_and_times_that_make_no_sense(
 ) -> None:
     assert finetune(make_folder(per_class=1), *options) == 2
     assert hint in capsys.readouterr().err
+
+
+def test_labels_that_look_wrong_are_counted_where_that_means_something(tmp_path: Path) -> None:
+    told = _describe_label_errors(LabelErrors(4, 100, 1, 9), tmp_path)
+    assert told == [f"Labels: about 4 look wrong (1 to 9): {tmp_path / 'suspects.csv'}"]
+    (tmp_path / "label_errors.csv").touch()
+    told = _describe_label_errors(LabelErrors(4, 100), tmp_path)
+    assert told == [f"Labels: about 4 look wrong: {tmp_path / 'label_errors.csv'}"]
+    for found in (None, LabelErrors(0, 100), LabelErrors(62, 100, 0, 90, 0.3, reliable=False)):
+        assert _describe_label_errors(found, tmp_path) == []

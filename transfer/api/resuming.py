@@ -191,16 +191,23 @@ def _find_state(run: RunDirectory) -> State | None:
         return None
     _check_identity(run, saved)
     info = run.info
-    if info.versions != versions():
+    changed = _changed_versions(info.versions, versions())
+    if changed:
         warn(
-            f"The versions were {info.versions} and are {versions()}: results may differ slightly"
-            " from those of an uninterrupted run."
+            f"Versions have changed ({changed}): results may differ slightly from those of an"
+            " uninterrupted run."
         )
     best = saved.progress["best"]["best"]
     words = "" if best is None else f"; best {info.settings.monitor} {best:.4f}"
     epochs = info.settings.epochs
     say(f"Resuming fine-tuning after epoch {saved.epoch} of at most {epochs}{words}")
     return saved
+
+
+def _changed_versions(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return the packages of other versions, such as ``"keras 3.15.1 -> 3.16.0"``."""
+    names = [name for name in then if then[name] != now.get(name)]
+    return ", ".join(f"{name} {then[name]} -> {now.get(name, 'none')}" for name in names)
 
 
 def _check_identity(run: RunDirectory, saved: State) -> None:

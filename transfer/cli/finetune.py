@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -113,16 +114,21 @@ def summary(run: Any) -> str:
         [
             describe(run.metrics, run.uneven),
             *([describe_folds(folds)] if folds else []),
-            *_describe_label_errors(info.label_errors, shown(run.path / "label_errors.csv")),
+            *_describe_label_errors(info.label_errors, run.path),
             f"Model:  {shown(run.path / 'model.keras')}",
             f"Report: {shown(run.path / 'report.html')}",
         ]
     )
 
 
-def _describe_label_errors(found: Any, file: str) -> list[str]:
+def _describe_label_errors(found: Any, path: Path) -> list[str]:
     """Return a line on labels that look wrong; none without any, or if the model is too weak."""
     if found is None or not found.likely or not found.reliable:
         return []
+    from transfer.system.files import shown
+
+    file = path / "label_errors.csv"
+    if not file.is_file():
+        file = path / "suspects.csv"  # of older versions
     interval = "" if found.low is None else f" ({found.low:,} to {found.high:,})"
-    return [f"Labels: about {found.likely:,} look wrong{interval}: {file}"]
+    return [f"Labels: about {found.likely:,} look wrong{interval}: {shown(file)}"]
