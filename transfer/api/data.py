@@ -30,7 +30,8 @@ def prepare(
     """Write the images of a source to a new folder: one folder per class, or train/, val/ and
     test/ of such folders.
 
-    The folder is written atomically, and the source is not changed.
+    The folder is written atomically, and the source is not changed. There is one parameter for each
+    option of `transfer prepare`, and none is needed for a folder.
 
     Args:
         source: A folder; an archive (.zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz) or its address;

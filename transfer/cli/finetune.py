@@ -14,6 +14,7 @@ from transfer.cli.console import watched
 from transfer.cli.options import given, recipe_options
 
 
+# click hands over one argument per option that is not a field of the recipe.
 @click.command(short_help="Train a classifier on a folder of images.")
 @click.argument("data", required=False)
 @recipe_options

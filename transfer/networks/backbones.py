@@ -205,6 +205,8 @@ def register_backbone(
         ...     return keras.Model(image, keras.layers.Conv2D(8, 3, strides=2)(image))
         >>> register_backbone("tiny", tiny, image_size=32)
 
+    Each parameter is a field of the record; all but three have defaults.
+
     Args:
         name: Lower-case letters, digits, ``_`` and ``-``.
         constructor: Import string ``"module:function"`` or function; called with
