@@ -9,7 +9,7 @@ import numpy as np
 from transfer.runs.info import FoldFigures, FoldsInfo
 from transfer.runs.run import Run
 from transfer.statistics.intervals import wilson_interval
-from transfer.statistics.metrics import count_confusions, macro_f1
+from transfer.statistics.metrics import accuracy, count_confusions, macro_f1
 from transfer.system.csv import read_csv
 
 
@@ -40,8 +40,7 @@ def summarise_folds(run: Run) -> FoldsInfo:
 
     def figures(number: int, chosen: np.ndarray) -> FoldFigures:
         matrix = count_confusions(true[chosen], predicted[chosen], len(index))
-        n = int(chosen.sum())
-        return FoldFigures(number, n, int(matrix.trace()) / n, macro_f1(matrix))
+        return FoldFigures(number, int(chosen.sum()), accuracy(matrix), macro_f1(matrix))
 
     per_fold = tuple(figures(int(number), fold == number) for number in np.unique(fold))
     together = figures(0, np.ones(len(rows), bool))

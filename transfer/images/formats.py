@@ -73,6 +73,12 @@ _FOREIGN = {
 }
 
 
+def listed(word: str) -> str:
+    """Return the formats that are read, with ``"and"`` or ``"or"`` before the last."""
+    *others, last = (each.shown for each in FORMATS.values())
+    return f"{', '.join(others)} {word} {last}"
+
+
 def format_of(head: bytes) -> Format | None:
     """Return the format of a file by its first bytes (12 or more); None where it is not read."""
     return next((each for each in FORMATS.values() if each.starts(head)), None)

@@ -17,7 +17,7 @@ from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile
 
 from transfer.errors import DataError, UsageError
-from transfer.images.formats import format_of, guess_kind
+from transfer.images.formats import format_of, guess_kind, listed
 
 MAX_PIXELS = 178_956_970
 """Maximum number of pixels, by the header: a 100-megapixel photo passes. Pillow's own limit."""
@@ -127,7 +127,7 @@ def _recognise(file: IO[bytes]) -> ImageFile:
         raise _NotAnImage("is empty.")
     known = format_of(head)
     if known is None:
-        raise _NotAnImage(f"is not a JPEG, PNG, GIF, BMP or WebP image (found {guess_kind(head)}).")
+        raise _NotAnImage(f"is not a {listed('or')} image (found {guess_kind(head)}).")
     return _opener(known.opener)(file)
 
 

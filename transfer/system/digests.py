@@ -12,8 +12,12 @@ RACY = 2.0  # seconds in which a file may change again without a new modificatio
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits. Raises OSError."""
+    return _read(path, "sha256")
+
+
+def _read(path: Path, algorithm: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def digest_once(path: Path, algorithm: str) -> str:
@@ -28,8 +32,7 @@ def digest_once(path: Path, algorithm: str) -> str:
 
 @lru_cache(maxsize=64)
 def _digest(path: Path, algorithm: str, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+    return _read(path, algorithm)
 
 
 def sha256_or_none(path: Path) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from transfer.data.audit.clean import REMARKS, Audit, remarks
 from transfer.images.folder import ImageFolder, confusable
-from transfer.images.formats import FORMATS
+from transfer.images.formats import FORMATS, listed
 from transfer.images.open import Header
 from transfer.images.scan import NOT_UTF8
 from transfer.recipe import is_uneven
@@ -205,7 +205,7 @@ def _skipped(folder: ImageFolder, nameless: Sequence[str]) -> Iterator[Finding]:
     if reasons:
         items = tuple((reason, f"{count:,}") for reason, count in reasons.items())
         title = f"{sum(reasons.values()):,} file(s) not read"
-        yield Finding("skipped", "note", title, "JPEG, PNG, GIF, BMP and WebP are read.", items)
+        yield Finding("skipped", "note", title, f"{listed('and')} are read.", items)
 
 
 def _count(items: Items, word: str = "image") -> str:
