@@ -19,6 +19,7 @@ from transfer.evaluation.plots import check_png
 from transfer.networks.backbones import get_backbone, list_backbones
 from transfer.networks.weights import Weights, locate, resolve_weights
 from transfer.recipe import Recipe
+from transfer.recipe.reading import READING
 from transfer.statistics.intervals import wilson_interval
 from transfer.system.guest import as_guest
 from transfer.system.progress import say
@@ -31,7 +32,7 @@ SMALL = 64  # pixels a side: up to these, images are not photos but digits, icon
 # Knobs that mean something for a linear head on frozen features, and for the split.
 KNOBS: tuple[str, ...] = ("weights", "image_size", "resize", "engine", "precision")
 KNOBS += ("val", "test", "seed", "group_by", "dedupe", "on_bad", "check")
-KNOBS += ("allow_empty", "follow_links")
+KNOBS += READING
 # Those that mean something for networks from scratch, too.
 SCRATCH_KNOBS: tuple[str, ...] = ("augment", "epochs", "patience", "batch_size", "learning_rate")
 SCRATCH_KNOBS += ("optimizer", "schedule", "weight_decay", "layer_decay", "label_smoothing")

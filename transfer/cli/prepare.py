@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import click
 
 from transfer.cli.console import watched
+from transfer.cli.options import given, recipe_options
+from transfer.recipe.reading import READING
 
 
 @click.command(short_help="Write a folder of images from an archive, table or data set.")
@@ -17,7 +20,7 @@ from transfer.cli.console import watched
 @click.option(
     "--manual-dir", type=click.Path(), help="Files for a TFDS builder that were downloaded by hand."
 )
-@click.option("--follow-links", is_flag=True, help="Take images from outside SOURCE too.")
+@partial(recipe_options, names=[name for name in READING if name != "allow_empty"])
 @click.option(
     "--max-size", default="50GB", show_default=True, help="Maximum unpacked size of an archive."
 )
@@ -47,7 +50,7 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
     from transfer import api
 
     with watched(quiet):
-        folder = api.prepare(source, dest, **options)
+        folder = api.prepare(source, dest, **given(options))
     counts = folder.counts()
     if as_json:
         result = {"folder": str(folder.root), "classes": folder.classes, "counts": counts}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from toys import place
 
-from transfer.data.sources.prepare import prepared_dir, resolve
+from transfer.data.sources.prepare import prepared_dir
 from transfer.data.sources.tables import label_flaw, read_table
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
@@ -35,7 +36,7 @@ ROWS = "photos/1.jpg,cat\nphotos/2.jpg,dog\n"
 
 def test_a_table_becomes_a_folder(folder: Path) -> None:
     table = write(folder, "path,label\n" + ROWS + "\nphotos/3.jpg,big dog\nmore/1.jpg,cat\n")
-    root, name = resolve(table)
+    root, name = place(table)
     assert name == "labels"
     index = ImageFolder.index(root)
     assert index.paths == (
@@ -61,13 +62,13 @@ def test_a_table_becomes_a_folder(folder: Path) -> None:
     ],
 )
 def test_forms_of_tables(folder: Path, name: str, text: str) -> None:
-    root, _ = resolve(write(folder, text, name))
+    root, _ = place(write(folder, text, name))
     assert ImageFolder.index(root).paths == ("cat/1.jpg", "dog/2.jpg")
 
 
 def test_a_column_of_splits(folder: Path) -> None:
     rows = "photos/1.jpg,cat,train\nphotos/2.jpg,dog,Train\nphotos/3.jpg,cat,validation\n"
-    root, _ = resolve(write(folder, "path,label,split\n" + rows + "photos/4.jpg,dog,val\n"))
+    root, _ = place(write(folder, "path,label,split\n" + rows + "photos/4.jpg,dog,val\n"))
     assert ImageFolder.index(root).counts() == {
         "train": {"cat": 1, "dog": 1},
         "val": {"cat": 1, "dog": 1},
@@ -95,18 +96,18 @@ def test_a_column_of_splits(folder: Path) -> None:
 def test_rows_that_cannot_be_used(folder: Path, rows: str, words: str) -> None:
     (folder / "link.jpg").symlink_to(folder.parent / "secret.jpg")
     with pytest.raises(DataError, match=words):
-        resolve(write(folder, "path,label\n" + ROWS + rows))
+        place(write(folder, "path,label\n" + ROWS + rows))
     assert not prepared_dir().exists()
 
 
 def test_splits_that_cannot_be_used(folder: Path) -> None:
     head = "path,label,split\nphotos/1.jpg,cat,train\n"
     with pytest.raises(DataError, match=r"line 3: unknown split 'tets'\. Did you mean 'test'"):
-        resolve(write(folder, head + "photos/2.jpg,dog,tets\n"))
+        place(write(folder, head + "photos/2.jpg,dog,tets\n"))
     with pytest.raises(DataError, match="line 3: the split is empty"):
-        resolve(write(folder, head + "photos/2.jpg,dog,\n"))
+        place(write(folder, head + "photos/2.jpg,dog,\n"))
     with pytest.raises(DataError, match=r"line 3: .* 'cat' test here and 'cat' train in line 2"):
-        resolve(write(folder, head + "photos/1.jpg,cat,test\n"))
+        place(write(folder, head + "photos/1.jpg,cat,test\n"))
 
 
 @pytest.mark.parametrize(
@@ -122,12 +123,12 @@ def test_splits_that_cannot_be_used(folder: Path) -> None:
 def test_tables_that_are_none(folder: Path, data: bytes, words: str) -> None:
     (folder / "x.csv").write_bytes(data)
     with pytest.raises(DataError, match=words):
-        resolve(folder / "x.csv")
+        place(folder / "x.csv")
 
 
 def test_files_elsewhere_where_that_is_allowed(folder: Path) -> None:
     table = write(folder, "path,label\n" + ROWS + "../secret.jpg,cat\n")
-    root, _ = resolve(table, follow_links=True)
+    root, _ = place(table, follow_links=True)
     assert len(ImageFolder.index(root)) == 3
 
 
@@ -135,7 +136,7 @@ def test_names_that_would_be_the_same(folder: Path, picture: Draw) -> None:
     (folder / "a").mkdir()
     picture(seed=20).save(folder / "a-b.jpg")
     picture(seed=21).save(folder / "a" / "b.jpg")
-    root, _ = resolve(write(folder, "path,label\na-b.jpg,x\na/b.jpg,x\nphotos/1.jpg,y\n"))
+    root, _ = place(write(folder, "path,label\na-b.jpg,x\na/b.jpg,x\nphotos/1.jpg,y\n"))
     assert ImageFolder.index(root).paths == ("x/a-b-2.jpg", "x/a-b.jpg", "y/photos-1.jpg")
 
 
@@ -143,7 +144,7 @@ def test_long_names_are_cut(folder: Path, picture: Draw) -> None:
     path = f"{'d' * 150}/.{'é' * 97}b.jpg"
     (folder / path).parent.mkdir()
     picture().save(folder / path)
-    root, _ = resolve(write(folder, f"path,label\n{path},cat\nphotos/1.jpg,dog\n"))
+    root, _ = place(write(folder, f"path,label\n{path},cat\nphotos/1.jpg,dog\n"))
     assert ImageFolder.index(root).paths[0] == f"cat/{'é' * 97}b.jpg"
 
 
@@ -151,15 +152,15 @@ def test_prepared_anew_only_where_something_changed(
     folder: Path, picture: Draw, said: Callable[[], str]
 ) -> None:
     table = write(folder, "path,label\n" + ROWS)
-    first, _ = resolve(table)
+    first, _ = place(table)
     assert "already prepared" not in said()
-    assert resolve(table)[0] == first
+    assert place(table)[0] == first
     assert "already prepared" in said()
     picture(seed=30).save(folder / "photos/1.jpg")
-    second, _ = resolve(table)
+    second, _ = place(table)
     assert second != first
     write(folder, "path,label\n" + ROWS.replace("cat", "mouse"))
-    assert resolve(table)[0] not in (first, second)
+    assert place(table)[0] not in (first, second)
 
 
 def test_lines_are_counted_as_an_editor_counts_them(folder: Path) -> None:

@@ -16,6 +16,7 @@ from transfer.data.sources import archives, builders, keras_sets, samples, table
 from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
 from transfer.data.sources.members import Limits
 from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.recipe.reading import Reading
 from transfer.system.digests import is_sha256
 
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
@@ -28,13 +29,13 @@ class Options:
     Attributes:
         sha256: Of the archive at an address, as 64 hex digits.
         manual_dir: Folder of files for a builder that have to be downloaded by hand.
-        follow_links: Take images from outside the folder or the table's folder.
+        reading: How a folder or table is to be read.
         limits: Limits on what an archive unpacks to.
     """
 
     sha256: str | None = None
     manual_dir: Path | None = None
-    follow_links: bool = False
+    reading: Reading = field(default_factory=Reading)
     limits: Limits = field(default_factory=Limits)
 
 
@@ -48,6 +49,8 @@ class Source:
         folder: Folder of the images; None where it has to be prepared.
         about: Everything that the prepared folder depends on; JSON.
         fill: Writes the images to an empty folder.
+        layout: What the folders are that it writes; see `Reading.layout`.
+        read_as: What was taken for what, for the user.
     """
 
     text: str
@@ -55,6 +58,8 @@ class Source:
     folder: Path | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     fill: Callable[[Path], None] = lambda target: None
+    layout: str = "auto"
+    read_as: str = ""
 
 
 def find(data: str | os.PathLike[str], options: Options) -> Source:
@@ -148,7 +153,7 @@ def _from_builder(text: str, folder: Path, options: Options) -> Source:
 
 
 def _from_table(text: str, table: Path, options: Options) -> Source:
-    rows = tables.read_table(table, options.follow_links)
+    rows = tables.read_table(table, options.reading.follow_links)
     images = [[row.label, row.split, *stamp(row.file)] for row in rows]
     digest = hashlib.sha256(json.dumps(images).encode()).hexdigest()
     return Source(

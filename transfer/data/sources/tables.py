@@ -10,7 +10,8 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import DataError, did_you_mean
-from transfer.images.folder import SPLIT_NAMES
+from transfer.images.layout.plan import SPLITS
+from transfer.images.layout.splitnames import split_of
 from transfer.images.scan import is_junk
 from transfer.system.csv import read_cells
 from transfer.system.files import is_file
@@ -118,8 +119,8 @@ def _row(
     flaw = label_flaw(label)
     if flaw:
         raise fail(f"the label {label!r} {flaw}. Expected a name that a folder can have.")
-    if split and split.lower() not in SPLIT_NAMES:
-        near = did_you_mean(split.lower(), SPLIT_NAMES)
+    if split and split_of(split) is None:
+        near = did_you_mean(split.lower(), SPLITS)
         raise fail(f"unknown split {split!r}.{near} Expected train, val or test.")
     if "\0" in path:
         raise fail(f"the path {path!r} holds a NUL character.")
@@ -138,7 +139,7 @@ def _row(
         path,
         Path(os.path.normpath(file.absolute())),
         label,
-        SPLIT_NAMES.get(split.lower(), ""),
+        split_of(split) or "",
     )
 
 

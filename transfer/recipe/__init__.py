@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import numbers
-import operator
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from transfer.errors import UsageError, did_you_mean
+from transfer.recipe.knobs import unexpected
+from transfer.recipe.reading import Reading
 from transfer.system.units import parse_bytes, parse_seconds
 
 MONITORS = {
@@ -27,7 +26,8 @@ RESIZES = ("stretch", "crop", "pad")
 BALANCES = ("none", "weights", "sqrt", "oversample")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
-CHOICES = {  # of the fields with a fixed set of values
+CHOICES: dict[str, tuple[str, ...]] = {  # of the fields with a fixed set of values
+    **Reading.CHOICES,
     "resize": RESIZES,
     "monitor": ("auto", *MONITORS),
     "balance": BALANCES,
@@ -40,7 +40,8 @@ CHOICES = {  # of the fields with a fixed set of values
     "engine": ("auto", "keras", "openvino"),
     "precision": ("f32", "bf16"),
 }
-BOUNDS = {  # of whole numbers
+BOUNDS: dict[str, tuple[int, int]] = {  # of whole numbers
+    **Reading.BOUNDS,
     "image_size": (8, 2048),
     "views": (0, 32),
     "head_epochs": (1, 100_000),
@@ -54,7 +55,7 @@ UNEVEN = 3.0  # times the smallest class
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Reading):
     """Every knob of a run, as the user asks for it; recipe.json of a run is a valid ``--recipe``.
 
     Fields that are None or ``auto`` are open: `transfer.training.settle` decides them once, from
@@ -115,8 +116,10 @@ class Recipe:
             uses ``weights`` instead).
         val: Share of the training images held out for validation where the data have no split.
         test: Share held out for the test where the data have none; 0 for none.
-        group_by: Images that stay in the same split (bursts, patients, videos): ``none``, a
-            regular expression on the path, or ``FILE.csv:COLUMN``.
+        group_by: Images that stay in the same split (bursts, patients, videos): ``none``,
+            ``source`` (copies of one photo by their names, such as ``NAME_aug3``), ``folder`` (the
+            folder inside the class folder), a regular expression on the path, or
+            ``FILE.csv:COLUMN``.
         dedupe: Remove near duplicates of val and test images from train where folders give the
             splits.
         folds: Folds of a cross-validation over the training and validation images, 2 to 20; 0 for
@@ -129,9 +132,26 @@ class Recipe:
         on_bad: Unreadable images: ``skip`` (and report them) or ``fail``.
         check: How images are checked before training: ``quick``, or ``full`` (every file again,
             at full resolution); see `transfer.check`.
-        allow_empty: Accept class folders without images.
-        follow_links: Follow symbolic links that lead out of the folder.
+        layout: What the folders in DATA are: ``classes``; ``splits``, of class folders; or
+            ``flat``: nothing, the class is in the file names (see `label_regex`). ``auto`` decides
+            by the rules in docs/data.md, and asks where they leave two readings.
+        class_level: Which level of folders is the class, from 1 for those in DATA. Levels above it
+            are ignored unless they are splits. None: found.
+        label_regex: Regular expression on the path of each image relative to DATA, whose first
+            group is the class; ``none``: the class is a folder.
+        path_column: Column of a table that holds the paths: its name, or its number from 1 where
+            there is no header; ``auto``: found.
+        label_column: The same for the classes.
+        split_column: The same for the splits; ``none``: the table's splits are ignored.
+        class_names: File with the names of classes that are numbers or codes in DATA: text, CSV or
+            JSON; ``none``: they are named already.
+        allow_empty: Accept class folders without images, and classes that only some of the split
+            folders have.
+        follow_links: Follow links that lead out of the folder.
     """
+
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
+    BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = BOUNDS
 
     backbone: str = "mobilenetv2"
     weights: str = "auto"
@@ -174,21 +194,17 @@ class Recipe:
     deterministic: bool = False
     on_bad: str = "skip"
     check: str = "quick"
-    allow_empty: bool = False
-    follow_links: bool = False
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            self._convert(field.name, str(field.type))
-            self._check_choice(field.name)
+        super().__post_init__()
         parse_bytes(self.trunk_cache)
         parse_seconds(self.time)
         self._check_shares()
         self._check_rates()
         if self.folds != 0 and not 2 <= self.folds <= 20:
-            raise _unexpected("folds", "between 2 and 20, or 0", self.folds)
+            raise unexpected("folds", "between 2 and 20, or 0", self.folds)
         if self.folds_finetune and not self.folds:
-            raise _unexpected("folds", "between 2 and 20 with folds_finetune", self.folds)
+            raise unexpected("folds", "between 2 and 20 with folds_finetune", self.folds)
         if self.ema and self.monitor in ("accuracy", "loss"):
             raise UsageError(
                 f"Expected a validation metric as {{knob}} with ema, val_{self.monitor}: the"
@@ -196,62 +212,27 @@ class Recipe:
                 knob="monitor",
             )
 
-    def _convert(self, name: str, annotation: str) -> None:
-        value = getattr(self, name)
-        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-            value = value.item()  # a NumPy scalar, common in notebooks
-        if not isinstance(value, bool):
-            if annotation == "str" and isinstance(value, (int, os.PathLike)):
-                value = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-            elif annotation.startswith("int") and hasattr(value, "__index__"):
-                value = operator.index(value)
-            elif annotation.startswith("float") and isinstance(value, numbers.Real):
-                value = float(value)
-        object.__setattr__(self, name, value)
-        expected: tuple[type, ...] = {
-            "str": (str,),
-            "int": (int,),
-            "float": (float,),
-            "bool": (bool,),
-            "int | None": (int, type(None)),
-            "float | None": (float, type(None)),
-        }[annotation]
-        if type(value) not in expected:
-            raise _unexpected(name, f"as {annotation}", repr(value))
-
-    def _check_choice(self, name: str) -> None:
-        value, choices = getattr(self, name), CHOICES.get(name)
-        if choices is not None and value not in choices:
-            raise UsageError(
-                f"Unknown {{knob}} {value!r}.{did_you_mean(value, choices)}"
-                f" Expected one of: {', '.join(choices)}.",
-                knob=name,
-            )
-        low, high = BOUNDS.get(name, (0, 0))
-        if name in BOUNDS and value is not None and not low <= value <= high:
-            raise _unexpected(name, f"between {low} and {high}", value)
-
     def _check_shares(self) -> None:
         if not 0 < self.val < 1:
-            raise _unexpected("val", "between 0 and 1 (a share)", self.val)
+            raise unexpected("val", "between 0 and 1 (a share)", self.val)
         if not 0 <= self.test < 1 - self.val:
-            raise _unexpected("test", "between 0 and 1 - val (a share)", self.test)
+            raise unexpected("test", "between 0 and 1 - val (a share)", self.test)
         for name in ("label_smoothing", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise _unexpected(name, "from 0 to below 1", value)
+                raise unexpected(name, "from 0 to below 1", value)
 
     def _check_rates(self) -> None:
         for name in ("head_learning_rate", "learning_rate"):
             rate = getattr(self, name)
             if rate is not None and not 0 < rate < math.inf:
-                raise _unexpected(name, "above 0", rate)
+                raise unexpected(name, "above 0", rate)
         for name in ("weight_decay", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
-                raise _unexpected(name, "of 0 or more", value)
+                raise unexpected(name, "of 0 or more", value)
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
-            raise _unexpected("layer_decay", "above 0 and at most 1", self.layer_decay)
+            raise unexpected("layer_decay", "above 0 and at most 1", self.layer_decay)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -277,12 +258,10 @@ class Recipe:
         return cls.from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all knobs as a plain dict, in their order here."""
-        return dataclasses.asdict(self)
-
-
-def _unexpected(knob: str, expected: str, received: object) -> UsageError:
-    return UsageError(f"Expected {{knob}} {expected}. Received: {received}", knob=knob)
+        """Return all knobs as a plain dict, in their order here; those of `Reading` come last."""
+        values = dataclasses.asdict(self)
+        reading = {field.name: values.pop(field.name) for field in dataclasses.fields(Reading)}
+        return values | reading
 
 
 def is_uneven(counts: Iterable[int]) -> bool:

@@ -1,0 +1,61 @@
+"""Reading: how the user says that a folder or a table is to be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from transfer.errors import UsageError
+from transfer.recipe.knobs import Knobs
+
+LAYOUTS = ("auto", "classes", "splits", "flat")
+
+
+@dataclass(frozen=True)
+class Reading(Knobs):
+    """How images, classes and splits are read from what DATA is.
+
+    The fields are described in `Recipe`, whose part they are.
+    """
+
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"layout": LAYOUTS}
+    BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = {"class_level": (1, 20)}
+
+    layout: str = "auto"
+    class_level: int | None = None
+    label_regex: str = "none"
+    path_column: str = "auto"
+    label_column: str = "auto"
+    split_column: str = "auto"
+    class_names: str = "none"
+    allow_empty: bool = False
+    follow_links: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_regex == "none":
+            return
+        try:
+            pattern = re.compile(self.label_regex)
+        except re.error as error:
+            raise UsageError(
+                f"Expected {{knob}} as a regular expression. Received: {self.label_regex!r}"
+                f" ({error}).",
+                knob="label_regex",
+            ) from error
+        if not pattern.groups:
+            raise UsageError(
+                "Expected {knob} with a group around the class, such as '([^/]+)_\\d+'."
+                f" Received: {self.label_regex!r}",
+                knob="label_regex",
+            )
+
+
+READING = tuple(field.name for field in fields(Reading))
+
+
+def reading_of(knobs: Reading) -> Reading:
+    """Return how a recipe reads its images, as a record of its own."""
+    return Reading(**{name: getattr(knobs, name) for name in READING})
