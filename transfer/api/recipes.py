@@ -29,7 +29,7 @@ def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
         UsageError: A knob or the backbone is unknown, or a knob ill-typed.
     """
     made = Recipe.from_dict((recipe.to_dict() if recipe else {}) | dict(knobs))
-    files = {}
+    files: dict[str, Any] = {}
     for name in ("weights", "class_names"):
         path = Path(getattr(made, name)).expanduser()
         files[name] = str(path.absolute()) if path.exists() else getattr(made, name)

@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
-from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
-from transfer.data.sources.members import Limits
+from transfer.data.sources.fetching import download_and_unpack, stamp
+from transfer.data.sources.foldered import from_archive, from_folder, from_shards, from_table
+from transfer.data.sources.shards import expand, is_shard
+from transfer.data.sources.source import Options, Source
 from transfer.errors import DataError, UsageError, did_you_mean
-from transfer.recipe.reading import Reading
 from transfer.system.digests import is_sha256
 
+__all__ = ["KNOWN", "Options", "Source", "find"]
+
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a source may need in addition to its name.
-
-    Attributes:
-        sha256: Of the archive at an address, as 64 hex digits.
-        manual_dir: Folder of files for a builder that have to be downloaded by hand.
-        reading: How a folder or table is to be read.
-        limits: Limits on what an archive unpacks to.
-    """
-
-    sha256: str | None = None
-    manual_dir: Path | None = None
-    reading: Reading = field(default_factory=Reading)
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data source that was recognised.
-
-    Attributes:
-        text: As the user wrote it.
-        name: Short, for run directories.
-        folder: Folder of the images; None where it has to be prepared.
-        about: Everything that the prepared folder depends on; JSON.
-        fill: Writes the images to an empty folder.
-        layout: What the folders are that it writes; see `Reading.layout`.
-        read_as: What was taken for what, for the user.
-    """
-
-    text: str
-    name: str
-    folder: Path | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)
-    fill: Callable[[Path], None] = lambda target: None
-    layout: str = "auto"
-    read_as: str = ""
 
 
 def find(data: str | os.PathLike[str], options: Options) -> Source:
@@ -90,12 +50,18 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
     path = Path(text).expanduser()
     if path.is_dir() and builders.builder_script(path.absolute()):
         return _from_builder(text, path.absolute(), options)
+    if path.is_dir() and (found := from_folder(text, path.absolute(), options)):
+        return found
+    if not path.exists() and (shards := expand(text)):
+        return from_shards(text, shards, options)
     if not path.is_file():
         return Source(text, path.name or path.absolute().name or "images", folder=path)
+    if is_shard(path):
+        return from_shards(text, [path], options)
     if archives.is_archive(path):
-        return _from_archive(text, path, options)
+        return from_archive(text, path, options)
     if tables.is_table(path):
-        return _from_table(text, path.absolute(), options)
+        return from_table(text, path.absolute(), options)
     ends = ", ".join((*archives.SUFFIXES, *tables.SUFFIXES))
     raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}.")
 
@@ -149,33 +115,6 @@ def _from_builder(text: str, folder: Path, options: Options) -> Source:
         folder.name,
         about={"builder": digests, "files": stamps},
         fill=lambda at: builders.write_builder(folder, manual, at),
-    )
-
-
-def _from_table(text: str, table: Path, options: Options) -> Source:
-    rows = tables.read_table(table, options.reading.follow_links)
-    images = [[row.label, row.split, *stamp(row.file)] for row in rows]
-    digest = hashlib.sha256(json.dumps(images).encode()).hexdigest()
-    return Source(
-        text, table.stem, about={"table": digest}, fill=lambda at: tables.copy_table(rows, at)
-    )
-
-
-def _from_archive(text: str, path: Path, options: Options) -> Source:
-    unpacker = archives.UNPACKERS.get(path.suffix.lower())
-    if unpacker:
-        raise DataError(
-            f"{path.suffix} archives cannot be read here. Unpack it with"
-            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
-        )
-    actual = digest_of(path, remembered=options.sha256 is None)
-    if options.sha256 not in (None, actual):
-        raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
-    return Source(
-        text,
-        archives.stem(path.name),
-        about={"archive": actual},
-        fill=lambda at: unpack(path, at, options.limits),
     )
 
 

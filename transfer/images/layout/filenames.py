@@ -9,27 +9,16 @@ from pathlib import PurePosixPath
 
 # Regular expressions that read a class from a path, the more specific ones first.
 _CLASS_PATTERNS = (
-    r"(?:^|/)([^\W\d_][^/]*?)[ ._-]*\d+[^/]*$",  # cat.0.jpg, Abyssinian_12.jpg, great_dane 3.png
+    r"([^\W\d][^/]*?)[ ._-]*\d+\.\w+$",  # cat.0.jpg, Abyssinian_12.jpg, great dane 3.png
+    r"(?:^|/)([^\W\d_][^/]*?)[ ._-]*\d+[^/]*$",  # cat_3_full.jpg
     r"(?:^|/)([^\W\d_]+(?:[ -][^\W\d_]+)*)[._-][^/]*$",  # cat_a81f.jpg, dog-xyz.png
     r"(?:^|/)\d+[ ._-]+([^\W\d_][^/]*?)\.\w+$",  # 0001_cat.jpg
     r"_([^\W_]+)\.\w+$",  # img17_cat.jpg, 23_1_0.jpg
     r"(?:^|/)([^\W_]+)_[^/]*$",  # 0_1.jpg
 )
 _MOST_SHARE = 0.5  # of classes to images: more are names, not classes
-_CAMERA = {
-    "img",
-    "dsc",
-    "dscn",
-    "dscf",
-    "image",
-    "photo",
-    "picture",
-    "pic",
-    "mvimg",
-    "pxl",
-    "frame",
-}
-_CAMERA |= {"whatsapp", "screenshot", "scan", "p", "dji", "gopr", "file", "download", "untitled"}
+_CAMERA = {"img", "dsc", "dscn", "dscf", "image", "photo", "picture", "pic", "mvimg", "pxl", "p"}
+_CAMERA |= {"frame", "whatsapp", "screenshot", "scan", "dji", "gopr", "file", "download"}
 
 NUMBERED = "NAME (2)"
 _SOURCE = (
