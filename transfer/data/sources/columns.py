@@ -117,6 +117,12 @@ class _Cells:
         return ", ".join(names[:_SHOWN])[:200] + more
 
 
+def label_names(names: Sequence[str]) -> list[str]:
+    """Return those of some names of columns that mean the class, the likeliest first."""
+    known = [*_STRONG.split(), *_WEAK.split()]
+    return sorted((n for n in names if _key(n) in known), key=lambda n: known.index(_key(n)))
+
+
 def _stripped(names: Sequence[str]) -> list[str]:
     return [name.strip() for name in names]
 
@@ -210,7 +216,7 @@ def _may_be_labels(values: Sequence[str]) -> bool:
     different = set(values)
     if "" in different or any(re.fullmatch(r"-?\d*\.\d+", value) for value in different):
         return False
-    return len(different) >= 2 and (len(values) <= 4 or 2 * len(different) <= len(values))
+    return 2 <= len(different) <= len(values) / 2
 
 
 def _missing(table: _Cells, word: str, known: str, knob: str, columns: Sequence[int]) -> DataError:

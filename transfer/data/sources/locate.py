@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from transfer.images.formats import IMAGE_SUFFIXES
+from transfer.images.layout.describe import describe
 from transfer.images.layout.splitnames import split_of
-from transfer.images.scan import is_junk
 from transfer.system.files import is_file
 
 
@@ -71,14 +69,10 @@ class Locator:
         """Return the files below the folder by their names, and by those without extension."""
         if self._names is None:
             names: dict[str, list[str]] = defaultdict(list)
-            for folder, folders, files in os.walk(self.folder):
-                folders[:] = sorted(name for name in folders if not is_junk(name))
-                within = Path(folder).relative_to(self.folder)
-                for name in sorted(files):
-                    if not is_junk(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                        relative = PurePosixPath(within / name).as_posix()
-                        names[name.lower()].append(relative)
-                        names[PurePosixPath(name).stem.lower()].append(relative)
+            for relative in describe(self.folder, follow_links=True).top.below():
+                path = PurePosixPath(relative)
+                names[path.name.lower()].append(relative)
+                names[path.stem.lower()].append(relative)
             self._names = dict(names)
         return self._names
 

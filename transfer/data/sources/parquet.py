@@ -10,10 +10,10 @@ from typing import Any
 from transfer.data.sources.bytefiles import Labelled
 from transfer.data.sources.cells import cell
 from transfer.data.sources.columnar import class_names, damaged, named, open_parquet
+from transfer.data.sources.columns import label_names
 from transfer.errors import DataError
 from transfer.images.layout.splitnames import split_of
 
-_LABELS = ("label", "labels", "class", "target", "category", "fine_label", "coarse_label")
 _BATCH = 64  # rows that are in memory at once
 
 
@@ -52,15 +52,14 @@ def image_columns(path: Path, asked: str = "auto") -> ImageColumns | None:
     image = next((name for name in ("image", "img", "jpg") if name in images), images[0])
     names = class_names(schema)
     others = [field.name for field in schema if field.name not in images]
-    likely = list(names) or [name for name in _LABELS if name in others] or others
-    label = asked if asked != "auto" else likely[0] if len(likely) == 1 else ""
-    if label not in others:
-        preferred = [name for name in _LABELS[:3] if name in likely]
-        label = preferred[0] if preferred and asked == "auto" else ""
-    if not label:
+    if asked in others:
+        return ImageColumns(image, asked, names.get(asked))
+    likely = list(names) or label_names(others)
+    label = "label" if "label" in likely else likely[0] if len(likely) == 1 else ""
+    if not label or asked != "auto":
         raise DataError(
             f"Which column of {str(path)!r} is the class? Name it with --label-column:"
-            f" {', '.join(likely) or 'it has none'}."
+            f" {', '.join(likely or others) or 'it has none'}."
         )
     return ImageColumns(image, label, names.get(label))
 

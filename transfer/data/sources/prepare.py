@@ -43,24 +43,31 @@ class Resolved:
         name: Short, for run directories.
         reading: How the folder is to be read.
         read_as: What it was made from; ``""`` where DATA is the folder.
+        text: DATA as the user wrote it, for messages; ``""`` where it is the folder.
     """
 
     root: Path
     name: str
     reading: Reading
     read_as: str = ""
+    text: str = ""
 
     def index(
         self, *, allow_single: bool = False, classes: Sequence[str] | None = None
     ) -> ImageFolder:
         """Return its index, see `ImageFolder.index`."""
-        return ImageFolder.index(
-            self.root,
-            self.reading,
-            allow_single=allow_single,
-            classes=classes,
-            source=self.read_as,
-        )
+        try:
+            return ImageFolder.index(
+                self.root,
+                self.reading,
+                allow_single=allow_single,
+                classes=classes,
+                source=self.read_as,
+            )
+        except DataError as error:
+            if not self.text:
+                raise
+            raise DataError(str(error).replace(str(self.root), self.text)) from error
 
 
 def resolve(data: str | os.PathLike[str], reading: Reading | None = None) -> Resolved:
@@ -104,7 +111,8 @@ def resolve(data: str | os.PathLike[str], reading: Reading | None = None) -> Res
 
 
 def _resolved(path: Path, source: Source, reading: Reading) -> Resolved:
-    return Resolved(path, source.name, _reading_of(source, reading), source.read_as)
+    read = _reading_of(source, reading)
+    return Resolved(path, source.name, read, source.read_as, source.text)
 
 
 def _reading_of(source: Source, reading: Reading) -> Reading:

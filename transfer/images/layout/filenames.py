@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 # Regular expressions that read a class from a path, the more specific ones first.
 _CLASS_PATTERNS = (
-    r"([^\W\d][^/]*?)[ ._-]*\d+\.\w+$",  # cat.0.jpg, Abyssinian_12.jpg, great dane 3.png
+    r"([^/]+?)[._-]\d+\.\w+$",  # cat.0.jpg, Abyssinian_12.jpg
+    r"([^\W\d][^/]*?)[ ._(-]*\d+\)?\.\w+$",  # cat0.jpg, great dane (3).png
     r"(?:^|/)([^\W\d_][^/]*?)[ ._-]*\d+[^/]*$",  # cat_3_full.jpg
     r"(?:^|/)([^\W\d_]+(?:[ -][^\W\d_]+)*)[._-][^/]*$",  # cat_a81f.jpg, dog-xyz.png
     r"(?:^|/)\d+[ ._-]+([^\W\d_][^/]*?)\.\w+$",  # 0001_cat.jpg
