@@ -79,7 +79,7 @@ def test_a_split_file_needs_no_more_than_path_label_and_split(tmp_path):
 def test_the_same_again_by_another_seed(earlier, said):
     folder, digests, file = earlier
     assert replayed(folder.root, file) == {digests[p]: s for p, s in split_of(folder).items()}
-    assert said() == ""
+    assert said() == "Read as: 2 classes: a, b"
 
 
 def test_moved_and_renamed_images_are_known_by_their_bytes(earlier, said, tmp_path):

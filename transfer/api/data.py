@@ -37,7 +37,8 @@ def prepare(
 
     Args:
         source: A folder; an archive (.zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz) or its address;
-            a CSV or TSV table with the columns path, label and perhaps split;
+            a table of paths, classes and perhaps splits (.csv, .tsv, .txt, .jsonl, .json, .xlsx,
+            .parquet); Parquet files with images; WebDataset shards; a folder of any of these;
             ``tfds:NAME[:config]`` or the folder of a TFDS builder, whose code is run;
             ``keras:mnist``, ``fashion_mnist``, ``cifar10`` or ``cifar100``; ``sample:digits`` or
             ``sample:shapes``.

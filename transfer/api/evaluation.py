@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transfer.api.images import CLASS_NAMES
 from transfer.api.prediction import tell_prior
 from transfer.data.audit.clean import Audit, audit, clean
 from transfer.data.audit.duplicates import groups_of
@@ -113,6 +114,8 @@ def _other(
     run: Run, data: str | os.PathLike[str], split: str | None, follow_links: bool
 ) -> Subject:
     reading = replace(reading_of(run.recipe), allow_empty=True, follow_links=follow_links)
+    if (run.path / CLASS_NAMES).is_file():
+        reading = replace(reading, class_names=str(run.path / CLASS_NAMES))
     resolved = resolve(data, reading)
     images, result = clean(resolved.index(classes=run.classes))
     leaks, seen = _seen_in_training(run, result)

@@ -15,6 +15,8 @@ from transfer.recipe import Recipe, is_uneven
 from transfer.recipe.reading import reading_of
 from transfer.system.progress import say, warn
 
+CLASS_NAMES = "class_names.json"  # of a run whose classes a file has named
+
 
 def read_images(data: str | os.PathLike[str], recipe: Recipe) -> tuple[str, ImageFolder, Audit]:
     """Return a short name of the data, its usable images, and the audit of all of them."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transfer.api.evaluation import evaluate_on, own_subject, report
-from transfer.api.images import read_images, split_options, tell_counts
+from transfer.api.images import CLASS_NAMES, read_images, split_options, tell_counts
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
 from transfer.data.audit.clean import Audit
@@ -31,7 +31,7 @@ from transfer.runs.info import RunInfo, WeightsInfo, versions
 from transfer.runs.run import Run as RunDirectory
 from transfer.settings import Settings
 from transfer.system.digests import sha256_of
-from transfer.system.files import shown
+from transfer.system.files import shown, write_json
 from transfer.system.guest import as_guest
 from transfer.system.progress import say
 from transfer.system.quiet import import_tensorflow
@@ -105,6 +105,8 @@ def finetune(
             run = Run.create(directory, recipe, dataset.images.classes, info)
             say(f"Writing to {shown(run.path)}")
             dataset.write(run.path / "split.csv")
+            if dataset.images.named:
+                write_json(run.path / CLASS_NAMES, dict(dataset.images.named))
             run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
     return run
 

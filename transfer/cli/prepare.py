@@ -41,7 +41,10 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
       data/dogs                         a folder of images
       dogs.zip                          an archive: .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz
       https://host/dogs.zip             the address of one, with --sha256
-      labels.csv  labels.tsv            a table with columns path, label and perhaps split
+      labels.csv  labels.xlsx           a table of paths, classes and perhaps splits: also
+                                        .tsv, .txt, .jsonl, .json, .parquet
+      train.parquet                     images in a column
+      set-000000.tar  set-{000..009}.tar  WebDataset shards
       tfds:NAME  tfds:NAME:CONFIG       from the catalog of TensorFlow Datasets
       datasets/dogs_prepared            the folder of a TFDS builder, whose code is run
       keras:mnist  keras:fashion_mnist  keras:cifar10  keras:cifar100

@@ -14,6 +14,7 @@ from transfer.errors import DataError, UsageError
 from transfer.images.folder import ImageFolder
 from transfer.system.csv import read_rows
 from transfer.system.digests import sha256_or_none
+from transfer.system.names import nfc
 from transfer.system.progress import say
 
 Token = tuple[int, str]  # what images share: a name, their bytes, or the key of near duplicates
@@ -121,18 +122,20 @@ def _inner_folder(folder: ImageFolder, path: str) -> str:
 def _names_in_table(
     folder: ImageFolder, sha256: Mapping[str, str], table: Path, column: str
 ) -> dict[str, set[str]]:
-    paths = set(folder.paths)
+    paths = {nfc(path): path for path in folder.paths}
     copies: dict[str, list[str]] = defaultdict(list)
     for path in folder.paths:
         copies[sha256[path]].append(path)
     names: dict[str, set[str]] = defaultdict(set)
     unmatched = 0
     for _, row in read_rows(table, ("path", column)):
-        path = row["path"]
+        path = nfc(row["path"])
         if path not in paths:
             path = path.replace("\\", "/").removeprefix("./")
         known = (
-            [path] if path in paths else copies.get(sha256_or_none(table.parent / path) or "", [])
+            [paths[path]]
+            if path in paths
+            else copies.get(sha256_or_none(table.parent / path) or "", [])
         )
         unmatched += not known
         for each in known:

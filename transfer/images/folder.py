@@ -18,10 +18,11 @@ from transfer.images.layout.classnames import rename_classes
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import MASK, THUMBNAIL, Survey, describe
 from transfer.images.layout.names import remark_on_names
-from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, nfc, readable
+from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
 from transfer.images.layout.question import LAYOUT
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8
 from transfer.recipe.reading import Reading
+from transfer.system.names import nfc
 from transfer.system.progress import say, warn
 
 __all__ = ["EXPECTED", "SPLITS", "ImageFolder", "confusable"]
@@ -44,6 +45,7 @@ class ImageFolder:
         read_as: What the folder was read as; ``""`` where it was not read.
         remarks: What else is to be known about how it was read.
         class_folders: Paths of the class folders, relative to `root`.
+        named: Name of a class folder to that of the class, where a file names the classes.
     """
 
     root: Path
@@ -56,6 +58,7 @@ class ImageFolder:
     read_as: str = ""
     remarks: tuple[Remark, ...] = ()
     class_folders: frozenset[str] = frozenset()
+    named: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def index(
@@ -92,11 +95,13 @@ class ImageFolder:
         survey = describe(path, reading.follow_links)
         known = {nfc(name) for name in classes or ()}
         plan = decide(survey, reading, known)
+        named = {}
         if reading.class_names != "none":
-            rename_classes(plan, Path(reading.class_names), known)
+            named = rename_classes(plan, Path(reading.class_names), known)
         remark_on_names(plan)
         plan.text = f"{source}; {plan.text}" if source else plan.text
         index = cls._of(survey, plan, classes)
+        index = dataclasses.replace(index, named=named)
         _tell(index, survey)
         _check_classes(survey, plan, reading, allow_single, classes is not None)
         if classes is None:

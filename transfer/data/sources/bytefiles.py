@@ -11,7 +11,7 @@ from pathlib import Path
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
 from transfer.images.formats import format_of, guess_kind
-from transfer.images.layout.plan import nfc
+from transfer.system.names import nfc
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from transfer.errors import DataError
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.filenames import propose_regex
 from transfer.images.layout.names import is_general
-from transfer.images.layout.plan import SPLITS, in_words, nfc
+from transfer.images.layout.plan import SPLITS, in_words
 from transfer.images.layout.splitnames import split_of
+from transfer.system.names import nfc
 
 _SAMPLE = 20
 

@@ -14,11 +14,11 @@ from transfer.data.sources.columns import Columns, choose_columns, is_hot
 from transfer.data.sources.grids import read_grid
 from transfer.data.sources.locate import Locator
 from transfer.errors import DataError
-from transfer.images.layout.plan import nfc
 from transfer.images.layout.splitnames import split_of
 from transfer.images.scan import is_junk
 from transfer.recipe.reading import Reading
 from transfer.system.files import is_file
+from transfer.system.names import nfc
 from transfer.system.progress import say, track
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".xlsx", ".parquet")

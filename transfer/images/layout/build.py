@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from transfer.errors import DataError
 from transfer.images.layout.describe import Folder, Survey
 from transfer.images.layout.names import is_general
-from transfer.images.layout.plan import LOOSE, SPLITS, Plan, in_words, nfc, of_classes
+from transfer.images.layout.plan import LOOSE, SPLITS, Plan, in_words, of_classes
 from transfer.images.layout.splitnames import split_of, splits_of
+from transfer.system.names import nfc
 
 UNLABELLED = "in a split folder without class folders"
 _BESIDE = "beside the split folders"

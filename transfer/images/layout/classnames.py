@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import DataError
-from transfer.images.layout.plan import Plan, in_words, nfc
+from transfer.images.layout.plan import Plan, in_words
+from transfer.system.names import nfc
 
 _MOST_BYTES = 10_000_000
 
 
-def rename_classes(plan: Plan, path: Path, known: Collection[str] = ()) -> None:
+def rename_classes(plan: Plan, path: Path, known: Collection[str] = ()) -> dict[str, str]:
     """Give the classes of a plan the names that a file has for them.
 
     The file is a list of names, one per line or a JSON list, in the order of the numbers that the
@@ -24,11 +25,14 @@ def rename_classes(plan: Plan, path: Path, known: Collection[str] = ()) -> None:
     object. A name that several classes have is followed by the class in parentheses. Classes that
     are all among `known`, those of a model, have their names already.
 
+    Returns:
+        Class to name, for those that were named.
+
     Raises:
         DataError: The file cannot be read, or has no name for a class.
     """
     if plan.classes and all(name in known for name in plan.classes):
-        return
+        return {}
     names, is_list = _read(path.expanduser())
     if is_list:
         names = _from_zero_or_one(names, plan)
@@ -48,6 +52,7 @@ def rename_classes(plan: Plan, path: Path, known: Collection[str] = ()) -> None:
     }
     shown = in_words([f"{old} {name}" for old, name in new.items()])
     plan.text += f"; named by {path.name}: {shown}"
+    return new
 
 
 def _read(path: Path) -> tuple[dict[str, str], bool]:

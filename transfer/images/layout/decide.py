@@ -17,10 +17,11 @@ from transfer.images.layout.build import (
 )
 from transfer.images.layout.describe import Folder, Survey, named
 from transfer.images.layout.names import is_general, is_series
-from transfer.images.layout.plan import Plan, nfc
+from transfer.images.layout.plan import Plan
 from transfer.images.layout.question import LAYOUT, ambiguous, regex_hint, without_classes
 from transfer.images.layout.splitnames import is_plain_split, splits_of
 from transfer.recipe.reading import Reading
+from transfer.system.names import nfc
 
 CLASSES, SPLITS = "--layout classes", "--layout splits"
 

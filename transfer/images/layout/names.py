@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from transfer.images.layout.plan import Plan, in_words, nfc, readable
+from transfer.images.layout.plan import Plan, in_words, readable
+from transfer.system.names import nfc
 
 _GENERAL = {"images", "image", "imgs", "img", "photos", "photo", "pictures", "pics", "data"}
 _GENERAL |= {"dataset", "datasets", "jpegimages", "jpg", "jpeg", "png", "all", "raw", "input"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from transfer.system.names import nfc
 
 SPLITS = ("train", "val", "test")
 LOOSE = "loose file at the top"
@@ -73,11 +74,6 @@ class Plan:
             if sizes:
                 parts.append(f"{split}: {sizes_in_words(sizes)}".removeprefix(": "))
         return "; ".join(parts) or "no image"
-
-
-def nfc(name: str) -> str:
-    """Return a name in the form NFC, in which names are compared; a Mac's file names are NFD."""
-    return unicodedata.normalize("NFC", name)
 
 
 def readable(name: str) -> str:
