@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from layouts import Instance, excel, files, folders, parquet, shards, splits, table, tree, zips
+from layouts import (
+    Instance,
+    excel,
+    files,
+    folders,
+    parquet,
+    png,
+    shards,
+    splits,
+    table,
+    tree,
+    zips,
+)
 
 from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError
@@ -482,6 +495,62 @@ def class_names() -> Iterator[Instance]:
         TWO, (), {"class_names": "n.txt"})  # fmt: skip
 
 
+def downloaded() -> Iterator[Instance]:
+    """Layouts that mix several of these, as sets are downloaded."""
+    contest = [f"train/{c}.{n}.png" for c in ("cat", "dog") for n in range(3)]
+    contest += [f"test1/{n}.png" for n in range(5)]
+    yield Instance("L06", "contest", files(*contest), None, ("--label-regex", "cat 3, dog 3"))
+    yield Instance("L06", "contest, asked", files(*contest), {"train": {"cat": 3, "dog": 3}},
+                   ("Left out 5 image(s)",), {"label_regex": r"([a-z]+)\.\d+\.png$"})  # fmt: skip
+    fruits = {f"{s}/{c}": n for s, n in (("Training", 3), ("Test", 2)) for c in ("cat", "dog")}
+    fruits |= {"test-multiple_fruits": 4}
+    yield Instance("L02", "two test folders, one flat", tree(fruits, "papers/x.pdf"), TRAIN_TEST,
+                   ("Left out test-multiple_fruits/",))  # fmt: skip
+    parts = ["set_part_1/a1.png", "set_part_1/b1.png", "set_part_2/a2.png", "set_part_2/b2.png"]
+    rows = [(Path(name).stem, "cat" if "a" in Path(name).stem else "dog") for name in parts]
+    rows = [("image_id", "dx"), *rows]
+    yield Instance("L07", "parts and a table", table("meta.csv", rows, parts, True), TWO)
+    yield Instance("L01", "parts alone", files(*parts), None, ("--layout classes", "parts"))
+    photos = [f"{c}/{n}.png" for c in ("cat", "dog") for n in range(2)]
+    other = [("path", "label"), *((name, Path(name).stem) for name in photos)]
+    made = table("a.csv", other, photos, True)
+    yield Instance("L07", "a table that differs from the folders", made, None,
+                   ("--layout classes", "give the table as DATA", "0 2, 1 2"))  # fmt: skip
+    yield Instance("L07", "the folders, asked", made, TWO, ("Not read: a.csv",),
+                   {"layout": "classes"})  # fmt: skip
+    same = [("path", "label"), *((name, Path(name).parent) for name in photos)]
+    yield Instance("L07", "a table that agrees", table("a.csv", same, photos, True), TWO)
+
+    def land(root: Path) -> Path:
+        files(*(f"land/{c}/{c}{n}.png" for c in ("cat", "dog") for n in range(5)))(root)
+        for split, chosen in (("train", (0, 1, 2)), ("test", (3, 4))):
+            pairs = [(k, c, n) for k, c in enumerate(("cat", "dog")) for n in chosen]
+            lines = [(f"{c}/{c}{n}.png", k, c) for k, c, n in pairs]
+            head = ("Filename", "Label", "ClassName")
+            table(f"land/{split}.csv", [head, *lines], [])(root)
+        return root / "land"
+
+    yield Instance("L07", "tables of splits beside class folders", land, TRAIN_TEST)
+    boxes = [f"images/{s}/{n}.png" for s in ("train", "val") for n in range(30)]
+    texts = [name.replace("images", "labels").replace("png", "txt") for name in boxes]
+
+    def detection(root: Path) -> Path:
+        return tree({}, *texts)(files(*boxes)(root))
+
+    yield Instance("L12", "boxes", detection, None, ("DATA/cats/1.jpg",))
+    colours = tree({f"{k}/{c}": 2 for k in ("color", "gray", "segmented") for c in ("cat", "dog")})
+    yield Instance("L01", "colours", colours, None, ("--class-level 2", "--layout classes"))
+    again = tree({f"{top}{s}/{c}": n for top in ("", "set/") for s, n in (("train", 3), ("test", 2))
+                  for c in ("cat", "dog")})  # fmt: skip
+    yield Instance("L01", "the same set again within", again, TRAIN_TEST, ("Left out set/",))
+    twice = tree({"cat/cat": 2, "dog/dog": 2})
+    yield Instance("L05", "unpacked twice", twice, TWO, ("--class-level 2",))
+    codes = {"train/n01443537/images": 3, "train/n01629819/images": 3, "val/images": 4}
+    codes = tree(codes | {"test/images": 4}, "words.txt", "train/n01443537/n01443537_boxes.txt")
+    yield Instance("L13", "codes", codes, {"train": {"n01443537": 3, "n01629819": 3}},
+                   ("--class-names", "Left out val/"))  # fmt: skip
+
+
 def names() -> Iterator[Instance]:
     for name in (
         "BACKGROUND_Google",
@@ -525,6 +594,16 @@ def archives() -> Iterator[Instance]:
         for s in ("train", "test")
     }
     yield Instance("L15", "flat splits", zips(flat), None, ("--label-regex",))
+
+    def with_table(root: Path) -> Path:
+        data = table("set/labels.csv", [("id", "label"), ("a1", "cat"), ("b1", "dog")], [])(root)
+        with zipfile.ZipFile(root / "set.zip", "w") as archive:
+            archive.write(data, "set/labels.csv")
+            for name in ("a1", "b1"):
+                archive.writestr(f"set/images/{name}.png", png())
+        return root / "set.zip"
+
+    yield Instance("L15", "a table inside", with_table, {"": {"cat": 1, "dog": 1}})
     rar = tree({}, "cat.rar", "dog.rar")
     yield Instance("L15", "rar", rar, None, ("unrar x",))
     yield Instance("L15", "nothing", tree({}, "readme.txt"), None, ("No usable image",))
@@ -534,7 +613,7 @@ def archives() -> Iterator[Instance]:
 
 KINDS = (split_words, split_questions, partly_labelled, wrapped, divided_classes, nested)
 KINDS += (in_file_names, beside_photos, tables, split_columns, one_hot, metadata, packed, lists)
-KINDS += (class_names, names, archives)
+KINDS += (class_names, downloaded, names, archives)
 INSTANCES = [instance for kind in KINDS for instance in kind()]
 
 

@@ -17,7 +17,7 @@ from transfer.images.layout.build import check_equal
 from transfer.images.layout.classnames import rename_classes
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import MASK, THUMBNAIL, Survey, describe
-from transfer.images.layout.names import remark_on_names
+from transfer.images.layout.names import remark_on_names, remark_on_tables
 from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
 from transfer.images.layout.question import LAYOUT
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8
@@ -99,6 +99,7 @@ class ImageFolder:
         if reading.class_names != "none":
             named = rename_classes(plan, Path(reading.class_names), known)
         remark_on_names(plan)
+        remark_on_tables(plan, survey)
         plan.text = f"{source}; {plan.text}" if source else plan.text
         index = cls._of(survey, plan, classes)
         index = dataclasses.replace(index, named=named)

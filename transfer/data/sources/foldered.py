@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +23,10 @@ from transfer.data.sources.tablesets import find_tables
 from transfer.errors import DataError
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
-from transfer.images.layout.plan import in_words
+from transfer.images.layout.plan import Plan, in_words, sizes_in_words
 from transfer.images.layout.splitnames import split_of
 from transfer.recipe.reading import Reading
+from transfer.system.progress import say
 
 _LISTS = {"meta", "metadata", "annotations", "labels", "lists", "splits", "data", "imagesets"}
 _LISTS |= {"images", "info", "list", "annotation", "main"}
@@ -36,27 +39,59 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
         DataError: Its tables contradict each other, or the only one cannot be used.
     """
     reading = options.reading
-    folders = reading.layout != "auto" or reading.class_level or reading.label_regex != "none"
-    if folders or not _may_hold_a_source(path):
+    if _asks_for_folders(reading) or not _may_hold_a_source(path):
         return None
     survey = describe(path, reading.follow_links)
     if not survey.top.total:
         return _packed(text, survey, options)
     columns = (reading.path_column, reading.label_column, reading.split_column)
-    if set(columns) == {"auto"}:
-        if lists := find_lists(survey):
-            return _of_table(text, path.name, lists)
-        if _reads_as_folders(survey, reading):
-            return None
-    tables = find_tables(survey, reading)
+    if set(columns) != {"auto"}:
+        tables = find_tables(survey, reading)
+        return None if tables is None else _of_table(text, path.name, tables)
+    if lists := find_lists(survey):
+        return _of_table(text, path.name, lists)
+    plan = _plan(survey, reading)
+    if plan is not None and len(plan.classes) > 1:
+        tables = _beside_classes(survey, plan, reading)
+    else:
+        tables = find_tables(survey, reading)
     return None if tables is None else _of_table(text, path.name, tables)
 
 
-def _reads_as_folders(survey: Survey, reading: Reading) -> bool:
+def _plan(survey: Survey, reading: Reading) -> Plan | None:
     try:
-        return len(decide(survey, reading).classes) > 1
+        return decide(survey, reading)
     except DataError:
-        return False
+        return None
+
+
+def _beside_classes(survey: Survey, plan: Plan, reading: Reading) -> Table | None:
+    """Return the tables beside class folders if they add the splits; None if they add nothing.
+
+    Raises:
+        DataError: They divide the images into other classes than the folders do.
+    """
+    try:
+        tables = find_tables(survey, reading)
+    except DataError:
+        return None
+    if tables is None:
+        return None
+    folders = {survey.root / path: name for path, name, _ in plan.rows}
+    pairs = {(folders[row.file], row.label) for row in tables.rows if row.file in folders}
+    shared = sum(row.file in folders for row in tables.rows)
+    if 2 * shared < len(folders):
+        return None
+    labels = {label for _, label in pairs}
+    if len(labels) > 1 and not len(pairs) == len(labels) == len({name for name, _ in pairs}):
+        counts = Counter(row.label for row in tables.rows)
+        raise DataError(
+            f"How is {str(survey.root)!r} to be read? Its folders and its {tables.read_as} differ"
+            f" in the classes. Say which: as classes {plan.counted()}: --layout classes; or as"
+            f" {sizes_in_words(dict(sorted(counts.items())))}: give the table as DATA."
+        )
+    divided = any(row.split for row in tables.rows) and not any(split for *_, split in plan.rows)
+    return tables if divided else None
 
 
 def _may_hold_a_source(path: Path) -> bool:
@@ -149,12 +184,51 @@ def from_archive(text: str, path: Path, options: Options) -> Source:
     actual = digest_of(path, remembered=options.sha256 is None)
     if options.sha256 not in (None, actual):
         raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
+
+    def fill(target: Path) -> None:
+        unpack(path, target, options.limits)
+        arrange(text, target, options)
+
     return Source(
         text,
         archives.stem(path.name),
-        about={"archive": actual},
-        fill=lambda at: unpack(path, at, options.limits),
+        about={"archive": actual, **about_tables(options.reading)},
+        fill=fill,
     )
+
+
+def about_tables(reading: Reading) -> dict[str, object]:
+    """Return what the images of an unpacked archive depend on beside its bytes."""
+    asked = [reading.path_column, reading.label_column, reading.split_column]
+    asked += ["folders"] * _asks_for_folders(reading)
+    return {} if asked == ["auto"] * 3 else {"tables": asked}
+
+
+def arrange(text: str, folder: Path, options: Options) -> None:
+    """Arrange an unpacked archive by the tables or lists in it, if its folders say no classes."""
+    try:
+        source = from_folder(text, folder, options)
+        if source is None:
+            return
+        say(f"{text} holds a {source.read_as}.")
+        arranged = folder / ".arranged"
+        arranged.mkdir()
+        source.fill(arranged)
+    except DataError as error:
+        raise DataError(str(error).replace(str(folder), text)) from error
+    for each in folder.iterdir():
+        if each.is_dir() and each != arranged:
+            shutil.rmtree(each)
+        elif each != arranged:
+            each.unlink()
+    for each in arranged.iterdir():
+        each.rename(folder / each.name)
+    arranged.rmdir()
+
+
+def _asks_for_folders(reading: Reading) -> bool:
+    """Return whether the user says what the folders are, so that no table is looked for."""
+    return (reading.layout, reading.class_level, reading.label_regex) != ("auto", None, "none")
 
 
 def _from_archives(text: str, name: str, files: Sequence[Path], options: Options) -> Source:

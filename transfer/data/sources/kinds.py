@@ -11,7 +11,14 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
 from transfer.data.sources.fetching import download_and_unpack, stamp
-from transfer.data.sources.foldered import from_archive, from_folder, from_shards, from_table
+from transfer.data.sources.foldered import (
+    about_tables,
+    arrange,
+    from_archive,
+    from_folder,
+    from_shards,
+    from_table,
+)
 from transfer.data.sources.shards import expand, is_shard
 from transfer.data.sources.source import Options, Source
 from transfer.errors import DataError, UsageError, did_you_mean
@@ -136,9 +143,14 @@ def _at_address(text: str, options: Options) -> Source:
         raise UsageError(
             f"Expected the address of an archive ({', '.join(archives.SUFFIXES)}). Received: {url}."
         )
+
+    def fill(target: Path) -> None:
+        download_and_unpack(url, digest, target / f".{name}", target, options.limits)
+        arrange(url, target, options)
+
     return Source(
         url,
         archives.stem(name),
-        about={"archive": digest},
-        fill=lambda at: download_and_unpack(url, digest, at / f".{name}", at, options.limits),
+        about={"archive": digest, **about_tables(options.reading)},
+        fill=fill,
     )

@@ -144,10 +144,10 @@ def _labelled(survey: Survey, rows: Sequence[Row]) -> list[Row]:
 
 
 def _from_names(files: Sequence[str]) -> list[str]:
-    proposal = propose_regex(files)
-    if proposal is None:
+    pattern = propose_regex(files)
+    if pattern is None:
         return []
-    matches = [re.search(proposal[0], name) for name in files]
+    matches = [re.search(pattern, name) for name in files]
     return [match[1] for match in matches if match] if all(matches) else []
 
 

@@ -30,7 +30,7 @@ from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
 from transfer.system.progress import say, track, warn
 
-VERSION = 2  # raise it when the same source gives another folder
+VERSION = 3  # raise it when the same source gives another folder
 _ABOUT = ".source.json"
 
 

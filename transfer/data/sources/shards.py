@@ -23,10 +23,7 @@ _MOST_META = 1_000_000  # bytes of a class or a JSON object
 
 
 def is_shard(path: Path) -> bool:
-    """Return whether a tar holds images beside files of the same name that say their class.
-
-    Raises DataError where it cannot be read.
-    """
+    """Return whether a tar holds images beside files of the same name that say their class."""
     if path.suffix.lower() != ".tar":
         return False
     ends: dict[str, set[str]] = {}
@@ -35,9 +32,7 @@ def is_shard(path: Path) -> bool:
             for member in islice(read_members(path, file, Limits()), _LOOK):
                 key, end = _split(member.name)
                 ends.setdefault(key, set()).add(end)
-    except DataError:
-        raise
-    except Exception:  # damaged: what unpacks it says so
+    except Exception:  # damaged, or no tar at all: what unpacks it says so
         return False
     images = [each for each in ends.values() if each & _image_ends()]
     labelled = [each for each in images if each & {"cls", "json", "label", "class"}]

@@ -13,6 +13,7 @@ from transfer.images.layout.splitnames import split_of
 from transfer.recipe.reading import Reading
 
 _DEPTH = 2  # folders in which tables are looked for
+_MOST_TEXTS = 20
 _FIRST = (".csv", ".tsv", ".jsonl", ".xlsx", ".parquet")  # what is surely meant as a table
 
 
@@ -25,6 +26,9 @@ def find_tables(survey: Survey, reading: Reading) -> Table | None:
         DataError: Several tables contradict each other, or the only one cannot be used.
     """
     paths = [path for path in survey.tables if path.count("/") <= _DEPTH]
+    texts = [path for path in paths if not path.lower().endswith(_FIRST)]
+    if len(texts) > _MOST_TEXTS:  # one beside each image: boxes, captions
+        paths = [path for path in paths if path not in texts]
     found: dict[str, Table] = {}
     errors: dict[str, DataError] = {}
     for path in paths:

@@ -83,11 +83,11 @@ def as_splits(survey: Survey, base: Folder, splits: Mapping[str, str]) -> Plan:
         base: Where the split folders are.
         splits: Name of each split folder to its split.
     """
-    _refuse_twice(survey, splits)
     plan = Plan()
     homes = {name: inner(base.filled[name]) for name in splits}
-    trained = next((homes[name] for name, split in splits.items() if split == "train"), None)
+    trained = [home for name, home in homes.items() if splits[name] == "train" and home.filled]
     used = {name: home for name, home in homes.items() if _is_labelled(home, trained)}
+    _refuse_twice(survey, {name: splits[name] for name in used})
     if not used:
         raise DataError(f"The split folders of {str(survey.root)!r} hold no class folders.")
     for name, home in homes.items():
@@ -116,14 +116,19 @@ def as_splits(survey: Survey, base: Folder, splits: Mapping[str, str]) -> Plan:
     return plan
 
 
-def _is_labelled(home: Folder, trained: Folder | None) -> bool:
-    """Return whether a split folder holds class folders; test/unknown/ and test/images/ do not."""
+def _is_labelled(home: Folder, trained: Sequence[Folder]) -> bool:
+    """Return whether a split folder holds class folders; test/unknown/ and test/images/ do not.
+
+    Args:
+        home: Where its class folders would be.
+        trained: The same of the training folder, or folders.
+    """
     if not home.filled:
         return False
-    if trained is None or home is trained or len(home.filled) > 1:
+    if not trained or len(home.filled) > 1 or any(home is each for each in trained):
         return True
-    known = {nfc(name) for name in trained.folders}
-    return bool(known & {nfc(name) for name in home.folders}) or not trained.filled
+    known = {nfc(name) for each in trained for name in each.folders}
+    return bool(known & {nfc(name) for name in home.folders})
 
 
 def _refuse_twice(survey: Survey, splits: Mapping[str, str]) -> None:

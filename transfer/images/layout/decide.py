@@ -16,10 +16,10 @@ from transfer.images.layout.build import (
     unwrap,
 )
 from transfer.images.layout.describe import Folder, Survey, named
-from transfer.images.layout.names import is_general, is_series
+from transfer.images.layout.names import is_general, is_part, is_series
 from transfer.images.layout.plan import Plan
 from transfer.images.layout.question import LAYOUT, ambiguous, regex_hint, without_classes
-from transfer.images.layout.splitnames import is_plain_split, splits_of
+from transfer.images.layout.splitnames import is_plain_split, split_of, splits_of
 from transfer.recipe.reading import Reading
 from transfer.system.names import nfc
 
@@ -156,7 +156,10 @@ def _splits_in_words(survey: Survey, base: Folder, splits: Mapping[str, str]) ->
 def _without_class_folders(survey: Survey, base: Folder) -> DataError:
     """Return the error for train/1.jpg and test/2.jpg."""
     more = f"If the folders are the classes ({as_classes(base).counted()}): {CLASSES}."
-    return without_classes(survey, list(base.below()), more)
+    # what is not in train/ is often unlabelled and has other names
+    train = [child for name, child in base.filled.items() if split_of(name) == "train"]
+    typical = list(train[0].below()) if len(train) == 1 else None
+    return without_classes(survey, list(base.below()), more, typical)
 
 
 def _without_split_names(survey: Survey, base: Folder) -> Plan:
@@ -172,6 +175,12 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
         ]
         raise ambiguous(survey, readings, "Only some folders hold train, val or test folders")
     folders = list(children.values())
+    if is_part(children) and not any(map(_holds_folders, folders)):
+        readings = [
+            (f"classes {as_classes(base).counted()}", CLASSES),
+            ("parts of one set, whose classes a table has", "give the table as DATA"),
+        ]
+        raise ambiguous(survey, readings, "Its folders look like numbered parts")
     if all(map(_holds_folders, folders)) and _share_names(folders):
         below = {name for child in folders for name in inner(child).filled}
         if not is_series(below) or is_series(children):

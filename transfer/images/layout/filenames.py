@@ -38,8 +38,8 @@ _MASK = re.compile(
 )
 
 
-def propose_regex(paths: Sequence[str]) -> tuple[str, Counter[str]] | None:
-    """Return a regular expression that reads classes from file names, and the images of each.
+def propose_regex(paths: Sequence[str]) -> str | None:
+    """Return a regular expression that reads classes from file names.
 
     None where no expression gives two or more classes, of two images each on average.
     """
@@ -53,7 +53,7 @@ def propose_regex(paths: Sequence[str]) -> tuple[str, Counter[str]] | None:
             continue
         if all(name.isdigit() for name in classes) and len(classes) > 0.1 * len(paths) + 2:
             continue
-        return pattern, classes
+        return pattern
     return None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from transfer.images.layout.describe import Survey
 from transfer.images.layout.plan import Plan, in_words, readable
+from transfer.images.layout.splitnames import words_of
 from transfer.system.names import nfc
 
 _GENERAL = {"images", "image", "imgs", "img", "photos", "photo", "pictures", "pics", "data"}
@@ -21,6 +23,10 @@ _SLIP = re.compile(
     r"|nouveau dossier|nueva carpeta|新建文件夹|새 폴더|新しいフォルダー",
     re.I,
 )
+_PARTS = {"part", "parts", "batch", "chunk", "fold", "shard", "volume", "vol", "disk", "block"}
+_NAMES_FILE = re.compile(
+    r".*(?:names?|classes|labels|words|synsets?|mapping|class_index).*\.(?:txt|csv|json)", re.I
+)
 _CODE = re.compile(r"n\d{8}")  # of WordNet
 
 
@@ -33,6 +39,12 @@ def is_series(names: Iterable[str]) -> bool:
     """Return whether names differ in a number alone: patient01, patient02; 1, 2; s1a, s2b."""
     stems = {re.sub(r"\d+", "0", name.lower()) for name in names}
     return len(stems) == 1 and "0" in next(iter(stems))
+
+
+def is_part(names: Iterable[str]) -> bool:
+    """Return whether names are those of numbered parts of a set: images_part_1, images_part_2."""
+    names = list(names)
+    return is_series(names) and bool(set(words_of(names[0])) & _PARTS)
 
 
 def is_code(names: Sequence[str]) -> bool:
@@ -69,3 +81,19 @@ def remark_on_names(plan: Plan) -> None:
         shown = in_words(slips)
         text = f"Class names that look like slips of a file manager: {shown}. Are they classes?"
         plan.remark("slips", text, serious=True)
+
+
+def remark_on_tables(plan: Plan, survey: Survey) -> None:
+    """Add remarks on tables at the top that are not read, and on a file that may name classes."""
+    top = [path for path in survey.tables if "/" not in path and not path.endswith(".txt")]
+    if top:
+        text = f"Not read: {in_words(top, 4)}. If it says the classes, give the file as DATA."
+        plan.remark("tables", text)
+    if not is_code(plan.classes) or "named by" in plan.text:
+        return
+    names = sorted(each.name for each in survey.root.parent.glob("*"))
+    beside = [name for name in names if _NAMES_FILE.fullmatch(name)]
+    within = [path for path in survey.tables if _NAMES_FILE.fullmatch(path.rpartition("/")[2])]
+    if found := [*within, *(f"../{name}" for name in beside)]:
+        text = f"The classes are numbers or codes. If {found[0]} names them: --class-names FILE."
+        plan.remark("codes", text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
 from transfer.errors import DataError
@@ -25,13 +27,16 @@ def ambiguous(survey: Survey, readings: Sequence[tuple[str, str]], why: str) -> 
     return DataError(f"How is {str(survey.root)!r} to be read? {why}. Say which: {shown}.")
 
 
-def without_classes(survey: Survey, paths: Sequence[str], more: str = "") -> DataError:
+def without_classes(
+    survey: Survey, paths: Sequence[str], more: str = "", typical: Sequence[str] | None = None
+) -> DataError:
     """Return the error for images that lie in no class folders, with what may say their classes.
 
     Args:
         survey: The folder.
         paths: The images.
         more: Other ways out; sentences.
+        typical: Those whose names say what they show; None for all.
     """
     loose = len(survey.top.images)
     found = f"{loose} loose image(s)" if loose else f"{len(paths)} image(s) in no class folder"
@@ -39,7 +44,7 @@ def without_classes(survey: Survey, paths: Sequence[str], more: str = "") -> Dat
         found += " and no folder"
     if not paths:
         found = "no folder" if not survey.top.folders else "no image"
-    hints = [named(survey), regex_hint(paths), more]
+    hints = [named(survey), regex_hint(paths, typical), more]
     return DataError(
         " ".join(
             [
@@ -50,12 +55,12 @@ def without_classes(survey: Survey, paths: Sequence[str], more: str = "") -> Dat
     )
 
 
-def regex_hint(paths: Sequence[str]) -> str:
+def regex_hint(paths: Sequence[str], typical: Sequence[str] | None = None) -> str:
     """Return the option that reads the classes from the names of images; ``""`` for none."""
-    proposal = propose_regex(paths)
-    if proposal is None:
+    pattern = propose_regex(paths if typical is None else typical)
+    if pattern is None:
         return ""
-    pattern, classes = proposal
+    classes = Counter(match[1] for path in paths if (match := re.search(pattern, path)))
     sizes = dict(sorted(classes.items()))
     return (
         "The class seems to be in the file names:"
