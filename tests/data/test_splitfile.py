@@ -165,3 +165,11 @@ def test_swapped_names_go_by_bytes(earlier):
     assert (known[held], known[kept]) == ("train", "val")
     fewer = dataclasses.replace(folder, root=Path("/elsewhere"))
     assert match_sides(read_sides(file), fewer, digests) == split_of(folder)
+
+
+def test_paths_in_another_unicode_form_are_the_same(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9/1.jpg", "cafe\u0301/1.jpg"
+    folder = ImageFolder(tmp_path, ("a", "b"), (composed, "b/1.jpg"), (0, 1), ("", ""))
+    (tmp_path / "sides.csv").write_text(f"path,split\n{decomposed},val\nb/1.jpg,train\n")
+    known = match_sides(read_sides(tmp_path / "sides.csv"), folder, dict.fromkeys(folder.paths, ""))
+    assert known == {composed: "val", "b/1.jpg": "train"}

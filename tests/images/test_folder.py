@@ -260,6 +260,16 @@ def test_folders_are_mapped_to_given_classes_by_name(tree, said):
         ImageFolder.index(folder.root, classes=["x", "y"])
 
 
+@pytest.mark.case("D41")
+def test_given_classes_are_matched_in_any_unicode_form_and_never_unwrapped(tree):
+    folder = ImageFolder.index(
+        tree({"\u00e9t\u00e9/deep": 1, "\u00e9t\u00e9/more": 1}), classes=["a", "e\u0301te\u0301"]
+    )
+    assert folder.labels == (1, 1)
+    again = ImageFolder.index(tree({"train": 1, "test": 1}, "two"), classes=["test", "train"])
+    assert again.labels == (0, 1)
+
+
 def test_what_is_no_folder(tmp_path):
     (tmp_path / "data.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"Expected a folder of images.*a file"):

@@ -48,7 +48,7 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
     if set(columns) != {"auto"}:
         tables = find_tables(survey, reading)
         return None if tables is None else _of_table(text, path.name, tables)
-    if lists := find_lists(survey):
+    if lists := find_lists(survey, reading.follow_links):
         return _of_table(text, path.name, lists)
     plan = _plan(survey, reading)
     if plan is not None and len(plan.classes) > 1:

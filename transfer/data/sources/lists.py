@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from transfer.data.sources.grids import read_grid
 from transfer.data.sources.locate import Locator
-from transfer.data.sources.tables import Row, Table
+from transfer.data.sources.tables import Row, Table, check_inside
 from transfer.errors import DataError
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.filenames import propose_regex
@@ -21,7 +21,7 @@ from transfer.system.names import nfc
 _SAMPLE = 20
 
 
-def find_lists(survey: Survey) -> Table | None:
+def find_lists(survey: Survey, follow_links: bool = False) -> Table | None:
     """Return the images of the lists in a folder; None where there are none.
 
     A list is a text file that is named like a split, such as ``meta/train.txt``, and whose lines
@@ -29,8 +29,12 @@ def find_lists(survey: Survey) -> Table | None:
     ``train_test_split.txt``, which number the images. The class is the second word of a line where
     that is no number, else the image's folder, else what its name begins with, else the number.
 
+    Args:
+        survey: The folder.
+        follow_links: Accept files outside it.
+
     Raises:
-        DataError: There are several lists of one split.
+        DataError: There are several lists of one split, or a file is missing or outside.
     """
     numbered = _numbered(survey)
     if numbered is not None:
@@ -47,7 +51,10 @@ def find_lists(survey: Survey) -> Table | None:
         return None
     rows: list[Row] = []
     for split in filter(lists.get, SPLITS):
-        rows += _rows(survey.root / lists[split], split, files)
+        for row in _rows(survey.root / lists[split], split, files):
+            if not follow_links:
+                check_inside(survey.root / lists[split], row, survey.root)
+            rows.append(row)
     return _table(survey, _labelled(survey, rows), list(lists.values()))
 
 
@@ -82,6 +89,7 @@ def _numbered(survey: Survey) -> Table | None:
                     why = "has no image" if file is None else f"is not divided by {beside}"
                     raise DataError(f"{str(survey.root / path)!r}, line {line}: {name!r} {why}.")
                 rows.append(Row(line, name, file, "", split))
+                check_inside(survey.root / path, rows[-1], survey.root)
             return _table(survey, _labelled(survey, rows), [path, beside])
     return None
 

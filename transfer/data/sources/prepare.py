@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -28,7 +28,7 @@ from transfer.images.folder import ImageFolder
 from transfer.recipe.reading import Reading
 from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
-from transfer.system.progress import say, track, warn
+from transfer.system.progress import say, silenced, track, warn
 
 VERSION = 3  # raise it when the same source gives another folder
 _ABOUT = ".source.json"
@@ -153,7 +153,8 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
                 read = _copy(source.folder, temporary, options.reading)
             read = dataclasses.replace(read, allow_empty=True)
             try:
-                index = ImageFolder.index(temporary, read, source=source.read_as)
+                with silenced() if source.folder else nullcontext():  # said of the original
+                    index = ImageFolder.index(temporary, read, source=source.read_as)
             except DataError as error:
                 raise DataError(str(error).replace(str(temporary), source.text)) from error
     except OSError as error:

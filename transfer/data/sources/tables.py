@@ -103,7 +103,7 @@ def read_table(file: Path, reading: Reading | None = None, split: str = "") -> T
     rows = [_row(file, line, cells, columns, files) for line, cells in lines]
     if not reading.follow_links:
         for row in rows:
-            _check_inside(file, row)
+            check_inside(file, row, file.parent)
     _check(file, rows)
     _refuse_several(file, rows)
     if split and not any(row.split for row in rows):
@@ -168,9 +168,9 @@ def _hot(cells: Sequence[str], columns: Columns, fail: Callable[[str], DataError
     raise fail(f"{len(found)} classes have a 1 ({', '.join(found[:3])}): {_MULTI_LABEL}")
 
 
-def _check_inside(table: Path, row: Row) -> None:
-    inside = Path(os.path.realpath(row.file)).is_relative_to(os.path.realpath(table.parent))
-    if not inside:
+def check_inside(table: Path, row: Row, folder: Path) -> None:
+    """Raise DataError where a row of a table names a file outside a folder."""
+    if not Path(os.path.realpath(row.file)).is_relative_to(os.path.realpath(folder)):
         raise DataError(
             f"{str(table)!r}, line {row.line}: {row.path!r} leads out of the table's folder. Copy"
             " the image there, or allow it with --follow-links."

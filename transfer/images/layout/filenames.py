@@ -23,12 +23,12 @@ _CAMERA |= {"frame", "whatsapp", "screenshot", "scan", "dji", "gopr", "file", "d
 
 NUMBERED = "NAME (2)"
 _SOURCE = (
+    (re.compile(r" - copy(?: ?\(\d+\))?$", re.I), "NAME - Copy"),
     (re.compile(r"_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9a-f]+$", re.I), "NAME_jpg.rf.HASH"),
     (re.compile(r"[ _-]+(?:aug|augm|augmented|augmentation)[ _-]*\d*$", re.I), "NAME_aug3"),
     (re.compile(r"[ _-]+(?:rot|rotated?|flip|flipped|mirror|mirrored|crop|bright|noise|blur"
                 r"|hflip|vflip)[ _-]*\d*$", re.I), "NAME_rot90"),
     (re.compile(r" ?\(\d+\)$"), NUMBERED),
-    (re.compile(r" - copy(?: ?\(\d+\))?$", re.I), "NAME - Copy"),
 )  # fmt: skip
 _COPY_OF = re.compile(r"^copy of ", re.I)
 _MASK = re.compile(
