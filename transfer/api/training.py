@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from transfer.training.train import Clock, Outcome
 
+_MOST_LEFT_OUT = 1000  # named in run.json
+
 
 def finetune(
     data: str | os.PathLike[str],
@@ -121,6 +123,8 @@ def _first_info(dataset: Dataset, audit: Audit, weights: Weights, settings: Sett
         weights=WeightsInfo(weights.origin, file, weights.sha256),
         settings=settings,
         skipped=dict(dataset.images.skipped),
+        left_out=dataset.images.unexpected()[:_MOST_LEFT_OUT],
+        read_as=dataset.images.read_as,
         bad=tuple(audit.bad),
         notes=dict(audit.notes),
         versions=versions(),

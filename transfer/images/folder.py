@@ -167,6 +167,10 @@ class ImageFolder:
             raise ValueError(f"Expected {len(self.paths)} splits. Received: {len(splits)}")
         return dataclasses.replace(self, splits=tuple(splits))
 
+    def unexpected(self) -> tuple[tuple[str, str], ...]:
+        """Return what was left out and may matter: not what is no image of its own anyway."""
+        return tuple(each for each in self.left_out if each[1] not in EXPECTED)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of images per split and class; classes without images count 0."""
         pairs = Counter(zip(self.splits, self.labels, strict=True))

@@ -157,6 +157,14 @@ def test_files_that_are_not_looked_at(found):
         ("a/x.tiff", "unsupported .tiff"),
         ("loose.jpg", "loose file at the top"),
     )
+    assert [fix for fix in found.fixes if fix[1].startswith("left out")] == [
+        ("a/x.tiff", "left out: unsupported .tiff", "convert it to JPEG or PNG"),
+        (
+            "loose.jpg",
+            "left out: loose file at the top",
+            "move it into the folder of its class, or out of the data",
+        ),
+    ]
     assert (kinds["skipped"].severity, kinds["left-out"].severity) == ("note", "warning")
 
 

@@ -82,7 +82,9 @@ def test_shards_that_cannot_be_used(tmp_path: Path) -> None:
         tar.addfile(link)
     with pytest.raises(DataError, match="symbolic link"):
         place(tmp_path / "link.tar")
-    with pytest.raises(DataError, match=r"000000: the label '\.\.-\.\.-cat' is the name of a hidden"):
+    with pytest.raises(
+        DataError, match=r"000000: the label '\.\.-\.\.-cat' is the name of a hidden"
+    ):
         place(shards(["up.tar"], "cls", "../../{}", "up.tar")(tmp_path))
     assert not list(prepared_dir().glob("*"))
 

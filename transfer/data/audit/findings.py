@@ -220,7 +220,8 @@ def _skipped(folder: ImageFolder, nameless: Sequence[str]) -> Iterator[Finding]:
         if items:
             counts = Counter(reason for _, reason in items)
             title = f"{_count(items, 'file')} left out: {_in_words(counts)}"
-            advice = f"{listed('and')} are read."
+            foreign = any(reason.startswith("unsupported") for reason in counts)
+            advice = f"{listed('and')} are read." * foreign
             yield Finding("skipped" if expected else "left-out", severity, title, advice, items)
 
 

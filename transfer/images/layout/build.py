@@ -111,7 +111,11 @@ def as_splits(survey: Survey, base: Folder, splits: Mapping[str, str]) -> Plan:
     sizes = sorted({len(names) for names in plan.folders.values()})
     number = " to ".join(map(str, {sizes[0]: 0, sizes[-1]: 0}))
     each = f"{number} class{'es' * (sizes[-1] != 1)} in each"
-    plan.text = f"splits {_splits_named({name: splits[name] for name in used})}; {each}"
+    shown = _splits_named({name: splits[name] for name in used})
+    if len(used) == 1:
+        plan.text = f"split {shown}; {of_classes(plan.classes)}"
+    else:
+        plan.text = f"splits {shown}; {each}"
     _remark_on_levels(plan, {f"{n}/{c}": f for n, h in used.items() for c, f in h.filled.items()})
     return plan
 
