@@ -270,6 +270,14 @@ def test_given_classes_are_matched_in_any_unicode_form_and_never_unwrapped(tree)
     assert again.labels == (0, 1)
 
 
+def test_a_limit_is_spread_over_the_paths(tree, said):
+    root = tree({"train/a": 9, "train/b": 2, "val/a": 1, "val/b": 4})
+    folder = ImageFolder.index(root, Reading(limit=3))
+    assert folder.counts() == {"train": {"a": 3, "b": 2}, "val": {"a": 1, "b": 3}}
+    assert folder.paths[:3] == ("train/a/0.jpg", "train/a/3.jpg", "train/a/6.jpg")
+    assert "Limited to 9 of 16 images by --limit 3" in said()
+
+
 def test_what_is_no_folder(tmp_path):
     (tmp_path / "data.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"Expected a folder of images.*a file"):

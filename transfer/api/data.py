@@ -52,7 +52,7 @@ def prepare(
         max_ratio: Maximum ratio of unpacked to packed size, checked above 50 MB.
         **reading: How `source` is read, as fields of `Recipe`: ``layout``, ``class_level``,
             ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
-            ``follow_links``.
+            ``limit``, ``follow_links``.
 
     Returns:
         The index of `dest`.

@@ -89,6 +89,7 @@ def check(data: str | os.PathLike[str], *, check: str = "quick", **reading: Any)
             resolution.
         **reading: How the data are read, as fields of `Recipe`: ``layout``, ``class_level``,
             ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
+            ``limit``,
             ``allow_empty``, ``follow_links``.
 
     Raises:

@@ -113,7 +113,9 @@ def own_subject(run: Run, split: str | None) -> Subject:
 def _other(
     run: Run, data: str | os.PathLike[str], split: str | None, follow_links: bool
 ) -> Subject:
-    reading = replace(reading_of(run.recipe), allow_empty=True, follow_links=follow_links)
+    reading = replace(
+        reading_of(run.recipe), allow_empty=True, limit=None, follow_links=follow_links
+    )
     if (run.path / CLASS_NAMES).is_file():
         reading = replace(reading, class_names=str(run.path / CLASS_NAMES))
     resolved = resolve(data, reading)

@@ -72,6 +72,7 @@ HELP = {
     "label_column": "Column of a table with the classes.",
     "split_column": "Column of a table with the splits; none ignores it.",
     "class_names": "File that names classes which are numbers or codes: text, CSV or JSON.",
+    "limit": "Use at most this many images of each class in each split, for a trial.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
 }

@@ -102,7 +102,7 @@ class ImageFolder:
         remark_on_tables(plan, survey)
         plan.text = f"{source}; {plan.text}" if source else plan.text
         index = cls._of(survey, plan, classes)
-        index = dataclasses.replace(index, named=named)
+        index = dataclasses.replace(index, named=named).limited(reading.limit)
         _tell(index, survey)
         _check_classes(survey, plan, reading, allow_single, classes is not None)
         if classes is None:
@@ -159,6 +159,24 @@ class ImageFolder:
             paths=tuple(p for p, kept in zip(self.paths, mask, strict=True) if kept),
             labels=tuple(n for n, kept in zip(self.labels, mask, strict=True) if kept),
             splits=tuple(s for s, kept in zip(self.splits, mask, strict=True) if kept),
+        )
+
+    def limited(self, most: int | None) -> ImageFolder:
+        """Return at most so many images of each class in each split, spread over their paths."""
+        if most is None:
+            return self
+        places: dict[tuple[str, int], list[int]] = {}
+        for place, key in enumerate(zip(self.splits, self.labels, strict=True)):
+            places.setdefault(key, []).append(place)
+        kept = {
+            each[number * len(each) // min(most, len(each))]
+            for each in places.values()
+            for number in range(min(most, len(each)))
+        }
+        text = f"Limited to {len(kept):,} of {len(self):,} images by --limit {most}."
+        few = self.keep([place in kept for place in range(len(self))])
+        return dataclasses.replace(
+            few, remarks=(*self.remarks, Remark("limit", text, serious=True))
         )
 
     def with_splits(self, splits: Sequence[str]) -> ImageFolder:

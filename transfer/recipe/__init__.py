@@ -145,6 +145,8 @@ class Recipe(Reading):
         split_column: The same for the splits; ``none``: the table's splits are ignored.
         class_names: File with the names of classes that are numbers or codes in DATA: text, CSV or
             JSON; ``none``: they are named already.
+        limit: Most images of each class in each split, spread over the sorted paths, for a trial on
+            a large set. None: all.
         allow_empty: Accept class folders without images, and classes that only some of the split
             folders have.
         follow_links: Follow links that lead out of the folder.

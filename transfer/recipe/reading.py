@@ -21,7 +21,10 @@ class Reading(Knobs):
     """
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"layout": LAYOUTS}
-    BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = {"class_level": (1, 20)}
+    BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = {
+        "class_level": (1, 20),
+        "limit": (1, 10_000_000),
+    }
 
     layout: str = "auto"
     class_level: int | None = None
@@ -30,6 +33,7 @@ class Reading(Knobs):
     label_column: str = "auto"
     split_column: str = "auto"
     class_names: str = "none"
+    limit: int | None = None
     allow_empty: bool = False
     follow_links: bool = False
 

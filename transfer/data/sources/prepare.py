@@ -120,7 +120,10 @@ def _reading_of(source: Source, reading: Reading) -> Reading:
     if source.layout == "auto":
         return dataclasses.replace(reading, follow_links=False)
     return Reading(
-        layout=source.layout, class_names=reading.class_names, allow_empty=reading.allow_empty
+        layout=source.layout,
+        class_names=reading.class_names,
+        limit=reading.limit,
+        allow_empty=reading.allow_empty,
     )
 
 

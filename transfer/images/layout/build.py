@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from transfer.errors import DataError
@@ -111,7 +109,7 @@ def as_splits(survey: Survey, base: Folder, splits: Mapping[str, str]) -> Plan:
     sizes = sorted({len(names) for names in plan.folders.values()})
     number = " to ".join(map(str, {sizes[0]: 0, sizes[-1]: 0}))
     each = f"{number} class{'es' * (sizes[-1] != 1)} in each"
-    shown = _splits_named({name: splits[name] for name in used})
+    shown = splits_named({name: splits[name] for name in used})
     if len(used) == 1:
         plan.text = f"split {shown}; {of_classes(plan.classes)}"
     else:
@@ -145,7 +143,7 @@ def _refuse_twice(survey: Survey, splits: Mapping[str, str]) -> None:
             )
 
 
-def _splits_named(splits: Mapping[str, str]) -> str:
+def splits_named(splits: Mapping[str, str]) -> str:
     """Return ``train (training_set), test``."""
     names = sorted(splits, key=lambda name: SPLITS.index(splits[name]))
     shown = [
@@ -171,85 +169,8 @@ def as_class_splits(base: Folder) -> Plan:
         if not folder.total:
             plan.add("train", name, folder.path, ())
     plan.leave_out(base.images, LOOSE)
-    shown = _splits_named(dict(sorted(found.items())))
+    shown = splits_named(dict(sorted(found.items())))
     plan.text = f"{of_classes(plan.classes)}; in each, splits {shown}"
-    return plan
-
-
-def as_level(survey: Survey, level: int) -> Plan:
-    """Return the plan in which the folders of one level, from 1, are the classes."""
-    plan = Plan()
-    side_level, ignored = _levels_around(survey, level)
-    found: dict[str, str] = {}
-    images: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for path in survey.top.below():
-        parts = path.split("/")[:-1]
-        if len(parts) < level:
-            plan.leave_out([path], f"in no folder of level {level}")
-            continue
-        side = parts[side_level] if side_level is not None and len(parts) > side_level else ""
-        split = split_of(side) or ""
-        found |= {side: split} if split else {}
-        images[split, parts[level - 1], "/".join(parts[:level])].append(path)
-    if not images:
-        raise DataError(
-            f"No image in {str(survey.root)!r} lies in a folder of level {level}: give a lower"
-            " --class-level."
-        )
-    for (split, name, folder), paths in images.items():
-        plan.add(split, name, folder, paths)
-    words = [f"splits {_splits_named(found)}"] if found else []
-    words.append(f"at level {level}, {of_classes(plan.classes)}")
-    words += [f"whatever they lie in ({in_words(ignored, 4)})"] if ignored else []
-    plan.text = "; ".join(words)
-    return plan
-
-
-def _levels_around(survey: Survey, level: int) -> tuple[int | None, list[str]]:
-    """Return which level, from 0, is that of splits, and the names of the others above `level`."""
-    above: list[set[str]] = [set() for _ in range(level - 1)]
-    below: set[str] = set()
-    for path in survey.top.below():
-        parts = path.split("/")[:-1]
-        if len(parts) >= level:
-            for names, name in zip(above, parts, strict=False):
-                names.add(name)
-            below.update(parts[level : level + 1])
-    sides = [n for n, names in enumerate(above) if len(splits_of(names)) == len(names)]
-    if not sides and below and len(splits_of(below)) == len(below):
-        sides = [level]
-    ignored = {name for n, names in enumerate(above) if n not in sides for name in names}
-    return (sides[0] if sides else None), sorted(ignored)
-
-
-def as_regex(survey: Survey, regex: str) -> Plan:
-    """Return the plan in which a regular expression on the path gives the class."""
-    plan, pattern = Plan(), re.compile(regex)
-    base = unwrap(survey.top)
-    splits = splits_of(base.filled)
-    splits = splits if len(splits) == len(base.filled) and not base.images else {}
-    start = len(base.path) + 1 if base.path else 0
-    images: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for path in survey.top.below():
-        match = pattern.search(path)
-        name = next(filter(None, match.groups()), "").strip() if match else ""
-        if not name:
-            plan.leave_out([path], "--label-regex finds no class in the path")
-            continue
-        images[splits.get(path[start:].split("/")[0], ""), name.replace("/", "-")].append(path)
-    if not images:
-        raise DataError(
-            f"--label-regex {regex!r} finds no class in the {survey.top.total:,} paths of"
-            f" {str(survey.root)!r}, such as {next(survey.top.below())!r}."
-        )
-    for (split, name), paths in images.items():
-        plan.add(split, name, "", paths)
-    words = f"splits {_splits_named(splits)}; " if splits else ""
-    plan.text = f"{words}{of_classes(plan.classes)}, by --label-regex"
-    if plan.left_out:
-        count = len(plan.left_out)
-        text = f"Left out {count:,} image(s) in whose path --label-regex finds no class."
-        plan.remark("no-match", text, serious=True)
     return plan
 
 

@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from transfer.errors import DataError
 from transfer.images.formats import READ
+from transfer.images.layout.asked import as_level, as_regex
 from transfer.images.layout.build import (
     as_class_splits,
     as_classes,
-    as_level,
-    as_regex,
     as_splits,
     inner,
     unwrap,
