@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from transfer.system.python_ops import released
+
 
 @contextmanager
 def as_guest() -> Iterator[None]:
@@ -39,7 +41,8 @@ def as_guest() -> Iterator[None]:
     keras.config.set_dtype_policy("float32")
     keras.config.set_image_data_format("channels_last")
     try:
-        yield
+        with released():
+            yield
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)

@@ -48,6 +48,16 @@ class _Layerwise:
                 for variable, average in zip(variables, self._averages, strict=True):
                     average.assign(variable)
 
+    def _all_reduce_sum_gradients(self: Any, pairs: Sequence[Any]) -> Sequence[Any]:
+        """Return the gradients of one replica as they are.
+
+        Summing them, even over one, registers a function with TensorFlow that keeps the graph of
+        the training step, and with it all weights, until the process ends.
+        """
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return pairs
+        return super()._all_reduce_sum_gradients(pairs)  # type: ignore[misc,no-any-return]
+
     @property
     def _averages(self: Any) -> Sequence[keras.Variable]:
         return self._model_variables_moving_average  # type: ignore[no-any-return]
