@@ -31,6 +31,7 @@ from transfer.system.progress import bar, say
 from transfer.training.head.logistic import START, STRENGTHS, cross_validate, solve
 from transfer.training.keep.checkpoint import BestCheckpoint, Patience
 from transfer.training.optim.optimizers import LayerwiseAdam
+from transfer.training.optim.statistics import SettledStatistics
 from transfer.training.tuning.history import History
 from transfer.training.tuning.metrics import MacroF1
 
@@ -184,6 +185,7 @@ def _train(
             verbose=0,
             callbacks=[
                 keras.callbacks.TerminateOnNaN(),
+                SettledStatistics(train.vectors),
                 best,
                 Patience(monitor, mode=mode, patience=settings.head_patience),
                 history.recorder("head"),
