@@ -292,6 +292,32 @@ def test_a_fault_of_our_own_is_one_line_too(
     assert err == "Error: RuntimeError: something else (run again with --debug for the traceback)\n"
 
 
+def test_what_errors_repeat_is_visible_and_short(command: Command, tmp_path: Path) -> None:
+    for arguments in (
+        ["finetune", "x\x1b[2J" * 20_000],
+        ["finetune", "x", "--backbone", "y\x1b[2J" * 20_000],
+        ["--z\x1b[2J" + "z" * 100_000],
+        ["z\x1b[2J" + "z" * 100_000],
+        ["predict", "x", "y", "--top", "\x1b[2J" + "z" * 100_000],
+        ["report", str(tmp_path / "\x1b[2J")],
+    ):
+        code, out, err = command(*arguments)
+        assert (code, out) == (2, "")
+        assert "\x1b" not in err
+        assert r"\x1b[2J" in err
+        assert len(err) < 3000
+        assert err.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize("arguments", ["check {}", "predict {} x.jpg", "preview . -o {}.png"])
+def test_a_path_that_is_too_long_takes_one_line(command: Command, arguments: str) -> None:
+    code, out, err = command(*arguments.format("a" * 300).split())
+    assert (code, out) == (2, "")
+    [line] = err.splitlines()
+    assert "a" * 300 in line
+    assert "Errno" not in line
+
+
 def test_cache(command: Command) -> None:
     folder = features_dir()
     assert command("cache") == (0, f"0.0 MB of at most 5,000 MB in {folder}\n", "")
@@ -442,7 +468,7 @@ def test_file_names_of_any_kind_take_one_line(
     code, out, _ = command("predict", "run", *(os.fsdecode(name) for name in names))
     assert code == 0
     assert len(out.splitlines()) == 3
-    assert out.startswith(r"'new\nline.png': ")
+    assert out.startswith(r"new\nline.png: ")
     code, _, _ = command("predict", "run", os.fsdecode(names[1]), "--format", "csv", "-o", "p.csv")
     assert code == 0
     assert r"bad\udcff.png" in Path("p.csv").read_text()

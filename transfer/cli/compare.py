@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import given, recipe_options
 
 if TYPE_CHECKING:
@@ -71,14 +70,14 @@ def compare(
     with watched():
         records = api.compare(data, names, scratch=scratch, output=output, **given(options))
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(each) for each in records], indent=2))
+        tell_json([dataclasses.asdict(each) for each in records], indent=2)
     else:
-        click.echo(_table(records))
+        tell(_table(records))
         told = which_is_better(records)
         if told is not None:
-            click.echo(told)
+            tell(told)
         if output is not None:
-            click.echo(f"Chart: {output}")
+            tell(f"Chart: {output}")
 
 
 def _table(records: Sequence[Compared]) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import prior_option, refuse_swapped
 
 
@@ -42,4 +40,7 @@ def evaluate(
         refuse_swapped("evaluate", run, [data])
     with watched(quiet=as_json):
         metrics = api.evaluate(run, data, split, prior=prior, follow_links=follow_links)
-    click.echo(json.dumps(metrics) if as_json else describe(metrics, Run(run).uneven))
+    if as_json:
+        tell_json(metrics)
+    else:
+        tell(describe(metrics, Run(run).uneven))

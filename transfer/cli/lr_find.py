@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from functools import partial
 from typing import Any
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import HELP, given, recipe_options
 
 # Options that the range test overrides or never reaches.
@@ -74,12 +73,12 @@ def lr_find(
             **given(options),
         )
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(curve) | {"curve": output}))
+        tell_json(dataclasses.asdict(curve) | {"curve": output})
         return
     if curve.suggestion is not None:
-        click.echo(f"Suggestion: --learning-rate {curve.suggestion:.2g}")
+        tell(f"Suggestion: --learning-rate {curve.suggestion:.2g}")
     else:
-        click.echo("The loss moves by no more than its noise: there is no rate to suggest.")
+        tell("The loss moves by no more than its noise: there is no rate to suggest.")
     if curve.limit is not None:
-        click.echo(f"The loss rises from {curve.limit:.2g} on (without warm-up).")
-    click.echo(f"Curve: {output}")
+        tell(f"The loss rises from {curve.limit:.2g} on (without warm-up).")
+    tell(f"Curve: {output}")

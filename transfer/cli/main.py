@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -21,6 +22,7 @@ from transfer.errors import (
     out_of_memory,
 )
 from transfer.system import signals
+from transfer.system.terminal import one_line
 
 COMMANDS = (
     "check",
@@ -119,8 +121,7 @@ def _explain(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.ClickException():
-            _in_our_words(error).show()
-            return error.exit_code
+            return _show(_in_our_words(error))
         case KeyboardInterrupt() | click.Abort():
             return _say("Interrupted.", 130)
         case SystemExit():
@@ -129,7 +130,10 @@ def _explain(error: BaseException) -> int:
             return _say(f"Error: {error.as_option}", error.exit_code)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
-        case OSError() if error.filename is not None or error.errno is not None:
+        case OSError() if error.filename is not None:
+            code = 2 if error.errno == errno.ENAMETOOLONG else 1
+            return _say(f"Error: Cannot read or write {error.filename!r}: {error.strerror}.", code)
+        case OSError() if error.errno is not None:
             return _say(f"Error: {error}", 1)
     if (told := out_of_memory(error)) is not None:
         return _say(f"Error: {told}", told.exit_code)
@@ -171,8 +175,15 @@ def _advice(word: str) -> str:
     return f" {found}" if " " in found else ""
 
 
+def _show(error: click.ClickException) -> int:
+    """Show an error as click does, with the usage, but its message in one visible line."""
+    message = one_line(error.format_message())
+    click.UsageError(message, getattr(error, "ctx", None)).show()
+    return error.exit_code
+
+
 def _say(message: str, code: int) -> int:
-    click.echo(" ".join(message.split()), err=True)
+    click.echo(one_line(message), err=True)
     return code
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from transfer.cli.console import tell
+
 
 @click.command(short_help="Write the page that shows what a run's model confuses.")
 @click.argument("run", type=click.Path())
@@ -14,6 +16,6 @@ def report(run: str, show: bool) -> None:
     from transfer.system.files import shown
 
     path = api.report(run)
-    click.echo(shown(path))
+    tell(shown(path))
     if show:
         click.launch(str(path))
