@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transfer.cli.console import tell, tell_json
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.tables import table
+from transfer.system.progress import warn_unused
 
 if TYPE_CHECKING:
     from transfer.api.backbones import BackboneBlocks, ListedBackbone
@@ -29,6 +30,9 @@ def backbones(pattern: str, image_size: int | None, as_json: bool) -> None:
     from transfer.api.backbones import describe_backbones, describe_blocks
 
     if set("*?[") & set(pattern):
+        if image_size is not None:
+            with watched():
+                warn_unused(["image_size"], "on a list: name one network")
         found = describe_backbones(pattern)
         if as_json:
             tell_json([each.to_dict() for each in found], indent=2)

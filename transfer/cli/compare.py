@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from transfer.cli.console import tell, tell_json, watched
-from transfer.cli.options import given, recipe_options
+from transfer.cli.options import given, is_run, recipe_options
+from transfer.errors import UsageError
 
 if TYPE_CHECKING:
     from transfer.api.comparison import Compared
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare backbones on a folder of images.")
 @click.argument("data")
+@click.argument("more", nargs=-1, metavar="")
 @click.option(
     "--backbones",
     metavar="NAME,NAME...",
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 )
 def compare(
     data: str,
+    more: tuple[str, ...],
     backbones: str | None,
     scratch: bool,
     as_json: bool,
@@ -66,6 +70,14 @@ def compare(
     from transfer import api
     from transfer.api.comparison import which_is_better
 
+    if more:
+        runs = any(map(is_run, (data, *more)))
+        raise UsageError(
+            "compare trains on images: transfer compare DATA. To compare runs, evaluate each on"
+            " the same images: transfer evaluate RUN DATA"
+            if runs
+            else f"Expected one DATA. Received: {shlex.join((data, *more))}"
+        )
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
     with watched():
         records = api.compare(data, names, scratch=scratch, output=output, **given(options))

@@ -11,10 +11,11 @@ import click
 
 from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import given, recipe_options
+from transfer.cli.sections import Sectioned
 
 
 # click hands over one argument per option that is not a field of the recipe.
-@click.command(short_help="Train a classifier on a folder of images.")
+@click.command(cls=Sectioned, short_help="Train a classifier on a folder of images.")
 @click.argument("data", required=False)
 @recipe_options
 @click.option(

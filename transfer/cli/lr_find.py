@@ -11,6 +11,7 @@ import click
 
 from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import HELP, given, recipe_options
+from transfer.cli.sections import Sectioned
 
 # Options that the range test overrides or never reaches.
 UNUSED = (
@@ -27,7 +28,7 @@ UNUSED = (
 )
 
 
-@click.command("lr-find", short_help="Suggest a learning rate for fine-tuning.")
+@click.command("lr-find", cls=Sectioned, short_help="Suggest a learning rate for fine-tuning.")
 @click.argument("data")
 @partial(recipe_options, names=[name for name in HELP if name not in UNUSED])
 @click.option(

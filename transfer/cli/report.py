@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from transfer.cli.console import tell
+from transfer.cli.options import require_run
 
 
 @click.command(short_help="Write the page that shows what a run's model confuses.")
@@ -15,6 +16,7 @@ def report(run: str, show: bool) -> None:
     from transfer import api
     from transfer.system.files import shown
 
+    require_run("report", run)
     path = api.report(run)
     tell(shown(path))
     if show:

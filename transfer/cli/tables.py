@@ -104,7 +104,7 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> N
     """Write one line per image: its path and its `top` classes."""
     for each in predictions:
         best = "  ".join(f"{label} {p:.3f}" for label, p in each.top(top))
-        print(visible(f"{each.path}: {best}"), file=file, flush=True)  # one line for each
+        print(visible(f"{each.path}: {best}"), file=file, flush=True)
 
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
@@ -120,6 +120,12 @@ def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> Non
         file.flush()
 
 
+def write_csv_bom(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+    """Write CSV after a byte-order mark, without which Excel takes UTF-8 for another encoding."""
+    file.write("\ufeff")
+    write_csv(predictions, top, file)
+
+
 def write_json(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     """Write a JSON array, one object per image, in whole lines: warnings may come in between."""
     mark = "["
@@ -130,4 +136,9 @@ def write_json(predictions: Iterable[Prediction], top: int, file: IO[str]) -> No
     print("]" if mark == "," else "[]", file=file)
 
 
-PREDICTION_WRITERS = {"table": write_table, "csv": write_csv, "json": write_json}
+PREDICTION_WRITERS = {
+    "table": write_table,
+    "csv": write_csv,
+    "csv-bom": write_csv_bom,
+    "json": write_json,
+}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
@@ -38,6 +38,18 @@ def say(message: str) -> None:
 def warn(message: str) -> None:
     """Warn the user about something that they may want to change."""
     logger.warning(visible_lines(message))
+
+
+def warn_unused(names: Sequence[str], why: str) -> None:
+    """Warn of options that have no effect here, if there are any.
+
+    Args:
+        names: As the library names them.
+        why: Ends the sentence "--views has no effect ...".
+    """
+    if names:
+        options = " and ".join("--" + name.replace("_", "-") for name in names)
+        warn(f"{options} {'has' if len(names) == 1 else 'have'} no effect {why}.")
 
 
 @contextmanager
