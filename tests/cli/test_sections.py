@@ -23,10 +23,8 @@ def test_common_options_come_first_and_others_last() -> None:
     command = transfer.get_command(click.Context(transfer), "finetune")
     assert command is not None
     lines = command.get_help(click.Context(command)).splitlines()
-    titles = [line[:-1] for line in lines if re.fullmatch(r"\w[\w ]+:", line)]
+    titles = [line[:-1] for line in lines if re.fullmatch(r"\w[\w -]+:", line)]
     assert titles == [*SECTIONS, "Other options"]
-    assert lines.index("Common options:") < lines.index("Images and splits:")
     known = {each.name for each in command.params}
     assert not {name for names in SECTIONS.values() for name in names} - known
-    others = lines[lines.index("Other options:") + 1 :]
-    assert [line.split()[0] for line in others] == ["--help"]
+    assert lines[-1].split()[0] in ("-h,", "--help")
