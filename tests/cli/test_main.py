@@ -106,6 +106,20 @@ def test_predict_formats(
     assert records[0]["path"] == rows[0]["path"]
 
 
+def test_a_prior_is_given_class_by_class(
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
+) -> None:
+    image = make_folder(per_class=1) / "red" / "0.png"
+    for prior in (
+        ["--prior", "red=0", "--prior", "green=1", "--prior", "blue=1"],
+        ["--prior", '{"red": 0, "green": 1, "blue": 1}'],
+    ):
+        code, out, err = command("predict", "run", image, "--top", "3", *prior)
+        assert code == 0
+        assert "red 0.000" in out
+        assert "given prior: blue 0.5" in err
+
+
 def test_predict_names_what_it_cannot_read(
     run: transfer.Run, make_folder: Callable[..., Path], command: Command
 ) -> None:
