@@ -350,7 +350,7 @@ def test_help_as_a_command(command: Command) -> None:
 def test_patterns_are_expanded_where_the_shell_does_not(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("b.jpg", "a.jpg", "c.png", "x[1].jpg"):
+    for name in ("b.jpg", "a.jpg", "c.png", "x[1].jpg", "x1.jpg"):
         (tmp_path / name).touch()
     words = ["transfer", "predict", "nowhere", "?.jpg", "*.gif", "x[1].jpg", "--top=*"]
     monkeypatch.setattr(sys, "argv", words)
@@ -528,6 +528,15 @@ def test_backbones_as_json(command: Command) -> None:
     assert json.loads(out)[0]["origin"] == "bundled"
 
 
+def test_options_without_effect_are_named(run: transfer.Run, command: Command) -> None:
+    code, _, err = command("backbones", "vgg*", "--image-size", "64")
+    assert (code, err) == (0, "Warning: --image-size has no effect on a list: name one network.\n")
+    _, _, err = command("evaluate", "run", "--split", "test", "--follow-links")
+    assert err.startswith("Warning: --follow-links has no effect without DATA.\n")
+    _, _, err = command("evaluate", "run", "nowhere", "--follow-links")
+    assert "no effect" not in err
+
+
 def test_the_blocks_of_a_backbone(toy: str, command: Command) -> None:
     code, out, _ = command("backbones", "toy")
     assert code == 0
@@ -572,6 +581,14 @@ def test_signals(tmp_path: Path, number: signal.Signals, code: int) -> None:
     assert run.info.status == "interrupted"
     assert len(run.predict(Path(run.info.data) / "circle")) == 100
     assert not list(run.path.glob(".*"))
+
+
+def test_an_output_in_ascii_shows_other_letters_as_escapes() -> None:
+    code = "import sys; from transfer.cli.main import main, transfer\n"
+    code += "transfer.main = lambda *_, **__: print('l\\xf6we')\nmain(['report'])"
+    env = os.environ | {"PYTHONIOENCODING": "ascii:surrogateescape"}  # as in the locale C
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"l\\xf6we\n", b"")
 
 
 def test_a_pipe_closed_in_the_middle_is_no_error() -> None:
