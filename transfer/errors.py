@@ -16,6 +16,9 @@ from collections.abc import Iterable
 
 _GPU = "It runs on the GPU that TensorFlow finds; set CUDA_VISIBLE_DEVICES to choose one."
 _FORM = "Give --format json or csv."
+_MODEL = "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR)."
+_FOLDS = "Cross-validation is part of a training: transfer finetune DATA --folds 5"
+_RUNS = "Runs are folders below runs/: transfer report RUN shows one, RUN/run.json describes it."
 _WORKERS = "Images are read by one thread per processor."
 # Name of an option or command in other tools -> its name here, or a sentence on the equivalent.
 ELSEWHERE = {
@@ -24,17 +27,26 @@ ELSEWHERE = {
     "base_lr": "learning_rate",
     "batch": "batch_size",
     "bs": "batch_size",
+    "classify": "predict",
+    "convert": _MODEL,
+    "cross_val": _FOLDS,
+    "cross_validate": _FOLDS,
+    "cv": _FOLDS,
     "device": _GPU,
+    "diff": "To compare runs, evaluate each on the same images: transfer evaluate RUN DATA",
     "dropout": 'It is part of the head: --head "avg,dropout=0.5".',
     "evaluation": "evaluate",
     "exist_ok": "Each run gets a new directory; --output names one.",
-    "export": "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR).",
+    "explain": "What a run's model confuses is in its report: transfer report RUN --open",
+    "export": _MODEL,
     "fit": "finetune",
     "freeze": "unfreeze",
     "gpu": _GPU,
     "img_size": "image_size",
     "imgsz": "image_size",
     "infer": "predict",
+    "inference": "predict",
+    "info": _RUNS,
     "json": _FORM,
     "lr": "learning_rate",
     "lr0": "learning_rate",
@@ -48,7 +60,10 @@ ELSEWHERE = {
     "output_format": _FORM,
     "project": "output",
     "resume": "To resume an interrupted run: transfer finetune --resume RUN",
+    "runs": _RUNS,
     "save_dir": "output",
+    "serve": "There is no server; in your own, transfer.Run(RUN).predict(images) is fast and"
+    " thread-safe.",
     "smoothing": "label_smoothing",
     "test": "evaluate",
     "train": "finetune",

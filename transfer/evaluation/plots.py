@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transfer.errors import UsageError
-from transfer.system.files import atomic
+from transfer.system.files import atomic, check_writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +32,7 @@ def check_png(path: str | os.PathLike[str]) -> Path:
     path = Path(path).expanduser()
     if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"Expected a .png file in an existing folder. Received: {str(path)!r}")
+    check_writable(path)
     return path
 
 
