@@ -159,3 +159,23 @@ def test_another_backend_is_refused_before_anything_is_made(
     assert f"Expected Keras to use TensorFlow. Received: '{backend}'" in done.stderr
     assert done.stderr.strip().endswith("Start with: KERAS_BACKEND=tensorflow")
     assert not (tmp_path / "run").exists()
+
+
+def test_works_where_the_session_is_strict(
+    toy: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_folder("own", per_class=6)
+    knobs = KNOBS | {"views": 1, "engine": "keras"}
+    tf.debugging.enable_check_numerics()
+    try:
+        with np.errstate(all="raise"):
+            new = transfer.finetune(folder, output=tmp_path / "new", **knobs)
+            transfer.evaluate(new, folder)
+            transfer.predict(new, folder)
+            transfer.report(new)
+            transfer.check(folder)
+            transfer.preview(folder, tmp_path / "preview.png")
+            assert np.geterr()["under"] == "raise"
+    finally:
+        tf.debugging.disable_check_numerics()
+    assert new.metrics["accuracy"] > 0.5
