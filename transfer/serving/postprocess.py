@@ -23,7 +23,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -64,9 +63,9 @@ class Prior:
         title = "given prior" if self.name == "given" else f"prior {self.name!r}"
         return f"{title}: {', '.join(shares[:8])}{', ...' if len(shares) > 8 else ''}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return its name and the share of each class, ready for JSON."""
-        return {"name": self.name, "shares": dict(zip(self.classes, self.target, strict=True))}
+    def shares(self) -> dict[str, float]:
+        """Return the share of each class where the model is used, 0..1."""
+        return dict(zip(self.classes, self.target, strict=True))
 
 
 def change_prior(
