@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from transfer.api.images import read_images, split_images, split_options
+from transfer.api.knobs import CompareKnobs, FrozenKnobs
 from transfer.api.recipes import check_recipe, make_recipe, refuse_knobs
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
     from transfer.experiments.compare import Measured
 
 SMALL = 64  # pixels a side: up to these, images are not photos but digits, icons, CIFAR
-# Knobs that mean something for a linear head on frozen features, and for the split.
-KNOBS: tuple[str, ...] = ("weights", "image_size", "resize", "engine", "precision")
-KNOBS += ("val", "test", "seed", "group_by", "dedupe", "on_bad", "check")
-KNOBS += ("allow_empty", "follow_links")
-# Those that mean something for networks from scratch, too.
-SCRATCH_KNOBS: tuple[str, ...] = ("augment", "epochs", "patience", "batch_size", "learning_rate")
-SCRATCH_KNOBS += ("optimizer", "schedule", "weight_decay", "layer_decay", "label_smoothing")
-SCRATCH_KNOBS += ("clip_norm", "ema", "mix", "accumulate", "balance", "monitor")
-SCRATCH_KNOBS += ("mixed_precision", "deterministic")
 _WHY = "a linear head is compared on the frozen features of each backbone"
 
 
@@ -81,7 +73,7 @@ def compare(
     *,
     scratch: bool = False,
     output: str | os.PathLike[str] | None = None,
-    **knobs: Any,
+    **knobs: Unpack[CompareKnobs],
 ) -> list[Compared]:
     """Compare backbones on a folder of images, without fine-tuning any.
 
@@ -119,7 +111,7 @@ def compare(
     """
     path = None if output is None else check_png(output)
     whole = scratch or any(get_backbone(name).scratch for name in backbones or ())
-    refuse_knobs(knobs, KNOBS + (SCRATCH_KNOBS if whole else ()), _WHY)
+    refuse_knobs(knobs, CompareKnobs if whole else FrozenKnobs, _WHY)
     base = make_recipe(None, knobs)
     recipes = _recipes(list(backbones) if backbones is not None else _at_hand(base), knobs)
     if not recipes and not scratch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,16 +33,16 @@ def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
     return replace(made, backbone=get_backbone(made.backbone).name, weights=weights)
 
 
-def refuse_knobs(knobs: Mapping[str, Any], known: Collection[str], why: str) -> None:
+def refuse_knobs(knobs: Mapping[str, Any], known: type, why: str) -> None:
     """Raise UsageError for knobs that exist but have no meaning for a verb.
 
     Args:
         knobs: What the user gave.
-        known: Fields of the Recipe that have a meaning.
+        known: A TypedDict of `transfer.api.knobs`, with the fields that have a meaning.
         why: Ends the sentence "... has no meaning here: ".
     """
     for name in knobs:
-        if name not in known and name in Recipe.__dataclass_fields__:
+        if name not in known.__annotations__ and name in Recipe.__dataclass_fields__:
             raise UsageError(f"{{knob}} has no meaning here: {why}.", knob=name)
 
 

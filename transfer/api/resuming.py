@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from transfer.api.evaluation import report
+from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
 from transfer.api.training import identity, run_training
@@ -33,7 +34,7 @@ from transfer.training.keep.state import State, clear_state, load_state
 _SHOWN = 5
 
 
-def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Any) -> Run:
+def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Unpack[Knobs]) -> Run:
     """Finish a run that was interrupted.
 
     Fine-tuning continues after the last finished epoch, with the weights, optimizer, learning rate,

@@ -8,12 +8,13 @@ import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from transfer.api.evaluation import evaluate_on, own_subject, report
 from transfer.api.images import read_images, split_options, tell_counts
+from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
 from transfer.data.audit.clean import Audit
@@ -49,7 +50,7 @@ def finetune(
     recipe: Recipe | None = None,
     output: str | os.PathLike[str] | None = None,
     split: str | os.PathLike[str] | None = None,
-    **knobs: Any,
+    **knobs: Unpack[Knobs],
 ) -> Run:
     """Train a classifier on a folder of images and evaluate it.
 

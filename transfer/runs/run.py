@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from transfer.errors import RunError
 from transfer.recipe import Recipe, is_uneven
 from transfer.runs.info import SCHEMA, RunInfo, read_info, records_settings
+from transfer.runs.metrics import Metrics
 from transfer.runs.predictions import Predictions
 from transfer.system.csv import read_csv
 from transfer.system.files import write_json
@@ -146,9 +147,13 @@ class Run:
         return is_uneven(self.info.counts.get("train", {}).values())
 
     @property
-    def metrics(self) -> Mapping[str, Any]:
-        """metrics.json of the run's own evaluation split, see `transfer.evaluate`."""
-        return self.read_json("metrics.json")
+    def metrics(self) -> Metrics:
+        """The metrics on the run's own evaluation split, from metrics.json.
+
+        Raises:
+            RunError: The file is missing or damaged.
+        """
+        return cast("Metrics", self.read_json("metrics.json"))
 
     def history(self) -> list[dict[str, str]]:
         """Return history.csv, one row per epoch; empty if there is none.
