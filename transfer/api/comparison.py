@@ -14,7 +14,7 @@ from transfer.api.recipes import check_recipe, make_recipe, refuse_knobs
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
 from transfer.data.folds import folds_from_scratch
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.evaluation.plots import check_png
 from transfer.networks.backbones import get_backbone, list_backbones
@@ -115,15 +115,16 @@ def compare(
     base = make_recipe(None, knobs)
     recipes = _recipes(list(backbones) if backbones is not None else _at_hand(base), knobs)
     if not recipes and not scratch:
-        raise UsageError("Expected at least one backbone to compare. Received none.")
+        raise UsageError(f"Expected at least one backbone as {option('backbones')}. Received none.")
     _, folder, audit = read_images(data, base)
     dataset = split_images(folder, audit, base)
     if "test" in dataset.images.splits:
         dataset = dataset.keep([split != "test" for split in dataset.images.splits])
     else:
         say(
-            "No test images are held out. If you mean to train with --test 0.1 later, compare with"
-            " --test 0.1 too, which keeps them out of the choice of a network."
+            f"No test images are held out. If you mean to train with {option('test', 0.1)} later,"
+            f" compare with {option('test', 0.1)} too, which keeps them out of the choice of a"
+            " network."
         )
     if scratch:
         recipes |= _recipes([_suited(audit)], knobs)
@@ -181,7 +182,7 @@ def _recipes(names: Sequence[str], knobs: Mapping[str, Any]) -> dict[str, Recipe
     for name in names:
         own = dict(knobs) | {"backbone": name}
         if get_backbone(name).scratch:
-            own["weights"] = "none"  # --weights is for the others
+            own["weights"] = "none"  # the option is for the others
         recipe = make_recipe(None, own)
         check_recipe(recipe)
         recipes[recipe.backbone] = recipe

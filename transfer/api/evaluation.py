@@ -16,7 +16,7 @@ from transfer.data.audit.clean import Audit, audit, clean
 from transfer.data.audit.duplicates import groups_of
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.errors import DataError, UsageError, call, did_you_mean, option
 from transfer.evaluation.evaluate import find_caveat, write_evaluation
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_report
@@ -68,7 +68,8 @@ def evaluate(
     run = as_run(run)
     if split is not None and split not in SPLITS:
         raise UsageError(
-            f"Unknown split {split!r}.{did_you_mean(split, SPLITS)} Expected train, val or test."
+            f"Unknown {option('split', split)}.{did_you_mean(split, SPLITS)}"
+            " Expected train, val or test."
         )
     asked = None if prior is None else tell_prior(run, prior)
     subject = own_subject(run, split) if data is None else _other(run, data, split, follow_links)
@@ -144,7 +145,7 @@ def _own_images(run: Run) -> Path:
     if not data or not Path(data).is_dir():
         raise DataError(
             f"The images of {run.path} are not where its run.json says: {data!r}."
-            " Move them back, or name others: transfer evaluate RUN DATA"
+            f" Move them back, or name others: {call('evaluate', 'RUN', 'DATA')}"
         )
     return Path(data)
 

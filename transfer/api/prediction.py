@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from transfer.errors import DataError, UsageError
+from transfer.errors import DataError, UsageError, option
 from transfer.recipe import ON_BAD
 from transfer.runs.run import Run, RunLike, as_run
 from transfer.system.progress import say, warn
@@ -55,7 +55,7 @@ def predict(
         'beagle'
     """
     if on_bad not in ON_BAD:
-        raise UsageError(f"Expected on_bad as skip or fail. Received: {on_bad!r}")
+        raise UsageError(f"Expected {option('on_bad')} as skip or fail. Received: {on_bad!r}")
     skip = None if on_bad == "fail" else lambda error: warn(f"Left out: {error}")
     return list(iterate_predictions(run, pictures, skip, prior=prior))
 

@@ -11,7 +11,7 @@ import numpy as np
 from transfer.api.knobs import PreviewKnobs
 from transfer.api.recipes import make_recipe, refuse_knobs
 from transfer.data.sources.prepare import resolve
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
@@ -61,7 +61,9 @@ def preview(
     """
     path = check_png(output)
     if not 1 <= count <= MOST_IMAGES:
-        raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
+        raise UsageError(
+            f"Expected {option('count')} between 1 and {MOST_IMAGES}. Received: {count}"
+        )
     refuse_knobs(knobs, PreviewKnobs, f"preview takes {', '.join(PreviewKnobs.__annotations__)}")
     recipe = make_recipe(None, knobs)
     size = get_backbone(recipe.backbone).side(recipe.image_size)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.data.groups import check_group_by
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.features.engines import choose_engine
 from transfer.images.augment import parse_augment
 from transfer.networks.backbones import Backbone, get_backbone
@@ -43,7 +43,7 @@ def refuse_knobs(knobs: Mapping[str, Any], known: type, why: str) -> None:
     """
     for name in knobs:
         if name not in known.__annotations__ and name in Recipe.__dataclass_fields__:
-            raise UsageError(f"{{knob}} has no meaning here: {why}.", knob=name)
+            raise UsageError(f"{option(name)} has no meaning here: {why}.")
 
 
 def check_recipe(recipe: Recipe) -> Backbone:
@@ -69,12 +69,10 @@ def _check_from_scratch(recipe: Recipe) -> None:
     if recipe.unfreeze not in ("auto", "all"):
         raise UsageError(
             f"{recipe.backbone!r} has no pretrained weights here, so there is nothing worth"
-            " freezing: leave {knob} out.",
-            knob="unfreeze",
+            f" freezing: leave {option('unfreeze')} out."
         )
     if recipe.folds and not recipe.folds_finetune:
         raise UsageError(
             f"{recipe.backbone!r} has no pretrained weights here, so each fold is a whole training:"
-            " add --folds-finetune, or leave {knob} out.",
-            knob="folds",
+            f" add {option('folds_finetune', True)}, or leave {option('folds')} out."
         )

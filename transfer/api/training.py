@@ -22,7 +22,7 @@ from transfer.data.dataset import Dataset
 from transfer.data.folds import check_folds
 from transfer.data.split import split_dataset
 from transfer.data.splitfile import read_sides
-from transfer.errors import out_of_memory
+from transfer.errors import call_to_resume, out_of_memory
 from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
 from transfer.networks.weights import Weights, resolve_weights
@@ -155,7 +155,7 @@ def run_training(
         with suppress(OSError):  # the disk may be full
             run.update(status=status, error=reason)
         if status == "interrupted":
-            say(f"To resume: transfer finetune --resume {shown(run.path)}")
+            say(f"To resume: {call_to_resume(Path(shown(run.path)))}")
         if advice is not None:
             raise advice from error
         raise

@@ -55,7 +55,7 @@ def predict(
     if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
         raise UsageError(f"Expected a file in an existing folder as --output. Received: {output!r}")
     if top < 1:
-        raise UsageError(f"Expected {{knob}} of 1 or more. Received: {top}", knob="top")
+        raise UsageError(f"Expected --top of 1 or more. Received: {top}")
     refuse_swapped("predict", run, paths)
     suffix = Path(output or "").suffix.lower().removeprefix(".")
     write = PREDICTION_WRITERS[form or (suffix if suffix in PREDICTION_WRITERS else "table")]

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from transfer.errors import DataError, TransferError
+from transfer.errors import DataError, TransferError, option
 from transfer.runs.metrics import ClassMetrics, Confusion, Leaked, Metrics
 from transfer.runs.predictions import Predictions
 from transfer.statistics.calibration import expected_calibration_error
@@ -47,7 +47,7 @@ def compute_metrics(predictions: Predictions, split: str, leaks: Collection[str]
     if not np.isfinite(predictions.probabilities).all():
         raise TransferError(
             "Expected finite probabilities. Received: NaN or infinity, so training diverged."
-            " Lower --learning-rate and train again."
+            f" Lower {option('learning_rate')} and train again."
         )
     true, probabilities = predictions.true, predictions.probabilities.astype(np.float64)
     matrix = count_confusions(true, probabilities.argmax(axis=1), len(predictions.classes))

@@ -58,7 +58,7 @@ def decode(source: Source, size: int, resize: str = "stretch") -> np.ndarray:
         UsageError: `source` is of another type, shape or value range, or `resize` is unknown.
     """
     if resize not in RESIZES:
-        raise UsageError(f"Expected resize to be one of {', '.join(RESIZES)}. Received: {resize!r}")
+        raise UsageError(f"Expected resize= as one of {', '.join(RESIZES)}. Received: {resize!r}")
     if isinstance(source, np.ndarray):
         return _to_square(_from_array(source), size, resize)
     if isinstance(source, Image.Image):

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.runs.run import Run
 from transfer.system.progress import warn
 
@@ -34,7 +34,7 @@ PriorLike = str | Mapping[str, float]
 
 _NAMES = ("train", "even")
 _PAIR = re.compile(r"(.+?)=([^=,]*)(?:,|$)", re.DOTALL)  # names may hold "," and "="
-_EXPECTED = 'Expected train, even, or a share for each class, as in "cat=0.9,dog=0.1".'
+_WANTED = 'train, even, or a share for each class, as in "cat=0.9,dog=0.1".'
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,9 @@ def _training(run: Run) -> tuple[np.ndarray, np.ndarray]:
 def _parse(text: str) -> dict[str, float]:
     pairs = [(name.strip(), share) for name, share in _PAIR.findall(text)]
     if not pairs or _PAIR.sub("", text).strip():
-        raise UsageError(f"Unknown prior {text!r}.{did_you_mean(text, _NAMES)} {_EXPECTED}")
+        raise UsageError(
+            f"Unknown {option('prior', text)}.{did_you_mean(text, _NAMES)} Expected {_WANTED}"
+        )
     names = [name for name, _ in pairs]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -158,7 +160,7 @@ def _number(name: str, share: object) -> float:
 def _shares(pairs: object, classes: Sequence[str], trained: np.ndarray) -> np.ndarray:
     """Return the share of each class, a float array of shape (classes,), as given."""
     if not isinstance(pairs, Mapping):
-        raise UsageError(f"{_EXPECTED} Received: {pairs!r:.80}")
+        raise UsageError(f"Expected {option('prior')} as {_WANTED} Received: {pairs!r:.80}")
     for name in pairs:
         if name not in classes:
             raise UsageError(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import Image
 
-from transfer.errors import DataError, RunError, TransferError, UsageError
+from transfer.errors import DataError, RunError, TransferError, UsageError, call
 from transfer.features.converted import convert, has_openvino, place_for
 from transfer.features.engines import (
     BATCH_SIZE,
@@ -234,7 +234,7 @@ def _expand(
         elif _NO_PATH.match(str(source)) and not os.path.exists(source):  # noqa: PTH110 (as above)
             error = DataError(
                 f"Expected files and folders of images. Received: {str(source)!r}. To turn a data"
-                " set or an archive into a folder, run: transfer prepare SOURCE DEST"
+                f" set or an archive into a folder: {call('prepare', 'SOURCE', 'DEST')}"
             )
             if on_bad is None:
                 raise error

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
 from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
 from transfer.data.sources.members import Limits
-from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.errors import DataError, UsageError, call, did_you_mean, option
 from transfer.system.digests import is_sha256
 
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
@@ -66,7 +66,7 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
     """
     source = _find(data, options)
     if options.sha256 is not None and "archive" not in source.about:
-        raise UsageError(f"Expected an archive with --sha256. Received: {source.text!r}")
+        raise UsageError(f"Expected an archive with {option('sha256')}. Received: {source.text!r}")
     return source
 
 
@@ -181,12 +181,13 @@ def _at_address(text: str, options: Options) -> Source:
     digest = options.sha256 or named
     if named not in ("", digest):
         raise UsageError(
-            f"Expected --sha256 to match the one in the address. Received: {digest} for {text}."
+            f"Expected {option('sha256')} to match the one in the address."
+            f" Received: {digest} for {text}."
         )
     if not is_sha256(digest):
         raise UsageError(
             f"Downloads must be pinned by SHA-256. Add the digest (64 hex digits) to the address:"
-            f" {url}#sha256=..., or give --sha256 to transfer prepare."
+            f" {url}#sha256=..., or give {option('sha256')} to {call('prepare', 'SOURCE', 'DEST')}"
         )
     if not name.lower().endswith(archives.SUFFIXES):
         raise UsageError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from transfer.errors import DataError, RunError
+from transfer.errors import DataError, RunError, call
 from transfer.evaluation import gallery
 from transfer.evaluation.curves import learning_curves
 from transfer.evaluation.evaluate import find_caveat
@@ -59,7 +59,7 @@ def write_report(run: Run, directory: Path | None = None) -> Path:
     if not predictions.paths:
         raise DataError(
             f"Expected at least one image in {directory / 'predictions.csv'}. Received: none."
-            " Evaluate a split that has images: transfer evaluate RUN"
+            f" Evaluate a split that has images: {call('evaluate', 'RUN')}"
         )
     metrics = _read_metrics(run, directory, predictions)
     page = _render(_context(run, directory, predictions, metrics))
@@ -82,7 +82,7 @@ def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Metric
     raise RunError(
         f"Expected {directory / 'metrics.json'} to fit the {len(predictions.paths)} images and"
         f" {len(predictions.classes)} classes of predictions.csv next to it. It {problem}."
-        " Write both again with: transfer evaluate RUN"
+        f" Write both again with: {call('evaluate', 'RUN')}"
     )
 
 
