@@ -202,7 +202,7 @@ def test_fix_list_never_replaces_another_file(folder: Path, check: Command) -> N
     for place in (folder / "red" / "0.png", folder, folder / "no" / "fixes.csv"):
         code, out, err = check(folder, "--fix-list", place)
         assert (code, out) == (2, "")
-        assert "as --fix-list" in err
+        assert "Expected --fix-list as" in err
     assert digest(folder) == before
 
 

@@ -54,12 +54,12 @@ def test_a_network_from_scratch_ends_in_a_summary(
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        (["--folds", "1"], "folds between 2 and 20, or 0. Received: 1"),
+        (["--folds", "1"], "--folds between 2 and 20, or 0. Received: 1"),
         (["--folds", "-5"], "Received: -5"),
         (["--folds", "21"], "Received: 21"),
         (["--folds", "five"], "'five' is not a valid integer"),
-        (["--folds-finetune"], "--folds between 2 and 20 with folds_finetune. Received: 0"),
-        (["--time", "10"], "Expected a time such as 10m, 90s or 1h30m. Received: '10'"),
+        (["--folds-finetune"], "--folds between 2 and 20 with --folds-finetune. Received: 0"),
+        (["--time", "10"], "Expected --time such as 10m, 90s or 1h30m. Received: '10'"),
         (["--time", "0m"], "Received: '0m'"),
         (["--time", "abc"], "Received: 'abc'"),
         (["--time", "-1m"], "Received: '-1m'"),

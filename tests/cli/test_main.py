@@ -301,7 +301,7 @@ def test_the_recipe_names_options(command: Command, option: str, value: str) -> 
         ("finetune x --project y", "Did you mean '--output'?"),
         ("finetune x --verbose", "Did you mean '--debug'?"),
         ("finetune x --amp", "Did you mean '--mixed-precision'?"),
-        ("finetune x --dropout 0.5", '--head "avg,dropout=0.5".'),
+        ("finetune x --dropout 0.5", "--head avg,dropout=0.5."),
         ("finetune x --learn 1", "Did you mean '--learning-rate'?"),
         ("finetune x --no-interpolat", "Did you mean '--no-interpolate'?"),
         ("predict x y --json", "Give --format json or csv."),

@@ -47,14 +47,14 @@ def test_keras_takes_over_what_openvino_cannot_convert(
     message = record.getMessage()
     assert message.startswith("OpenVINO cannot run 'odd': OpConversionFailure: No conversion rule")
     assert "Erfinv" in message
-    assert "--engine keras" in message
+    assert "engine='keras'" in message
     space = Space(features_dir(), {"number": 1})
     cache.write(space, ["a" * 64], np.ones((1, 3), np.float32), np.array([0]))
     assert sum(each.images() for each in stored_spaces()) == 0  # the key says OpenVINO
 
 
 def test_openvino_that_was_asked_for_is_not_replaced(refused: keras.Model) -> None:
-    with pytest.raises(TransferError, match=r"cannot run 'odd': .*Erfinv.*Use --engine keras\.$"):
+    with pytest.raises(TransferError, match=r"cannot run 'odd': .*Erfinv.*Use engine='keras'\.$"):
         make_engine(refused, "openvino")
 
 

@@ -13,7 +13,7 @@ from transfer.system.quiet import import_tensorflow
 
 
 def test_graphs_and_strategies_are_refused() -> None:
-    with tf.Graph().as_default(), pytest.raises(UsageError, match="eager execution. It is off"):
+    with tf.Graph().as_default(), pytest.raises(UsageError, match="eager execution"):
         import_tensorflow()
     strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
     with strategy.scope(), pytest.raises(UsageError, match="scope of a OneDeviceStrategy"):

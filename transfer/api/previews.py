@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
+from transfer.api.knobs import PreviewKnobs
 from transfer.api.recipes import make_recipe, refuse_knobs
 from transfer.data.sources.prepare import resolve
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
@@ -25,7 +26,6 @@ from transfer.system.quiet import import_tensorflow
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class
 VIEWS = 3
-KNOBS = ("augment", "resize", "image_size", "backbone", "seed", "allow_empty", "follow_links")
 
 
 def preview(
@@ -33,7 +33,7 @@ def preview(
     output: str | os.PathLike[str] = "preview.png",
     *,
     count: int = 2,
-    **knobs: Any,
+    **knobs: Unpack[PreviewKnobs],
 ) -> Path:
     """Draw some training images of each class as the model will see them.
 
@@ -61,8 +61,10 @@ def preview(
     """
     path = check_png(output)
     if not 1 <= count <= MOST_IMAGES:
-        raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
-    refuse_knobs(knobs, KNOBS, f"preview takes {', '.join(KNOBS)}")
+        raise UsageError(
+            f"Expected {option('count')} between 1 and {MOST_IMAGES}. Received: {count}"
+        )
+    refuse_knobs(knobs, PreviewKnobs, f"preview takes {', '.join(PreviewKnobs.__annotations__)}")
     recipe = make_recipe(None, knobs)
     size = get_backbone(recipe.backbone).side(recipe.image_size)
     if parse_augment(recipe.augment).keys() - {"fill"}:

@@ -8,12 +8,13 @@ import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from transfer.api.evaluation import evaluate_on, own_subject, report
 from transfer.api.images import read_images, split_options, tell_counts
+from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
 from transfer.api.unused import tell_unused, tell_unused_shares
@@ -22,7 +23,7 @@ from transfer.data.dataset import Dataset
 from transfer.data.folds import check_folds
 from transfer.data.split import split_dataset
 from transfer.data.splitfile import read_sides
-from transfer.errors import out_of_memory
+from transfer.errors import call_to_resume, out_of_memory
 from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
 from transfer.networks.weights import Weights, resolve_weights
@@ -50,7 +51,7 @@ def finetune(
     recipe: Recipe | None = None,
     output: str | os.PathLike[str] | None = None,
     split: str | os.PathLike[str] | None = None,
-    **knobs: Any,
+    **knobs: Unpack[Knobs],
 ) -> Run:
     """Train a classifier on a folder of images and evaluate it.
 
@@ -157,7 +158,7 @@ def run_training(
         with suppress(OSError):  # the disk may be full
             run.update(status=status, error=reason)
         if status == "interrupted":
-            say(f"To resume: transfer finetune --resume {shown(run.path)}")
+            say(f"To resume: {call_to_resume(Path(shown(run.path)))}")
         if advice is not None:
             raise advice from error
         raise

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -54,7 +54,7 @@ def compare(
     scratch: bool,
     as_json: bool,
     output: str | None,
-    **options: str | int | None,
+    **options: Any,
 ) -> None:
     """Cross-validate a linear head on each backbone's frozen features of the images in DATA.
 

@@ -15,9 +15,9 @@ import click
 
 from transfer import __version__
 from transfer.errors import (
-    ELSEWHERE,
     TransferError,
-    UsageError,
+    advice,
+    command_line,
     did_you_mean,
     nearest,
     out_of_memory,
@@ -67,7 +67,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = _advice(args[0].replace("-", "_")) or did_you_mean(args[0], COMMANDS)
+            hint = advice(args[0]) or did_you_mean(args[0], COMMANDS)
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
@@ -91,6 +91,7 @@ def transfer(debug: bool) -> None:
     """
 
 
+@command_line()
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit: 0 ok, 1 fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
     arguments = _from_shell(sys.argv[1:]) if arguments is None else arguments
@@ -153,8 +154,6 @@ def _explain(error: BaseException) -> int:
             return _say("Interrupted.", 130)
         case SystemExit():
             return int(error.code or 0)
-        case UsageError():
-            return _say(f"Error: {error.as_option}", error.exit_code)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
         case OSError() if error.filename is not None:
@@ -178,7 +177,7 @@ def _in_our_words(error: click.ClickException) -> click.ClickException:
     near = nearest(word, known)
     if near is None and given.startswith("--"):
         near = next((name for name in known if name.startswith(word)), None)
-    hint = _advice(word)
+    hint = advice(word)
     if not hint or not set(re.findall(r"--([a-z]+)", hint)) <= set(known):
         hint = "" if near is None else f" Did you mean '--{near.replace('_', '-')}'?"
     return click.NoSuchOption(given, f"No such option {given!r}.{hint}", ctx=error.ctx)
@@ -194,12 +193,6 @@ def _options(ctx: click.Context) -> list[str]:
         if name.startswith("--")
     ]
     return names + above
-
-
-def _advice(word: str) -> str:
-    """Return a sentence on the equivalent of another tool's name, if there is one."""
-    found = ELSEWHERE.get(word, "")
-    return f" {found}" if " " in found else ""
 
 
 def _show(error: click.ClickException) -> int:

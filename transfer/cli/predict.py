@@ -59,7 +59,7 @@ def predict(
     from transfer import api
 
     if top < 1:
-        raise UsageError(f"Expected {{knob}} of 1 or more. Received: {top}", knob="top")
+        raise UsageError(f"Expected --top of 1 or more. Received: {top}")
     name = _check_output(output, form)
     require_run("predict", run, paths)
     if not paths:

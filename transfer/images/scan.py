@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.formats import IMAGE_SUFFIXES, READ, UNSUPPORTED_SUFFIXES
 from transfer.system.files import is_file
 from transfer.system.progress import say, warn
@@ -156,7 +156,7 @@ class Scanner:
         if not inside and not self._follow_links and (stat.S_ISDIR(mode) or is_image):
             raise DataError(
                 f"The link {link!r} leads out of {str(self.root)!r}, to {real!r}."
-                " Copy the images there, or allow it with --follow-links."
+                f" Copy the images there, or allow it with {option('follow_links', True)}."
             )
         if stat.S_ISDIR(mode):
             self._walk(link, real)

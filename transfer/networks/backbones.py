@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from transfer.errors import UsageError, did_you_mean
+from transfer.errors import UsageError, did_you_mean, either, option
 from transfer.networks import applications
 from transfer.networks.applications import Application, Family
 from transfer.networks.own import adopt
@@ -83,7 +83,7 @@ class Backbone:
         side = self.image_size if image_size is None else image_size
         if side < self.min_size:
             raise UsageError(
-                f"Expected an image size of at least {self.min_size} for {self.name!r}."
+                f"Expected {option('image_size')} of at least {self.min_size} for {self.name!r}."
                 f" Received: {side}"
             )
         return side
@@ -147,8 +147,13 @@ def get_backbone(name: str) -> Backbone:
     backbone = _REGISTRY.get(name.lower())
     if backbone is None:
         hint = did_you_mean(name.lower(), _REGISTRY)
-        raise UsageError(f'Unknown backbone {name!r}.{hint} See "transfer backbones".')
+        raise UsageError(f"Unknown backbone {name!r}.{hint} {see_backbones()}")
     return backbone
+
+
+def see_backbones() -> str:
+    """Return the sentence that leads to the list of backbones."""
+    return f"See {either('transfer.list_backbones()', 'transfer backbones')}."
 
 
 def list_backbones(pattern: str = "*") -> list[Backbone]:

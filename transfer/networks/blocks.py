@@ -79,7 +79,7 @@ def find_cuts(model: keras.Model) -> list[str]:
 
 
 def find_blocks(model: keras.Model) -> list[Block]:
-    """Return the blocks of a network from the output down, as ``--unfreeze N`` counts them.
+    """Return the blocks of a network from the output down, as ``unfreeze=N`` counts them.
 
         >>> [block.last for block in find_blocks(get_backbone("vgg16").build())]
         ['block5_pool', 'block4_pool', 'block3_pool', 'block2_pool', 'block1_pool']

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import keras
 
-from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.blocks import affordable, find_blocks, split_at
 from transfer.networks.head import Head, build_head, parse_head, pool
@@ -148,9 +148,8 @@ def settle_unfreeze(base: keras.Model, spec: str) -> str:
     names = [layer.name for layer in base.layers]
     if spec not in ("none", "all", *names):
         raise UsageError(
-            f"Cannot unfreeze {spec!r}: {base.name} has no layer of that name."
-            f"{did_you_mean(spec, names)} Expected auto, none, all, a number or a layer's name.",
-            knob="unfreeze",
+            f"Unknown {option('unfreeze', spec)}: {base.name} has no layer of that name."
+            f"{did_you_mean(spec, names)} Expected auto, none, all, a number or a layer's name."
         )
     return spec
 

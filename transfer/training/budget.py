@@ -1,4 +1,4 @@
-"""--time: how many views and epochs a run can afford, from speeds measured at its start."""
+"""The time limit: how many views and epochs a run can afford, from speeds measured at its start."""
 
 from __future__ import annotations
 

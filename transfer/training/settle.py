@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.dataset import Dataset
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.features.engines import choose_engine
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.classifier import settle_unfreeze
@@ -240,6 +240,6 @@ def check_updates(settings: Settings, images: int) -> None:
     batches = math.ceil(images / settings.batch_size) * settings.epochs
     if settings.fine_tunes and settings.accumulate > batches:
         raise UsageError(
-            f"--accumulate {settings.accumulate} never updates the weights: there are"
-            f" {batches:,} batches in {settings.epochs} epochs. Lower it, or --batch-size."
+            f"{option('accumulate', settings.accumulate)} never updates the weights: there are"
+            f" {batches:,} batches in {settings.epochs} epochs. Lower it, or {option('batch_size')}"
         )

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
 from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
 from transfer.data.sources.members import Limits
-from transfer.errors import DataError, TransferError, UsageError, did_you_mean
+from transfer.errors import DataError, TransferError, UsageError, call, did_you_mean, option
 from transfer.runs.run import Run
 from transfer.system.digests import is_sha256
 from transfer.system.files import is_file
@@ -70,7 +70,7 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
     """
     source = _find(data, options)
     if options.sha256 is not None and "archive" not in source.about:
-        raise UsageError(f"Expected an archive with --sha256. Received: {source.text!r}")
+        raise UsageError(f"Expected an archive with {option('sha256')}. Received: {source.text!r}")
     _tell_unused(source, options)
     return source
 
@@ -213,12 +213,13 @@ def _at_address(text: str, options: Options) -> Source:
     digest = options.sha256 or named
     if named not in ("", digest):
         raise UsageError(
-            f"Expected --sha256 to match the one in the address. Received: {digest} for {text}."
+            f"Expected {option('sha256')} to match the one in the address."
+            f" Received: {digest} for {text}."
         )
     if not is_sha256(digest):
         raise UsageError(
             f"Downloads must be pinned by SHA-256. Add the digest (64 hex digits) to the address:"
-            f" {url}#sha256=..., or give --sha256 to transfer prepare."
+            f" {url}#sha256=..., or give {option('sha256')} to {call('prepare', 'SOURCE', 'DEST')}"
         )
     if not name.lower().endswith(archives.SUFFIXES):
         raise UsageError(

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.errors import TransferError
+from transfer.errors import TransferError, option
 from transfer.features.extract import Features
 from transfer.networks.head import (
     absorb_scaling,
@@ -76,7 +76,7 @@ def fit_head(
     if not np.isfinite(train.vectors).all() or not np.isfinite(val.vectors).all():
         raise TransferError(
             "The features contain NaN or infinity. Check the weights file, or choose another with"
-            " --weights."
+            f" {option('weights')}"
         )
     spec = parse_head(settings.head)
     shape = train.vectors.shape[1], len(settings.class_weights), settings.seed
@@ -192,6 +192,6 @@ def _train(
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1)),
             ],
         )
-        history.require_finite("head", settings.head_learning_rate, "--head-learning-rate")
+        history.require_finite("head", settings.head_learning_rate, "head_learning_rate")
         head.load_weights(best.filepath)
     return best.best_logs
