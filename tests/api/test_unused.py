@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from transfer.api.unused import FEATURES, HEAD, TUNING, tell_unused, tell_unused_shares
+from transfer.errors import command_line
 from transfer.recipe import Recipe
 
 HIDDEN = "256,dropout=0.1"
@@ -15,6 +17,12 @@ def told(caplog: pytest.LogCaptureFixture, **knobs: Any) -> list[str]:
     caplog.clear()
     tell_unused(Recipe.from_dict(knobs), knobs)
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+@pytest.fixture(autouse=True)
+def on_the_command_line() -> Iterator[None]:
+    with command_line():
+        yield
 
 
 @pytest.mark.parametrize(

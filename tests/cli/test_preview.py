@@ -60,7 +60,7 @@ def test_many_classes_are_cut_and_said(tmp_path: Path, caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     ("knobs", "words"),
     [
-        ({"count": 0}, "count between 1 and 12"),
+        ({"count": 0}, "count= between 1 and 12"),
         ({"output": "grid.jpg"}, r"\.png"),
         ({"output": "no/grid.png"}, "existing folder"),
         ({"augment": "flop"}, "Did you mean 'flip'"),

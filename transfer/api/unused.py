@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from transfer.errors import option
 from transfer.images.augment import parse_augment
 from transfer.networks.backbones import get_backbone
 from transfer.networks.head import is_linear, parse_head
@@ -64,11 +65,12 @@ def _of_recipe(recipe: Recipe) -> Iterator[Rule]:
     frozen = pretrained and recipe.unfreeze == "none"
     plain = not parse_augment(recipe.augment).keys() - {"fill"}
     yield not pretrained, HEAD + FEATURES, "where all of a network is trained from scratch"
-    yield frozen, TUNING, "with --unfreeze none"
+    yield frozen, TUNING, f"with {option('unfreeze', 'none')}"
     linear = is_linear(parse_head(recipe.head))
     yield linear, HEAD, "on a linear head, unless it is too large to solve"
-    yield plain, ("views",), f"with --augment {recipe.augment}"
-    yield frozen and recipe.views == 0, ("augment",), "with --unfreeze none --views 0"
-    yield recipe.unfreeze == "all", ("trunk_cache",), "with --unfreeze all"
+    yield plain, ("views",), f"with {option('augment', recipe.augment)}"
+    without = f"with {option('unfreeze', 'none')} and {option('views', 0)}"
+    yield frozen and recipe.views == 0, ("augment",), without
+    yield recipe.unfreeze == "all", ("trunk_cache",), f"with {option('unfreeze', 'all')}"
     trained = recipe.monitor in ("accuracy", "loss")
-    yield trained, ("interpolate",), f"with --monitor {recipe.monitor}"
+    yield trained, ("interpolate",), f"with {option('monitor', recipe.monitor)}"

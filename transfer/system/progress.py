@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
+from transfer.errors import option
 from transfer.system import signals
 from transfer.system.terminal import visible, visible_lines
 
@@ -45,10 +46,10 @@ def warn_unused(names: Sequence[str], why: str) -> None:
 
     Args:
         names: As the library names them.
-        why: Ends the sentence "--views has no effect ...".
+        why: Ends the sentence "--views has no effect ..."
     """
     if names:
-        options = " and ".join("--" + name.replace("_", "-") for name in names)
+        options = " and ".join(option(name) for name in names)
         warn(f"{options} {'has' if len(names) == 1 else 'have'} no effect {why}.")
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,7 +15,15 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
 from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
 from transfer.data.sources.members import Limits
-from transfer.errors import DataError, TransferError, UsageError, call, did_you_mean, option
+from transfer.errors import (
+    DataError,
+    TransferError,
+    UsageError,
+    call,
+    call_to_resume,
+    did_you_mean,
+    option,
+)
 from transfer.runs.run import Run
 from transfer.system.digests import is_sha256
 from transfer.system.files import is_file
@@ -121,10 +128,7 @@ def _advise_on_run(text: str, path: Path) -> str:
     except TransferError:  # it is damaged
         data = ""
     trained = f", trained on {data!r}" if data else ""
-    return (
-        f"{text!r} is a run{trained}. Expected images. To finish the run:"
-        f" transfer finetune --resume {shlex.quote(text)}"
-    )
+    return f"{text!r} is a run{trained}. Expected images. To finish the run: {call_to_resume(text)}"
 
 
 def _sample(text: str, name: str) -> Source:
