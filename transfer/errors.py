@@ -25,12 +25,14 @@ ELSEWHERE = {
     "base_lr": "learning_rate",
     "batch": "batch_size",
     "bs": "batch_size",
+    "classify": "predict",
     "evaluation": "evaluate",
     "fit": "finetune",
     "freeze": "unfreeze",
     "img_size": "image_size",
     "imgsz": "image_size",
     "infer": "predict",
+    "inference": "predict",
     "lr": "learning_rate",
     "lr0": "learning_rate",
     "model": "backbone",
@@ -185,19 +187,38 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def advice(word: str) -> str:
-    """Return a sentence, after a space, on what another tool's option is here; ``""`` for none."""
+    """Return a sentence, after a space, on what another tool's word is here; ``""`` for none."""
+    found = _equivalents().get(word.replace("-", "_"), "")
+    return f" {found}" if found else ""
+
+
+def _equivalents() -> dict[str, str]:
+    form = either("", "Give --format json or csv.")
+    model = "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR)."
+    folds = f"Cross-validation is part of a training: {call('finetune', 'DATA', folds=5)}"
     gpu = "It runs on the GPU that TensorFlow finds; set CUDA_VISIBLE_DEVICES to choose one."
+    runs = f"Runs are folders below runs/: {call('report', 'RUN')} shows one."
     workers = "Images are read by one thread per processor."
-    known = {
+    return {
+        "convert": model,
+        "cross_val": folds,
+        "cross_validate": folds,
+        "cv": folds,
         "device": gpu,
+        "diff": "To compare runs, evaluate each on the same images:"
+        f" {call('evaluate', 'RUN', 'DATA')}",
         "dropout": f"It is part of the head: {option('head', 'avg,dropout=0.5')}.",
         "exist_ok": f"Each run gets a new directory; {option('output')} names one.",
-        "export": "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR).",
+        "explain": f"What a run's model confuses is in its report: {call('report', 'RUN')}",
+        "export": model,
         "gpu": gpu,
+        "info": runs,
+        "json": form,
         "num_workers": workers,
+        "output_format": form,
         "resume": f"To resume an interrupted run: {call_to_resume('RUN')}",
+        "runs": runs,
+        "serve": "There is no server; in your own, transfer.Run(RUN).predict(images) is fast and"
+        " thread-safe.",
         "workers": workers,
     }
-    form = either("", "Give --format json or csv.")
-    known |= {"json": form, "output_format": form}
-    return f" {known[word]}" if known.get(word) else ""

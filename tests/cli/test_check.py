@@ -164,7 +164,7 @@ def test_names_that_are_not_utf8(folder: Path, check: Command) -> None:
 @pytest.mark.case("D19")
 def test_unusual_names_stay_on_their_line(folder: Path, check: Command) -> None:
     (folder / "red" / "a\nb\x1b[31m.jpg").write_bytes(b"")
-    assert "      'red/a\\nb\\x1b[31m.jpg': is empty\n" in check(folder)[1]
+    assert "      red/a\\nb\\x1b[31m.jpg: is empty\n" in check(folder)[1]
 
 
 def test_json_holds_everything(folder: Path, check: Command) -> None:

@@ -76,6 +76,19 @@ def test_folds_and_times_that_make_no_sense(
     assert hint in capsys.readouterr().err
 
 
+def test_options_without_effect_are_named_before_the_work(
+    make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune("nowhere", "--unfreeze", "none", "--epochs", 3) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Warning: --epochs has no effect with --unfreeze none.\n")
+    folder = make_folder(per_class=1, splits=("train", "val"))
+    assert finetune(folder, "--val", 0.3, "--test", 0.3) == 2
+    err = capsys.readouterr().err
+    assert "Warning: --val has no effect where DATA has folders for it.\n" in err
+    assert "--test has no effect" not in err
+
+
 def test_labels_that_look_wrong_are_counted_where_that_means_something(tmp_path: Path) -> None:
     told = _describe_label_errors(LabelErrors(4, 100, 1, 9), tmp_path)
     assert told == [f"Labels: about 4 look wrong (1 to 9): {tmp_path / 'suspects.csv'}"]

@@ -65,6 +65,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -
     (tmp_path / "file").write_text("mine")
     for attempt in (
         lambda: make_run_directory(tmp_path / where, "x"),
+        lambda: check_output(tmp_path / where),
         lambda: locked(tmp_path / where).__enter__(),
     ):
         with pytest.raises(RunError, match=r"Cannot write a run to .*output=") as caught:

@@ -18,6 +18,7 @@ from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
 from transfer.system.csv import write_csv
+from transfer.system.files import check_writable
 from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
@@ -145,4 +146,5 @@ def check_fix_list(path: str | os.PathLike[str]) -> Path:
             " earlier list."
             f" Received: {str(path)!r}"
         )
+    check_writable(path)
     return path

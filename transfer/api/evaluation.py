@@ -16,7 +16,7 @@ from transfer.data.audit.clean import Audit, audit, clean
 from transfer.data.audit.duplicates import groups_of
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, UsageError, call, did_you_mean, option
+from transfer.errors import DataError, RunError, UsageError, call, did_you_mean, option
 from transfer.evaluation.evaluate import find_caveat, write_evaluation
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_report
@@ -24,7 +24,7 @@ from transfer.images.folder import SPLITS, ImageFolder
 from transfer.runs.metrics import Metrics, PriorUsed, Uncorrected
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
-from transfer.system.files import shown, write_json
+from transfer.system.files import shown, unwritable, write_json
 from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def evaluate(
 
     Raises:
         DataError: There is no image to evaluate.
-        RunError: The run has no valid model, or does not record the class frequencies that it was
-            trained with.
+        RunError: The run has no valid model, does not record the class frequencies that it was
+            trained with, or cannot be written.
         UsageError: `split` or `prior` is invalid.
     """
     run = as_run(run)
@@ -78,7 +78,7 @@ def evaluate(
         raise DataError(f"There are no {subject.split} images in {str(chosen.root)!r}.")
     _warn_of_gaps(chosen, subject)
     elsewhere = data is not None or subject.split != run.info.split or asked is not None
-    directory = _make_directory(run, subject, asked) if elsewhere else run.path
+    directory = _place(run, subject, asked, elsewhere)
     metrics = evaluate_on(run, directory, subject, prior=asked)
     say(f"Report: {shown(write_report(run, directory))}")
     return metrics
@@ -172,6 +172,18 @@ def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     )
     seen = {key for path, key in groups.items() if path.startswith("train/")}
     return copies | {path for path in result.sha256 if groups[f"data/{path}"] in seen}, _NEAR
+
+
+def _place(run: Run, subject: Subject, prior: Prior | None, elsewhere: bool) -> Path:
+    """Return the directory of an evaluation: the run's own or another, which is made."""
+    try:
+        directory = _make_directory(run, subject, prior) if elsewhere else run.path
+        why = unwritable(directory / "metrics.json")
+    except OSError as error:
+        directory, why = run.path / "evaluations", error.strerror
+    if why is not None:
+        raise RunError(f"Cannot write an evaluation to {directory}: {why}.")
+    return directory
 
 
 def _make_directory(run: Run, subject: Subject, prior: Prior | None) -> Path:

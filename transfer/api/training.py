@@ -17,6 +17,7 @@ from transfer.api.images import read_images, split_options, tell_counts
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
+from transfer.api.unused import tell_unused, tell_unused_shares
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
 from transfer.data.folds import check_folds
@@ -87,9 +88,11 @@ def finetune(
     began = time.monotonic()
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
+    tell_unused(recipe, knobs)
     path = None if output is None else check_output(output)
     known = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
+    tell_unused_shares(knobs, folder.splits, bool(known or recipe.folds))
     drawn = {"val", "test"} - set(folder.splits) if known is None else set()
     dataset = split_dataset(folder, audit, split_options(recipe), known)
     if recipe.folds:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transfer.errors import UsageError, option
-from transfer.system.files import atomic
+from transfer.system.files import atomic, check_writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +35,7 @@ def check_png(path: str | os.PathLike[str]) -> Path:
             f"Expected {option('output')} as a .png file in an existing folder."
             f" Received: {str(path)!r}"
         )
+    check_writable(path)
     return path
 
 

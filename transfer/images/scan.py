@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from transfer.errors import DataError, option
@@ -179,9 +181,22 @@ class Scanner:
             name.encode()
         except UnicodeEncodeError:
             path = f"{folder}/{name}".lstrip("/")
-            self._not_utf8.add(os.fsencode(path).decode("utf-8", "backslashreplace"))
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+            _refuse_locale(os.fsencode(name), shown)
+            self._not_utf8.add(shown)
             return False
         return True
+
+
+def _refuse_locale(name: bytes, shown: str) -> None:
+    """Raise DataError for a name in UTF-8 that the process cannot read."""
+    with suppress(UnicodeDecodeError):
+        name.decode()
+        raise DataError(
+            f"The name {shown!r} cannot be read: Python takes names for"
+            f" {sys.getfilesystemencoding()} here. Start with PYTHONUTF8=1, or with a locale of"
+            " UTF-8 such as LC_ALL=C.UTF-8."
+        )
 
 
 def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from transfer.errors import RunError, call_to_resume, option
+from transfer.system.files import unwritable
 from transfer.system.lock import HOLDER, LOCK, HeldError, hold, refuse_if_held
 
 # What a killed training leaves behind: our temporary files and Keras' own, activations, folds.
@@ -17,7 +18,11 @@ _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 
 
 def check_output(output: str | os.PathLike[str]) -> Path:
-    """Return the path of a new run directory. Raises RunError if it is not empty or in use."""
+    """Return the path of a new run directory.
+
+    Raises:
+        RunError: It is not empty, in use, or cannot be written.
+    """
     path = Path(output).expanduser()
     try:
         refuse_if_held(path)
@@ -27,6 +32,9 @@ def check_output(output: str | os.PathLike[str]) -> Path:
             raise RunError(
                 f"{path} is not empty; nothing was changed. Choose another {option('output')}{hint}"
             )
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+        if (why := unwritable(there / "run.json")) is not None:
+            raise RunError(_not_writable(path, why))
     except HeldError as error:
         raise _in_use(path, error) from error
     except OSError as error:
@@ -89,9 +97,11 @@ def _clear_away(directory: Path) -> None:
 
 def not_writable(path: Path, error: OSError) -> RunError:
     """Return the error for a run that cannot be written."""
-    return RunError(
-        f"Cannot write a run to {path}: {error.strerror}. Choose another {option('output')}"
-    )
+    return RunError(_not_writable(path, error.strerror))
+
+
+def _not_writable(path: Path, why: str | None) -> str:
+    return f"Cannot write a run to {path}: {why}. Choose another {option('output')}"
 
 
 def _in_use(path: Path, error: HeldError) -> RunError:

@@ -30,6 +30,8 @@ from transfer.statistics.scaling import common_scale, standardisation, unit
 from transfer.system.progress import bar, say
 from transfer.training.head.logistic import START, STRENGTHS, cross_validate, solve
 from transfer.training.keep.checkpoint import BestCheckpoint, Patience
+from transfer.training.optim.optimizers import LayerwiseAdam
+from transfer.training.optim.statistics import SettledStatistics
 from transfer.training.tuning.history import History
 from transfer.training.tuning.metrics import MacroF1
 
@@ -165,7 +167,7 @@ def _train(
     steps = -(-len(train.labels) // BATCH_SIZE) * epochs
     rate = keras.optimizers.schedules.CosineDecay(settings.head_learning_rate, decay_steps=steps)
     head.compile(
-        optimizer=keras.optimizers.Adam(rate),
+        optimizer=LayerwiseAdam(learning_rate=rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy", MacroF1(len(weights))],
         jit_compile=False,
@@ -183,6 +185,7 @@ def _train(
             verbose=0,
             callbacks=[
                 keras.callbacks.TerminateOnNaN(),
+                SettledStatistics(train.vectors),
                 best,
                 Patience(monitor, mode=mode, patience=settings.head_patience),
                 history.recorder("head"),
