@@ -60,9 +60,9 @@ def preview(
         PosixPath('grid.png')
     """
     path = check_png(output)
-    if not 1 <= count <= MOST_IMAGES:
+    if not (isinstance(count, int) and 1 <= count <= MOST_IMAGES):
         raise UsageError(
-            f"Expected {option('count')} between 1 and {MOST_IMAGES}. Received: {count}"
+            f"Expected {option('count')} between 1 and {MOST_IMAGES}. Received: {count!r}"
         )
     refuse_knobs(knobs, PreviewKnobs, f"preview takes {', '.join(PreviewKnobs.__annotations__)}")
     recipe = make_recipe(None, knobs)

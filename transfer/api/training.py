@@ -68,7 +68,9 @@ def finetune(
         output: Directory of the run, new or empty; the next free ``runs/<data>-<backbone>-001``
             if omitted.
         split: Another run, or its split.csv: images listed there keep their split.
-        **knobs: Fields of `Recipe` that differ, for example ``backbone="vgg16"``.
+        **knobs: Fields of `Recipe` that differ: ``backbone``, ``image_size``, ``augment``,
+            ``unfreeze``, ``epochs``, ``learning_rate``, ``test``, ``folds``, ``time``, ``seed`` and
+            more; ``help(transfer.Recipe)`` describes them all.
 
     Returns:
         The finished run.

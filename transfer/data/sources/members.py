@@ -53,10 +53,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("size", "files", "ratio"):
-            if getattr(self, name) < 1:
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= 1):
                 raise UsageError(
-                    f"Expected {option(f'max_{name}')} of 1 or more."
-                    f" Received: {getattr(self, name)}"
+                    f"Expected {option(f'max_{name}')} of 1 or more. Received: {value!r}"
                 )
 
 
