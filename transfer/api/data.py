@@ -11,11 +11,13 @@ from transfer.data.sources.prepare import prepared, write_to
 from transfer.errors import UsageError, option
 from transfer.images.folder import ImageFolder
 from transfer.system.digests import is_sha256
+from transfer.system.guest import numpy_defaults
 from transfer.system.units import parse_bytes
 
 __all__ = ["prepare", "prepared"]
 
 
+@numpy_defaults()
 def prepare(
     source: str | os.PathLike[str],
     dest: str | os.PathLike[str],

@@ -19,6 +19,7 @@ from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
 from transfer.system.csv import write_csv
 from transfer.system.files import check_writable
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
@@ -72,6 +73,7 @@ class Checkup:
         write_csv(check_fix_list(path), _HEADER, self.fixes)
 
 
+@numpy_defaults()
 def check(
     data: str | os.PathLike[str], *, check: str = "quick", follow_links: bool = False
 ) -> Checkup:

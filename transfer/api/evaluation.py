@@ -25,6 +25,7 @@ from transfer.runs.metrics import Metrics, PriorUsed, Uncorrected
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
 from transfer.system.files import shown, unwritable, write_json
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _NEAR = ", or near duplicates of them"
 
 
+@numpy_defaults()
 def evaluate(
     run: RunLike,
     data: str | os.PathLike[str] | None = None,
@@ -257,6 +259,7 @@ def _predict(run: Run, images: ImageFolder, known: Mapping[str, np.ndarray]) -> 
     )
 
 
+@numpy_defaults()
 def report(run: RunLike) -> Path:
     """Write the run's report.html again from its predictions and return its path.
 

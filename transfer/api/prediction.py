@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from transfer.errors import DataError, UsageError, option
 from transfer.recipe import ON_BAD
 from transfer.runs.run import Run, RunLike, as_run
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _LOADING = Lock()
 
 
+@numpy_defaults()
 def predict(
     run: RunLike,
     pictures: Source | Iterable[Source],

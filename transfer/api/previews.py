@@ -20,6 +20,7 @@ from transfer.images.pipeline import ImageOptions
 from transfer.images.preview import make_preview
 from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
 
@@ -28,6 +29,7 @@ MOST_IMAGES = 12  # per class
 VIEWS = 3
 
 
+@numpy_defaults()
 def preview(
     data: str | os.PathLike[str],
     output: str | os.PathLike[str] = "preview.png",
