@@ -45,7 +45,7 @@ def on_the_command_line() -> Iterator[None]:
         ({"augment": "none", "views": 2}, "--views has no effect with --augment none."),
         (
             {"unfreeze": "none", "views": 0, "augment": "strong"},
-            "--augment has no effect with --unfreeze none --views 0.",
+            "--augment has no effect with --unfreeze none and --views 0.",
         ),
         (
             {"unfreeze": "all", "trunk_cache": "9GB"},

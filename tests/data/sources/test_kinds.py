@@ -13,11 +13,11 @@ from transfer.errors import DataError
 
 
 def test_a_run_is_no_source_of_images(run: Run) -> None:
-    expected = f"is a run, trained on {run.info.data!r}.*--resume {run.path}"
+    expected = f"is a run, trained on {run.info.data!r}.*transfer.resume('{run.path}')"
     with pytest.raises(DataError, match=re.escape(expected).replace(r"\.\*", ".*")):
         find(run.path, Options())
     (run.path / "run.json").write_text("{")
-    with pytest.raises(DataError, match=rf"is a run\. Expected images.*--resume {run.path}"):
+    with pytest.raises(DataError, match=rf"is a run\. Expected images.*resume\('{run.path}'\)"):
         find(run.path, Options())
 
 
@@ -28,7 +28,7 @@ def test_options_for_other_sources_are_named(
     find("sample:shapes", Options(manual_dir=tmp_path, follow_links=True, limits=limits))
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    options = "--manual-dir and --follow-links and --max-files"
+    options = "manual_dir= and follow_links= and max_files="
     assert record.getMessage() == f"{options} have no effect on 'sample:shapes'."
     caplog.clear()
     find("sample:shapes", Options())

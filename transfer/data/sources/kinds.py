@@ -128,7 +128,8 @@ def _advise_on_run(text: str, path: Path) -> str:
     except TransferError:  # it is damaged
         data = ""
     trained = f", trained on {data!r}" if data else ""
-    return f"{text!r} is a run{trained}. Expected images. To finish the run: {call_to_resume(text)}"
+    way_out = call_to_resume(Path(text))
+    return f"{text!r} is a run{trained}. Expected images. To finish the run: {way_out}"
 
 
 def _sample(text: str, name: str) -> Source:
