@@ -40,7 +40,7 @@ def test_copies_by_name_are_said_and_grouped(pair: tuple[str, str]) -> None:
     folder = made(*pair, "a/y.jpg", "b/x.jpg", "b/z.jpg")
     hint = hint_at_sources(folder)
     assert hint.startswith("2 images are copies of 1 photos by their names")
-    assert "--group-by source" in hint
+    assert "group_by='source'" in hint
     assert grouped(folder, "source") == [set(pair)]
     assert grouped(folder, "none") == []
 

@@ -24,7 +24,7 @@ from layouts import (
 )
 
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError
+from transfer.errors import DataError, command_line
 from transfer.recipe.reading import Reading
 from transfer.system.progress import silenced
 
@@ -194,7 +194,7 @@ def in_file_names() -> Iterator[Instance]:
                                ("--label-regex", "cat 3, dog 3"))  # fmt: skip
     names = [f"{c}.{n}.png" for c in ("cat", "dog") for n in range(3)]
     read = {"label_regex": r"([^/]+)\.\d+\.png$"}
-    yield Instance("L06", "asked", files(*names), counts, ("by --label-regex",), read)
+    yield Instance("L06", "asked", files(*names), counts, ("by a regular expression",), read)
     both = [f"train/{n}" for n in names] + [f"test/{n}" for n in names]
     yield Instance("L06", "in splits", files(*both), None, ("--label-regex", "cat 6, dog 6"))
     yield Instance("L06", "in splits, asked", files(*both),
@@ -635,7 +635,7 @@ def test_read_right_or_refused_with_the_way_out(instance: Instance, tmp_path: Pa
     if "class_names" in options:
         options["class_names"] = tmp_path / "x" / options["class_names"]
     try:
-        with silenced():
+        with silenced(), command_line():
             folder = resolve(data, Reading(**options)).index()
     except DataError as error:
         message = str(error)

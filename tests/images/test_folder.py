@@ -108,7 +108,7 @@ def test_hidden_folders_are_not_classes(tree):
 @pytest.mark.case("D23")
 def test_empty_class_folder(tree):
     root = tree({"a": 1, "b": 1, "c": 0})
-    with pytest.raises(DataError, match=r"data/c' holds no image.*--allow-empty"):
+    with pytest.raises(DataError, match=r"data/c' holds no image.*allow_empty=True"):
         ImageFolder.index(root)
     folder = ImageFolder.index(root, Reading(allow_empty=True))
     assert folder.classes == ("a", "b", "c")
@@ -209,7 +209,7 @@ def test_link_out_of_the_folder(tree, what):
         (root / "c").symlink_to(elsewhere / "pool")
     else:
         (root / "b" / "c.jpg").symlink_to(elsewhere / "pool" / "0.jpg")
-    with pytest.raises(DataError, match=r"leads out of .*--follow-links"):
+    with pytest.raises(DataError, match=r"leads out of .*follow_links=True"):
         ImageFolder.index(root)
     assert len(ImageFolder.index(root, Reading(follow_links=True))) == (4 if what == "class" else 3)
 
@@ -275,7 +275,7 @@ def test_a_limit_is_spread_over_the_paths(tree, said):
     folder = ImageFolder.index(root, Reading(limit=3))
     assert folder.counts() == {"train": {"a": 3, "b": 2}, "val": {"a": 1, "b": 3}}
     assert folder.paths[:3] == ("train/a/0.jpg", "train/a/3.jpg", "train/a/6.jpg")
-    assert "Limited to 9 of 16 images by --limit 3" in said()
+    assert "Limited to 9 of 16 images by limit=3" in said()
 
 
 def test_what_is_no_folder(tmp_path):

@@ -6,19 +6,22 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from transfer.api.images import split_images
+from transfer.api.knobs import ReadingKnobs
 from transfer.api.recipes import make_reading
 from transfer.data.audit.clean import Audit, audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import Fix, fixes
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.errors import DataError, UsageError, did_you_mean, either, option
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
 from transfer.system.csv import write_csv
+from transfer.system.files import check_writable
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
@@ -78,7 +81,10 @@ class Checkup:
         write_csv(check_fix_list(path), _HEADER, self.fixes)
 
 
-def check(data: str | os.PathLike[str], *, check: str = "quick", **reading: Any) -> Checkup:
+@numpy_defaults()
+def check(
+    data: str | os.PathLike[str], *, check: str = "quick", **reading: Unpack[ReadingKnobs]
+) -> Checkup:
     """Check a folder of images for problems. No file is changed.
 
     Args:
@@ -102,7 +108,7 @@ def check(data: str | os.PathLike[str], *, check: str = "quick", **reading: Any)
     """
     if check not in CHECKS:
         near = did_you_mean(check, CHECKS)
-        raise UsageError(f"Unknown check {check!r}.{near} Expected quick or full.")
+        raise UsageError(f"Unknown {option('check', check)}.{near} Expected quick or full.")
     asked = make_reading(reading)
     with silenced():
         resolved = resolve(data, replace(asked, allow_empty=True))
@@ -150,7 +156,9 @@ def check_fix_list(path: str | os.PathLike[str]) -> Path:
         free = False
     if not free:
         raise UsageError(
-            "Expected a new file in an existing folder, or an earlier list, as --fix-list."
+            f"Expected {either('path=', '--fix-list')} as a new file in an existing folder, or an"
+            " earlier list."
             f" Received: {str(path)!r}"
         )
+    check_writable(path)
     return path

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import given, recipe_options
 from transfer.cli.tables import counted
 from transfer.errors import DataError
 from transfer.recipe.reading import READING
+from transfer.system.terminal import visible
 
 if TYPE_CHECKING:
     from transfer.api.data_check import Checkup, Finding
@@ -68,7 +68,10 @@ def check(
         check_fix_list(fix_list)
     with watched():
         result = api.check(data, check=check, **given(options))
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else _report(result, SEVERITIES))
+    if as_json:
+        tell_json(result.to_dict(), indent=2)
+    else:
+        tell(_report(result, SEVERITIES))
     if fix_list is not None:
         result.write_fixes(fix_list)
     if refused := result.refused(strict or on_bad == "fail"):
@@ -93,7 +96,7 @@ def _summary(result: Checkup) -> str:
 def _sizes(result: Checkup) -> Iterator[str]:
     """Yield the classes of each split with their numbers of images."""
     for split, sizes in result.counts.items():
-        shown = [f"{_printable(name)} {size:,}" for name, size in sizes.items()]
+        shown = [f"{visible(name)} {size:,}" for name, size in sizes.items()]
         more = f" and {len(shown) - _CLASSES} more classes" * (len(shown) > _CLASSES)
         yield f"  {f'{split}: ' * bool(split)}{', '.join(shown[:_CLASSES])}{more}"
 
@@ -113,10 +116,6 @@ def _sections(result: Checkup, severities: dict[str, str]) -> Iterator[str]:
 
 
 def _line(finding: Finding, item: tuple[str, ...]) -> str:
-    shown = [_printable(each) for each in item[:_MEMBERS]]
+    shown = [visible(each) for each in item[:_MEMBERS]]
     more = f" and {len(item) - _MEMBERS} more" * (len(item) > _MEMBERS)
     return _JOINED.get(finding.kind.split("-")[0], ": ").join(shown) + more
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() and text == text.strip() else repr(text)

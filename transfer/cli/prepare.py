@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Any
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import given, recipe_options
 from transfer.recipe.reading import READING
 
@@ -56,9 +55,8 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
         folder = api.prepare(source, dest, **given(options))
     counts = folder.counts()
     if as_json:
-        result = {"folder": str(folder.root), "classes": folder.classes, "counts": counts}
-        click.echo(json.dumps(result))
+        tell_json({"folder": str(folder.root), "classes": folder.classes, "counts": counts})
         return
     splits = [f"{split} {sum(each.values()):,}" for split, each in counts.items() if split]
     more = f" ({', '.join(splits)})" if splits else ""
-    click.echo(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}{more}")
+    tell(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}{more}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from transfer.errors import option
 from transfer.images.folder import ImageFolder
 from transfer.images.layout.filenames import NUMBERED, source_of
 
@@ -32,8 +33,8 @@ def hint_at_sources(folder: ImageFolder) -> str:
     return (
         f"{sum(map(len, groups.values())):,} images are copies of {len(groups):,} photos by their"
         f" names ({forms[first]}), such as {', '.join(groups[first][:2])}. A photo in train whose"
-        " copy is in val makes the accuracy look better than it is: --group-by source keeps them"
-        " together."
+        f" copy is in val makes the accuracy look better than it is: {option('group_by', 'source')}"
+        " keeps them together."
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.formats import READ
 from transfer.images.layout.build import check_equal
 from transfer.images.layout.classnames import rename_classes
@@ -173,7 +173,7 @@ class ImageFolder:
             for each in places.values()
             for number in range(min(most, len(each)))
         }
-        text = f"Limited to {len(kept):,} of {len(self):,} images by --limit {most}."
+        text = f"Limited to {len(kept):,} of {len(self):,} images by {option('limit', most)}."
         few = self.keep([place in kept for place in range(len(self))])
         return dataclasses.replace(
             few, remarks=(*self.remarks, Remark("limit", text, serious=True))
@@ -232,7 +232,8 @@ def _check_classes(
             if (split, name) not in full and not reading.allow_empty:
                 raise DataError(
                     f"The class folder {str(survey.root / folders[0])!r} holds no image"
-                    f" ({READ}). Add some, remove the folder, or allow it with --allow-empty."
+                    f" ({READ}). Add some, remove the folder, or allow it with"
+                    f" {option('allow_empty', True)}."
                 )
 
 

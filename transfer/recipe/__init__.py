@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from transfer.errors import UsageError, did_you_mean
-from transfer.recipe.knobs import unexpected
+from transfer.errors import UsageError, advice, did_you_mean, option
 from transfer.recipe.reading import Reading
 from transfer.system.units import parse_bytes, parse_seconds
 
@@ -51,18 +50,28 @@ BOUNDS: dict[str, tuple[int, int]] = {  # of whole numbers
     "accumulate": (1, 65_536),
     "seed": (0, 2**31 - 1),
 }
+RANGES = {  # of other numbers, in words
+    "val": "between 0 and 1 (a share)",
+    "test": "between 0 and 1 - val (a share)",
+    "folds": "between 2 and 20, or 0",
+    "layer_decay": "above 0 and at most 1",
+}
+RANGES |= dict.fromkeys(("label_smoothing", "ema"), "from 0 to below 1")
+RANGES |= dict.fromkeys(("head_learning_rate", "learning_rate"), "above 0")
+RANGES |= dict.fromkeys(("weight_decay", "clip_norm"), "of 0 or more")
+RANGES |= {name: f"between {low} and {high}" for name, (low, high) in BOUNDS.items()}
 UNEVEN = 3.0  # times the smallest class
 
 
 @dataclass(frozen=True)
 class Recipe(Reading):
-    """Every knob of a run, as the user asks for it; recipe.json of a run is a valid ``--recipe``.
+    """Every knob of a run, as the user asks for it; `load` reads that of a run.
 
     Fields that are None or ``auto`` are open: `transfer.training.settle` decides them once, from
     the images, the network and the machine, and run.json records the result.
 
     Attributes:
-        backbone: Name in the registry (see ``transfer backbones``).
+        backbone: Name in the registry (see `transfer.list_backbones`).
         weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path. With ``none`` the whole
             network is trained from scratch.
         image_size: Side of the square input in pixels; None: the backbone's default.
@@ -147,13 +156,13 @@ class Recipe(Reading):
             JSON; ``none``: they are named already.
         limit: Most images of each class in each split, spread over the sorted paths, for a trial on
             a large set. None: all.
-        allow_empty: Accept class folders without images, and classes that only some of the split
-            folders have.
-        follow_links: Follow links that lead out of the folder.
+        allow_empty: Accept class folders without images.
+        follow_links: Follow symbolic links that lead out of the folder.
     """
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
     BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = BOUNDS
+    RANGES: ClassVar[Mapping[str, str]] = RANGES
 
     backbone: str = "mobilenetv2"
     weights: str = "auto"
@@ -199,42 +208,40 @@ class Recipe(Reading):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        parse_bytes(self.trunk_cache)
+        parse_bytes(self.trunk_cache, option("trunk_cache"))
         parse_seconds(self.time)
         self._check_shares()
         self._check_rates()
         if self.folds != 0 and not 2 <= self.folds <= 20:
-            raise unexpected("folds", "between 2 and 20, or 0", self.folds)
+            raise self._unexpected("folds", self.folds)
         if self.folds_finetune and not self.folds:
-            raise unexpected("folds", "between 2 and 20 with folds_finetune", self.folds)
+            tuned = option("folds_finetune", True)
+            raise self._unexpected("folds", self.folds, f"between 2 and 20 with {tuned}")
         if self.ema and self.monitor in ("accuracy", "loss"):
-            raise UsageError(
-                f"Expected a validation metric as {{knob}} with ema, val_{self.monitor}: the"
-                f" trained weights are not the ones that are kept. Received: {self.monitor}",
-                knob="monitor",
-            )
+            wanted = f"as val_{self.monitor}, since ema keeps other weights than those that train"
+            raise self._unexpected("monitor", self.monitor, wanted)
 
     def _check_shares(self) -> None:
         if not 0 < self.val < 1:
-            raise unexpected("val", "between 0 and 1 (a share)", self.val)
+            raise self._unexpected("val", self.val)
         if not 0 <= self.test < 1 - self.val:
-            raise unexpected("test", "between 0 and 1 - val (a share)", self.test)
+            raise self._unexpected("test", self.test)
         for name in ("label_smoothing", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise unexpected(name, "from 0 to below 1", value)
+                raise self._unexpected(name, value)
 
     def _check_rates(self) -> None:
         for name in ("head_learning_rate", "learning_rate"):
             rate = getattr(self, name)
             if rate is not None and not 0 < rate < math.inf:
-                raise unexpected(name, "above 0", rate)
+                raise self._unexpected(name, rate)
         for name in ("weight_decay", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
-                raise unexpected(name, "of 0 or more", value)
+                raise self._unexpected(name, value)
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
-            raise unexpected("layer_decay", "above 0 and at most 1", self.layer_decay)
+            raise self._unexpected("layer_decay", self.layer_decay)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -242,10 +249,8 @@ class Recipe(Reading):
         known = [field.name for field in dataclasses.fields(cls)]
         for name in values:
             if name not in known:
-                raise UsageError(
-                    f"Unknown recipe knob {name!r}.{did_you_mean(name, known)}"
-                    " See help(transfer.Recipe)."
-                )
+                hint = advice(name) or did_you_mean(name, [*known, "output"])
+                raise UsageError(f"Unknown argument {name!r}.{hint} See help(transfer.Recipe).")
         return cls(**values)
 
     @classmethod

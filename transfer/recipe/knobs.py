@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transfer.errors import UsageError, did_you_mean
+from transfer.errors import UsageError, did_you_mean, option
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,12 @@ class Knobs:
     Attributes:
         CHOICES: The values of the fields with a fixed set of them.
         BOUNDS: Lowest and highest value of whole numbers.
+        RANGES: The same of all numbers, in words.
     """
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = {}
+    RANGES: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -42,30 +46,25 @@ class Knobs:
             elif annotation.startswith("float") and isinstance(value, numbers.Real):
                 value = float(value)
         object.__setattr__(self, name, value)
-        expected: tuple[type, ...] = {
-            "str": (str,),
-            "int": (int,),
-            "float": (float,),
-            "bool": (bool,),
-            "int | None": (int, type(None)),
-            "float | None": (float, type(None)),
-        }[annotation]
-        if type(value) not in expected:
-            raise unexpected(name, f"as {annotation}", repr(value))
+        kind = next(each for each in _KINDS if annotation.startswith(each.__name__))
+        none = ", or None" * annotation.endswith("None")
+        if type(value) is not kind and not (none and value is None):
+            choices = ", ".join(self.CHOICES.get(name, ()))
+            words = f"one of {choices}" if choices else _KINDS[kind]
+            expected = f"as {words} {self.RANGES.get(name, '')}".rstrip() + none
+            raise self._unexpected(name, repr(value), expected)
 
     def _check_choice(self, name: str) -> None:
         value, choices = getattr(self, name), self.CHOICES.get(name)
         if choices is not None and value not in choices:
             raise UsageError(
-                f"Unknown {{knob}} {value!r}.{did_you_mean(value, choices)}"
-                f" Expected one of: {', '.join(choices)}.",
-                knob=name,
+                f"Unknown {option(name, value)}.{did_you_mean(value, choices)}"
+                f" Expected one of: {', '.join(choices)}."
             )
         low, high = self.BOUNDS.get(name, (0, 0))
         if name in self.BOUNDS and value is not None and not low <= value <= high:
-            raise unexpected(name, f"between {low} and {high}", value)
+            raise self._unexpected(name, value)
 
-
-def unexpected(knob: str, expected: str, received: object) -> UsageError:
-    """Return the error for a knob whose value is not as expected."""
-    return UsageError(f"Expected {{knob}} {expected}. Received: {received}", knob=knob)
+    def _unexpected(self, knob: str, received: object, expected: str = "") -> UsageError:
+        expected = expected or self.RANGES[knob]
+        return UsageError(f"Expected {option(knob)} {expected}. Received: {received}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.recipe.knobs import Knobs
 
 LAYOUTS = ("auto", "classes", "splits", "flat")
@@ -24,6 +24,9 @@ class Reading(Knobs):
     BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = {
         "class_level": (1, 20),
         "limit": (1, 10_000_000),
+    }
+    RANGES: ClassVar[Mapping[str, str]] = {
+        name: f"between {low} and {high}" for name, (low, high) in BOUNDS.items()
     }
 
     layout: str = "auto"
@@ -45,15 +48,13 @@ class Reading(Knobs):
             pattern = re.compile(self.label_regex)
         except re.error as error:
             raise UsageError(
-                f"Expected {{knob}} as a regular expression. Received: {self.label_regex!r}"
-                f" ({error}).",
-                knob="label_regex",
+                f"Expected {option('label_regex')} as a regular expression."
+                f" Received: {self.label_regex!r} ({error})."
             ) from error
         if not pattern.groups:
             raise UsageError(
-                "Expected {knob} with a group around the class, such as '([^/]+)_\\d+'."
-                f" Received: {self.label_regex!r}",
-                knob="label_regex",
+                f"Expected {option('label_regex')} with a group around the class, such as"
+                f" '([^/]+)_\\d+'. Received: {self.label_regex!r}"
             )
 
 

@@ -100,7 +100,8 @@ def test_where_files_fetched_by_hand_belong(
     source = ROOT / "handwriting_shapes"
     manual = tmp_path / "tfds" / "downloads" / "manual"
     with pytest.raises(
-        DataError, match=rf"make_archive\.py.*Put them into '{manual}'.*--manual-dir"
+        DataError,
+        match=rf"make_archive\.py.*Put them into '{manual}'.*manual_dir= of transfer.prepare",
     ):
         place(source)
     manual.mkdir(parents=True)

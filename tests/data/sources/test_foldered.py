@@ -123,7 +123,7 @@ def test_a_table_names_no_file_outside(tmp_path: Path, root: Path) -> None:
             for name, label in (*ROWS[1:], ("../secret.png", "dog"))
         )
     )
-    with pytest.raises(DataError, match=r"'\.\./secret\.png' leads out.*--follow-links"):
+    with pytest.raises(DataError, match=r"'\.\./secret\.png' leads out.*follow_links=True"):
         place(root / "metadata.jsonl")
 
 
@@ -163,5 +163,5 @@ def test_prepare_makes_a_plain_folder(
 def test_where_tables_are_said_to_be_none(root: Path) -> None:
     for name in ("one.csv", "two.csv"):
         table(name, [("id", "height"), ("a", 3), ("b", 4)], [])(root)
-    with pytest.raises(DataError, match=r"holds 2 tables .*and none can be used.*--label-column"):
+    with pytest.raises(DataError, match=r"holds 2 tables .*and none can be used.*label_column="):
         transfer.check(root)

@@ -10,6 +10,7 @@ from typing import Any
 
 from transfer.data.audit.clean import REMARKS, Audit, remarks
 from transfer.data.copies import hint_at_sources
+from transfer.errors import either, option
 from transfer.images.folder import EXPECTED, ImageFolder, confusable
 from transfer.images.formats import FORMATS, listed
 from transfer.images.open import Header
@@ -17,7 +18,7 @@ from transfer.recipe import is_uneven
 
 SEVERITIES = {
     "error": "training is refused",
-    "problem": "left out or doubtful; refused with --strict",
+    "problem": "left out or doubtful; refused if strict",
     "warning": "worth a look",
     "note": "good to know",
 }
@@ -32,7 +33,7 @@ class Finding:
     Attributes:
         kind: Machine-readable, such as ``unusable`` or ``near-across-splits``.
         severity: ``error`` (training is refused), ``problem`` (training leaves it out or
-            takes it as it is, and refuses it with ``--strict``), ``warning`` or ``note``.
+            takes it as it is, and refuses it with ``on_bad="fail"``), ``warning`` or ``note``.
         title: What was found and how often, in a few words.
         advice: What to do.
         items: Where: paths (one, or a group of duplicates), or a name or path with details.
@@ -97,8 +98,9 @@ def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             kind = "empty" if not size else "lost" if not left else "single" if left == 1 else ""
             if kind != "single" or split in ("", "train"):
                 places[kind].append((f"{split}/{name}".lstrip("/"),))
+    allow = option("allow_empty", True)
     for kind, severity, title, advice in (
-        ("empty", "error", "no image", "Add some, remove the folder, or use --allow-empty."),
+        ("empty", "error", "no image", f"Add some, remove the folder, or use {allow}."),
         ("lost", "error", "no usable image", "Replace the images, or remove the folder."),
         ("single", "warning", "one usable image", "Add more of them."),
     ):
@@ -119,7 +121,8 @@ def _imbalance(sizes: Mapping[str, int]) -> Iterator[Finding]:
     if is_uneven(numbers):
         items = tuple((name, str(sizes[name])) for name in sorted(sizes, key=lambda n: sizes[n]))
         title = f"classes are uneven: {min(numbers):,} to {max(numbers):,} images"
-        advice = "Consider --balance weights, and read macro-F1 rather than accuracy."
+        weights = option("balance", "weights")
+        advice = f"Consider {weights}, and read macro-F1 rather than accuracy."
         yield Finding("imbalance", "warning", title, advice, items)
 
 
@@ -127,6 +130,7 @@ def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
     """Yield duplicates: identical files first, then groups of near duplicates."""
     split = dict(zip(folder.paths, folder.splits, strict=True))
     label = dict(zip(folder.paths, folder.labels, strict=True))
+    dedupe = option("dedupe", True)
     for kind, words, keys in (
         ("copies", "that are identical files", audit.sha256),
         ("near", "that are near duplicates", audit.groups),
@@ -146,7 +150,7 @@ def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             ("classes", "problem" if kind == "copies" else "warning", "in different classes",
              "Decide which class is right."),
             ("splits", "warning", "in different splits",
-             "Accuracy is optimistic: remove them from train, or train with --dedupe."),
+             f"Accuracy is optimistic: remove them from train, or use {dedupe}."),
             ("one class", "note", "in one class", "They add nothing; one of each is enough."),
         ):  # fmt: skip
             if items := tuple(places[place]):
@@ -162,18 +166,18 @@ def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
     return [tuple(sorted(group)) for group in groups.values() if len(group) > 1]
 
 
-_ADVICE = {
-    "animated": ("note", "Only the first frame is used."),
-    "extension": ("note", "Other tools may fail on them; --fix-list gives the right names."),
-    "exif": ("note", "Other tools may show them rotated."),
-    "tiny": ("warning", "They have little detail at a network's input size."),
-    "huge": ("note", "Scale them down to read them faster."),
-    "elongated": (
-        "warning",
-        "They are stretched to a square; consider --resize pad, or crop them.",
-    ),
-    "blank": ("warning", "They show nothing; remove them."),
-}
+def _advice() -> dict[str, tuple[str, str]]:
+    """Return the severity of each remark, and what to do."""
+    fixes, pad = either("Checkup.write_fixes", "--fix-list"), option("resize", "pad")
+    return {
+        "animated": ("note", "Only the first frame is used."),
+        "extension": ("note", f"Other tools may fail on them; {fixes} gives the right names."),
+        "exif": ("note", "Other tools may show them rotated."),
+        "tiny": ("warning", "They have little detail at a network's input size."),
+        "huge": ("note", "Scale them down to read them faster."),
+        "elongated": ("warning", f"They are stretched to a square; consider {pad}, or crop them."),
+        "blank": ("warning", "They show nothing; remove them."),
+    }
 
 
 def _pictures(audit: Audit) -> Iterator[Finding]:
@@ -185,7 +189,7 @@ def _pictures(audit: Audit) -> Iterator[Finding]:
         for kind in remarks(path, look):
             paths[kind].append((path, *_details(kind, look.header)))
         colours[_colours(look.header)] += 1
-    for kind, (severity, advice) in _ADVICE.items():
+    for kind, (severity, advice) in _advice().items():
         if items := tuple(paths[kind]):
             yield Finding(kind, severity, f"{_count(items)}: {REMARKS[kind]}", advice, items)
     if len(colours) > 1 or set(colours) - {"RGB"}:

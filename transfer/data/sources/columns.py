@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from transfer.data.sources.grids import Grid
 from transfer.data.sources.locate import Locator
 from transfer.data.sources.splitcolumns import Sides, find_sides
-from transfer.errors import DataError, did_you_mean
+from transfer.errors import DataError, did_you_mean, option
 from transfer.recipe.reading import Reading
 
 _PATHS = "path file filename filenames filepath filepaths image images img imagepath imgpath"
@@ -108,7 +108,7 @@ class _Cells:
             return int(name) - 1
         raise DataError(
             f"{str(self.file)!r} has no column {name!r}.{did_you_mean(name, self.names)} Expected"
-            f" as --{knob.replace('_', '-')} one of: {self.shown()}."
+            f" as {option(knob)} one of: {self.shown()}."
         )
 
     def shown(self, columns: Sequence[int] | None = None) -> str:
@@ -176,7 +176,7 @@ def _agreed(table: _Cells, columns: Sequence[int]) -> int:
         names = table.shown([first, *differing])
         raise DataError(
             f"{str(table.file)!r} has several columns that may be the class: {names}. Say which:"
-            f" --label-column {table.names[first]!r}."
+            f" {option('label_column', table.names[first])}."
         )
     words = [n for n in columns if not all(map(_is_number, table.column(n)))]
     return words[0] if words else first
@@ -220,8 +220,7 @@ def _may_be_labels(values: Sequence[str]) -> bool:
 
 
 def _missing(table: _Cells, word: str, known: str, knob: str, columns: Sequence[int]) -> DataError:
-    option = f"--{knob.replace('_', '-')}"
-    ask = f" Name it with {option}: {table.shown(columns)}." if columns else ""
+    ask = f" Name it with {option(knob)}: {table.shown(columns)}." if columns else ""
     return DataError(
         f"The table {str(table.file)!r} has no column {word!r} (or {known})."
         f" Its first line says: {', '.join(table.names)[:100]!r}.{ask}"

@@ -20,7 +20,7 @@ from transfer.data.sources.lists import find_lists
 from transfer.data.sources.source import Options, Source
 from transfer.data.sources.tables import Table, copy_table, read_table
 from transfer.data.sources.tablesets import find_tables
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
 from transfer.images.layout.plan import Plan, in_words, sizes_in_words
@@ -87,7 +87,8 @@ def _beside_classes(survey: Survey, plan: Plan, reading: Reading) -> Table | Non
         counts = Counter(row.label for row in tables.rows)
         raise DataError(
             f"How is {str(survey.root)!r} to be read? Its folders and its {tables.read_as} differ"
-            f" in the classes. Say which: as classes {plan.counted()}: --layout classes; or as"
+            f" in the classes. Say which: as classes {plan.counted()}:"
+            f" {option('layout', 'classes')}; or as"
             f" {sizes_in_words(dict(sorted(counts.items())))}: give the table as DATA."
         )
     divided = any(row.split for row in tables.rows) and not any(split for *_, split in plan.rows)

@@ -11,7 +11,7 @@ from transfer.data.sources.bytefiles import Labelled
 from transfer.data.sources.cells import cell
 from transfer.data.sources.columnar import class_names, damaged, named, open_parquet
 from transfer.data.sources.columns import label_names
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.layout.splitnames import split_of
 
 _BATCH = 64  # rows that are in memory at once
@@ -58,7 +58,8 @@ def image_columns(path: Path, asked: str = "auto") -> ImageColumns | None:
     label = "label" if "label" in likely else likely[0] if len(likely) == 1 else ""
     if not label or asked != "auto":
         raise DataError(
-            f"Which column of {str(path)!r} is the class? Name it with --label-column:"
+            f"Which column of {str(path)!r} is the class? Name it with"
+            f" {option('label_column')}:"
             f" {', '.join(likely or others) or 'it has none'}."
         )
     return ImageColumns(image, label, names.get(label))

@@ -23,7 +23,7 @@ from typing import Any
 
 from transfer.data.sources.kinds import Options, Source, find
 from transfer.data.sources.staging import PREFIX, new_folder
-from transfer.errors import DataError, TransferError
+from transfer.errors import DataError, TransferError, option
 from transfer.images.folder import ImageFolder
 from transfer.recipe.reading import Reading
 from transfer.system.cachedir import cache_dir
@@ -198,7 +198,8 @@ def _copy(root: Path, target: Path, reading: Reading) -> Reading:
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(index.file(path), _free(file))
     if links:
-        warn(f"Left out {links} link(s). Copy what they lead to with --follow-links.")
+        follow = option("follow_links", True)
+        warn(f"Left out {links} link(s). Copy what they lead to with {follow}.")
     return Reading(layout="splits" if set(index.splits) - {""} else "classes")
 
 

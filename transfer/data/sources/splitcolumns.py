@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.errors import DataError, did_you_mean
+from transfer.errors import DataError, did_you_mean, option
 from transfer.images.layout.plan import SPLITS
 from transfer.images.layout.splitnames import split_of
 
@@ -86,7 +86,7 @@ def find_sides(
         if wanted not in keys:
             raise DataError(
                 f"{str(table)!r} has no column {asked!r}.{did_you_mean(asked, names)} Expected as"
-                f" --split-column one of: {', '.join(names)[:200]}."
+                f" {option('split_column')} one of: {', '.join(names)[:200]}."
             )
         index = keys.index(wanted)
         found = dict(zip(reversed(column(index)), reversed(lines), strict=True))
@@ -130,6 +130,6 @@ def _of_values(table: Path, name: str, index: int, values: Mapping[str, int]) ->
             raise DataError(
                 f"{str(table)!r}, line {line}: unknown split {value!r} in the column"
                 f" {name!r}.{near} Expected train, val or test. To ignore the column:"
-                " --split-column none."
+                f" {option('split_column', 'none')}."
             )
     return Sides((index,), found, {})

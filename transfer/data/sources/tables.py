@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from transfer.data.sources.columns import Columns, choose_columns, is_hot
 from transfer.data.sources.grids import read_grid
 from transfer.data.sources.locate import Locator
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.layout.splitnames import split_of
 from transfer.images.scan import is_junk
 from transfer.recipe.reading import Reading
@@ -173,7 +173,7 @@ def check_inside(table: Path, row: Row, folder: Path) -> None:
     if not Path(os.path.realpath(row.file)).is_relative_to(os.path.realpath(folder)):
         raise DataError(
             f"{str(table)!r}, line {row.line}: {row.path!r} leads out of the table's folder. Copy"
-            " the image there, or allow it with --follow-links."
+            f" the image there, or allow it with {option('follow_links', True)}."
         )
 
 

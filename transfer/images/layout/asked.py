@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.layout.build import splits_named, unwrap
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.plan import Plan, in_words, of_classes
@@ -30,7 +30,7 @@ def as_level(survey: Survey, level: int) -> Plan:
     if not images:
         raise DataError(
             f"No image in {str(survey.root)!r} lies in a folder of level {level}: give a lower"
-            " --class-level."
+            f" {option('class_level')}."
         )
     for (split, name, folder), paths in images.items():
         plan.add(split, name, folder, paths)
@@ -70,20 +70,21 @@ def as_regex(survey: Survey, regex: str) -> Plan:
         match = pattern.search(path)
         name = next(filter(None, match.groups()), "").strip() if match else ""
         if not name:
-            plan.leave_out([path], "--label-regex finds no class in the path")
+            plan.leave_out([path], "the expression finds no class in its path")
             continue
         images[splits.get(path[start:].split("/")[0], ""), name.replace("/", "-")].append(path)
     if not images:
         raise DataError(
-            f"--label-regex {regex!r} finds no class in the {survey.top.total:,} paths of"
+            f"{option('label_regex', regex)} finds no class in the {survey.top.total:,} paths of"
             f" {str(survey.root)!r}, such as {next(survey.top.below())!r}."
         )
     for (split, name), paths in images.items():
         plan.add(split, name, "", paths)
     words = f"splits {splits_named(splits)}; " if splits else ""
-    plan.text = f"{words}{of_classes(plan.classes)}, by --label-regex"
+    plan.text = f"{words}{of_classes(plan.classes)}, by a regular expression"
     if plan.left_out:
         count = len(plan.left_out)
-        text = f"Left out {count:,} image(s) in whose path --label-regex finds no class."
+        words = f"in whose path {option('label_regex')} finds no class"
+        text = f"Left out {count:,} image(s) {words}."
         plan.remark("no-match", text, serious=True)
     return plan

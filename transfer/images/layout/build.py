@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.layout.describe import Folder, Survey
 from transfer.images.layout.names import is_general
 from transfer.images.layout.plan import LOOSE, SPLITS, Plan, in_words, of_classes
@@ -68,8 +68,8 @@ def _remark_on_levels(plan: Plan, classes: Mapping[str, Folder]) -> None:
     level = next(iter(classes.values())).path.count("/") + 2
     plan.remark(
         "levels",
-        f"{text}. If these ({shown}) are patients, plants or series: --group-by folder keeps each"
-        f" in one split. If they are the classes: --class-level {level}.",
+        f"{text}. If these ({shown}) are patients, plants or series: {option('group_by', 'folder')}"
+        f" keeps each in one split. If they are the classes: {option('class_level', level)}.",
     )
 
 
@@ -139,7 +139,7 @@ def _refuse_twice(survey: Survey, splits: Mapping[str, str]) -> None:
         if len(twins) > 1:
             raise DataError(
                 f"{', '.join(twins)} in {str(survey.root)!r} all mean the {split} split. Keep one"
-                " of them. If they are classes: --layout classes."
+                f" of them. If they are classes: {option('layout', 'classes')}."
             )
 
 
@@ -186,5 +186,5 @@ def check_equal(survey: Survey, plan: Plan) -> None:
         raise DataError(
             f"The split folders of {str(survey.root)!r} differ in their classes:"
             f" {'; '.join(differences)}. Give each the same class folders, or allow it with"
-            " --allow-empty."
+            f" {option('allow_empty', True)}."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.formats import READ
 from transfer.images.layout.asked import as_level, as_regex
 from transfer.images.layout.build import (
@@ -22,7 +22,13 @@ from transfer.images.layout.splitnames import is_plain_split, split_of, splits_o
 from transfer.recipe.reading import Reading
 from transfer.system.names import nfc
 
-CLASSES, SPLITS = "--layout classes", "--layout splits"
+
+def _classes() -> str:
+    return option("layout", "classes")
+
+
+def _splits() -> str:
+    return option("layout", "splits")
 
 
 def decide(survey: Survey, reading: Reading, known: Collection[str] = ()) -> Plan:
@@ -47,7 +53,7 @@ def decide(survey: Survey, reading: Reading, known: Collection[str] = ()) -> Pla
         return as_level(survey, reading.class_level)
     base = unwrap(survey.top)
     if reading.layout == "flat":
-        raise without_classes(survey, list(base.below()), "Give it with --label-regex.")
+        raise without_classes(survey, list(base.below()), f"Give it with {option('label_regex')}.")
     if reading.layout == "classes":
         return as_classes(base)
     if reading.layout == "splits":
@@ -77,7 +83,7 @@ def _asked_splits(survey: Survey, base: Folder) -> Plan:
     shown = ", ".join(f"{name}/" for name in list(base.filled)[:8]) or "no folder"
     raise DataError(
         f"Expected names of splits such as train and test among the folders of"
-        f" {str(survey.root)!r}, with --layout splits. Received: {shown}."
+        f" {str(survey.root)!r}, with {_splits()}. Received: {shown}."
     )
 
 
@@ -89,8 +95,8 @@ def _found(survey: Survey, base: Folder) -> Plan:
         raise ambiguous(
             survey,
             [
-                (f"{as_classes(base).counted()}, without the loose ones", CLASSES),
-                ("a flat folder with the class in the file names", "--label-regex REGEX"),
+                (f"{as_classes(base).counted()}, without the loose ones", _classes()),
+                ("a flat folder with the class in the file names", option("label_regex")),
             ],
             f"{len(base.images):,} images lie beside the folders, more than in them",
         )
@@ -108,7 +114,7 @@ def _single(survey: Survey, base: Folder) -> Plan:
     [child] = base.filled.values()
     if is_general(child.name) or regex_hint(paths):
         one = as_classes(base)
-        raise without_classes(survey, paths, f"As one class ({one.counted()}): {CLASSES}.")
+        raise without_classes(survey, paths, f"As one class ({one.counted()}): {_classes()}.")
     return as_classes(base)
 
 
@@ -130,13 +136,13 @@ def _with_split_names(survey: Survey, base: Folder, splits: Mapping[str, str]) -
         [(name, split)] = splits.items()
         if split == "train" or not is_plain_split(name):
             return as_classes(base)  # trains, cars, ships
-    readings = [(f"classes {as_classes(base).counted()}", CLASSES)]
+    readings = [(f"classes {as_classes(base).counted()}", _classes())]
     if holders:
-        readings.insert(0, (_splits_in_words(survey, base, splits), SPLITS))
+        readings.insert(0, (_splits_in_words(survey, base, splits), _splits()))
         if others and _share_names(list(children.values())):
             level = inner(children[next(iter(holders))]).path.count("/") + 2
             words = f"classes {as_level(survey, level).counted()}"
-            readings.append((words, f"--class-level {level}"))
+            readings.append((words, option("class_level", level)))
     elif hint := regex_hint(list(base.below())):
         readings.append(("images with the class in their names", hint.split("names: ")[1][:-1]))
     else:
@@ -154,7 +160,7 @@ def _splits_in_words(survey: Survey, base: Folder, splits: Mapping[str, str]) ->
 
 def _without_class_folders(survey: Survey, base: Folder) -> DataError:
     """Return the error for train/1.jpg and test/2.jpg."""
-    more = f"If the folders are the classes ({as_classes(base).counted()}): {CLASSES}."
+    more = f"If the folders are the classes ({as_classes(base).counted()}): {_classes()}."
     # what is not in train/ is often unlabelled and has other names
     train = [child for name, child in base.filled.items() if split_of(name) == "train"]
     typical = list(train[0].below()) if len(train) == 1 else None
@@ -169,14 +175,14 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
         return as_class_splits(base)
     if divided:
         readings = [
-            (f"classes {as_classes(base).counted()}", CLASSES),
-            (f"splits within classes, {as_class_splits(base).counted()}", SPLITS),
+            (f"classes {as_classes(base).counted()}", _classes()),
+            (f"splits within classes, {as_class_splits(base).counted()}", _splits()),
         ]
         raise ambiguous(survey, readings, "Only some folders hold train, val or test folders")
     folders = list(children.values())
     if is_part(children) and not any(map(_holds_folders, folders)):
         readings = [
-            (f"classes {as_classes(base).counted()}", CLASSES),
+            (f"classes {as_classes(base).counted()}", _classes()),
             ("parts of one set, whose classes a table has", "give the table as DATA"),
         ]
         raise ambiguous(survey, readings, "Its folders look like numbered parts")
@@ -185,8 +191,8 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
         if not is_series(below) or is_series(children):
             level = inner(folders[0]).path.count("/") + 2
             readings = [
-                (f"classes {as_level(survey, level).counted()}", f"--class-level {level}"),
-                (f"classes {as_classes(base).counted()}", CLASSES),
+                (f"classes {as_level(survey, level).counted()}", option("class_level", level)),
+                (f"classes {as_classes(base).counted()}", _classes()),
             ]
             raise ambiguous(survey, readings, "Its folders all hold folders of the same names")
     return as_classes(base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from transfer.errors import option
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.plan import Plan, in_words, readable
 from transfer.images.layout.splitnames import words_of
@@ -95,5 +96,6 @@ def remark_on_tables(plan: Plan, survey: Survey) -> None:
     beside = [name for name in names if _NAMES_FILE.fullmatch(name)]
     within = [path for path in survey.tables if _NAMES_FILE.fullmatch(path.rpartition("/")[2])]
     if found := [*within, *(f"../{name}" for name in beside)]:
-        text = f"The classes are numbers or codes. If {found[0]} names them: --class-names FILE."
+        text = f"The classes are numbers or codes. If {found[0]} names them:"
+        text += f" {option('class_names')}."
         plan.remark("codes", text)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.layout.describe import Survey, named
 from transfer.images.layout.filenames import propose_regex
 from transfer.images.layout.plan import sizes_in_words
@@ -64,5 +63,5 @@ def regex_hint(paths: Sequence[str], typical: Sequence[str] | None = None) -> st
     sizes = dict(sorted(classes.items()))
     return (
         "The class seems to be in the file names:"
-        f" --label-regex {shlex.quote(pattern)} would read {sizes_in_words(sizes)}."
+        f" {option('label_regex', pattern)} would read {sizes_in_words(sizes)}."
     )
