@@ -26,6 +26,7 @@ WIDER: dict[str, tuple[Any, Any]] = {
     "weights": (os.PathLike[str], Path("auto")),
     "unfreeze": (int, 2),
     "trunk_cache": (int, 0),
+    "class_names": (os.PathLike[str], Path("none")),
 }
 CODE = """
 from typing import Unpack

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from transfer.images.layout.filenames import is_mask, propose_regex, source_of
+from transfer.images.layout.filenames import masks_among, propose_regex, source_of
 
 
 @pytest.mark.case("L06")
@@ -52,8 +52,6 @@ def test_sources(path: str, source: str, form: str) -> None:
 
 
 def test_masks() -> None:
-    stems = {"x", "x_mask", "mask", "y_seg"}
-    assert is_mask("a/x_mask.png", stems)
-    assert is_mask("a/x-thumb.png", stems)
-    assert not is_mask("a/mask.png", stems)
-    assert not is_mask("a/y_seg.png", stems)  # whose photo is not there
+    names = {"x.jpg", "x_mask.png", "x_mask_2.png", "x-thumb.jpg", "mask.png"}
+    names |= {"y_seg.png"}  # whose photo is not there
+    assert masks_among(names) == {"x_mask.png", "x_mask_2.png", "x-thumb.jpg"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import DataError
-from transfer.images.layout.filenames import is_mask
+from transfer.images.layout.filenames import masks_among
 from transfer.images.scan import NOT_IMAGE, Scanner
 
 MASK = "mask or thumbnail of another image"
@@ -115,20 +115,21 @@ def is_table_name(path: str) -> bool:
 
 def _photos(scanner: Scanner, aside: Mapping[str, str]) -> list[str]:
     """Return the images, sorted, without masks and thumbnails, which count as left out."""
-    stems: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, list[str]] = defaultdict(list)
     for path in scanner.images:
-        stems[path.rpartition("/")[0]].add(PurePosixPath(path).stem)
+        folder, _, name = path.rpartition("/")
+        names[folder].append(name)
     photos = []
-    for path in sorted(scanner.images):
-        folder = path.rpartition("/")[0]
+    for folder, found in names.items():
         reason = next((aside[each] for each in _above(folder) if each in aside), "")
-        if not reason and is_mask(path, stems[folder]):
-            reason = MASK
-        if reason:
-            scanner.leave_out(path, reason)
-        else:
-            photos.append(path)
-    return photos
+        masks = set(found) if reason else masks_among(found)
+        for name in found:
+            path = f"{folder}/{name}" if folder else name
+            if name in masks:
+                scanner.leave_out(path, reason or MASK)
+            else:
+                photos.append(path)
+    return sorted(photos)
 
 
 def _aside(folders: Iterable[str]) -> dict[str, str]:
@@ -148,14 +149,11 @@ def _aside(folders: Iterable[str]) -> dict[str, str]:
 
 def _of_documents(scanner: Scanner) -> dict[str, str]:
     """Return the folders that hold no image, but text or other files: not empty classes."""
-    held: dict[str, set[str]] = defaultdict(set)
-    for path, reason in scanner.left_out:
-        for folder in _above(path.rpartition("/")[0]):
-            held[folder].add(reason)
-    for path in scanner.images:
-        for folder in _above(path.rpartition("/")[0]):
-            held[folder].add("")
-    return {folder: NOT_IMAGE for folder, reasons in held.items() if reasons == {NOT_IMAGE}}
+    other = {path.rpartition("/")[0] for path, why in scanner.left_out if why != NOT_IMAGE}
+    other |= {path.rpartition("/")[0] for path in scanner.images}
+    texts = {path.rpartition("/")[0] for path, why in scanner.left_out if why == NOT_IMAGE}
+    holding = {each for folder in other for each in _above(folder)}
+    return {each: NOT_IMAGE for folder in texts for each in _above(folder) if each not in holding}
 
 
 def _without(folders: Iterable[str], dropped: Mapping[str, str]) -> list[str]:

@@ -74,13 +74,9 @@ def source_of(path: str) -> tuple[str, str]:
             return (shorter, form or "Copy of NAME") if shorter != stem else (stem, form)
 
 
-def is_mask(path: str, stems: Iterable[str]) -> bool:
-    """Return whether a file is the mask or thumbnail of an image beside it.
-
-    Args:
-        path: The file.
-        stems: Names of the images in the same folder, without suffix.
-    """
-    stem = PurePosixPath(path).stem
-    base = _MASK.sub("", stem)
-    return base != stem and base in stems
+def masks_among(names: Iterable[str]) -> set[str]:
+    """Return which files of a folder are masks or thumbnails of images beside them."""
+    stems = {name: name.rpartition(".")[0] or name for name in names}
+    marked = {name: _MASK.sub("", stem) for name, stem in stems.items() if _MASK.search(stem)}
+    known = set(stems.values())
+    return {name for name, base in marked.items() if base in known}
