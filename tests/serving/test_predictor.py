@@ -133,10 +133,10 @@ def test_unsupported_kinds_in_folders_are_said(
     run: Run, make_folder: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = make_folder(per_class=1)
-    (folder / "red" / "1.heic").write_bytes(b"x")
+    (folder / "red" / "1.nef").write_bytes(b"x")
     assert len(run.predict(folder)) == 3
     assert "Left out 1 file(s)" in caplog.text
-    assert "unsupported .heic" in caplog.text
+    assert "unsupported raw camera file" in caplog.text
 
 
 def test_a_bad_folder_does_not_end_the_stream(

@@ -19,13 +19,23 @@ from transfer.images.pipeline import ImageOptions
 from transfer.images.preview import make_preview
 from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
+from transfer.settings import Reading
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
 
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class
 VIEWS = 3
-KNOBS = ("augment", "resize", "image_size", "backbone", "seed", "allow_empty", "follow_links")
+KNOBS = (
+    "augment",
+    "resize",
+    "color_profiles",
+    "image_size",
+    "backbone",
+    "seed",
+    "allow_empty",
+    "follow_links",
+)
 
 
 def preview(
@@ -77,7 +87,13 @@ def preview(
     totals = np.bincount(folder.labels, minlength=len(folder.classes))
     found = make_preview(
         folder.keep([label < MOST_CLASSES for label in folder.labels]),
-        ImageOptions(size, recipe.resize, augment=recipe.augment, seed=recipe.seed),
+        ImageOptions(
+            size,
+            recipe.resize,
+            augment=recipe.augment,
+            seed=recipe.seed,
+            reading=Reading(profiles=recipe.color_profiles),
+        ),
         count=count,
         views=VIEWS,
     )

@@ -15,8 +15,9 @@ import numpy as np
 
 from transfer.errors import DataError
 from transfer.images.augment import build_augment
-from transfer.images.decode import decode
+from transfer.images.decode import EACH_BY_ITSELF, decode
 from transfer.images.folder import ImageFolder
+from transfer.settings import Reading
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -37,6 +38,7 @@ class ImageOptions:
         batch_size: Images per batch; the last batch of each epoch holds what is left.
         augment: See `transfer.images.augment.parse_augment`.
         seed: Seed of order and augmentation, 0 or more.
+        reading: See `transfer.images.decode.decode`.
     """
 
     size: int
@@ -44,6 +46,7 @@ class ImageOptions:
     batch_size: int = 32
     augment: str = "none"
     seed: int = 0
+    reading: Reading = EACH_BY_ITSELF
 
 
 def image_batches(
@@ -89,7 +92,7 @@ def image_batches(
     extras = _extras(folder, weights) if labels else []
 
     def read(row: np.ndarray) -> np.ndarray:
-        return _decode(folder, int(row), size, options.resize)
+        return _decode(folder, int(row), options)
 
     def load(row: tf.Tensor, image_seed: tf.Tensor) -> Any:
         image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (size, size, 3))
@@ -222,9 +225,10 @@ def unwrap(error: Exception) -> DataError | None:
     return next((failure for failure in failures if str(failure) in text), None)
 
 
-def _decode(folder: ImageFolder, row: int, size: int, resize: str) -> np.ndarray:
+def _decode(folder: ImageFolder, row: int, options: ImageOptions) -> np.ndarray:
     try:
-        return decode(folder.file(folder.paths[row]), size, resize)
+        file = folder.file(folder.paths[row])
+        return decode(file, options.size, options.resize, options.reading)
     except DataError as error:
         with _failures_lock:
             _failures.append(error)

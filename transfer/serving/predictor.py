@@ -86,7 +86,7 @@ class Predictor:
 
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
-        self._resize = run.recipe.resize
+        self._resize, self._reading = run.recipe.resize, run.info.settings.reading
         with _LOADING:
             self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
@@ -122,7 +122,7 @@ class Predictor:
         waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = (
-                (name, pool.submit(decode, source, self.size, self._resize))
+                (name, pool.submit(decode, source, self.size, self._resize, self._reading))
                 for name, source in pictures
             )
             waiting.extend(islice(jobs, 2 * BATCH_SIZE))

@@ -150,11 +150,11 @@ def test_imbalance(found):
 @pytest.mark.case("D13")
 @pytest.mark.case("D27")
 def test_files_that_are_not_looked_at(found):
-    kinds = found({**TWO, "loose.jpg": 5, "a/x.tiff": b"II", "b/notes.txt": b""})
+    kinds = found({**TWO, "loose.jpg": 5, "a/x.nef": b"II", "b/notes.txt": b""})
     assert dict(kinds["skipped"].items) == {
         "loose file at the top": "1",
         "not an image": "1",
-        "unsupported .tiff": "1",
+        "unsupported raw camera file": "1",
     }
 
 

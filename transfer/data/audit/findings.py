@@ -150,6 +150,10 @@ def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 _ADVICE = {
     "animated": ("note", "Only the first frame is used."),
+    "pages": ("note", "Save the others as files of their own to use them."),
+    "depth": ("note", "The training images decide which values become black and white."),
+    "profile": ("note", "They are converted to sRGB, unless with --color-profiles ignore."),
+    "bad-profile": ("note", "They are read as sRGB."),
     "extension": ("note", "Other tools may fail on them; --fix-list gives the right names."),
     "exif": ("note", "Other tools may show them rotated."),
     "tiny": ("warning", "They have little detail at a network's input size."),
@@ -184,15 +188,16 @@ def _details(kind: str, header: Header) -> tuple[str, ...]:
     if kind in ("tiny", "huge", "elongated"):
         return (f"{header.width} x {header.height} pixels",)
     if kind == "extension":
-        return (f"{header.format}: {FORMATS[header.format].suffixes[0]}",)
+        return (f"{FORMATS[header.format].shown}: {FORMATS[header.format].suffixes[0]}",)
     return ()
 
 
 def _colours(header: Header) -> str:
     name = {"1": "bilevel", "L": "gray", "LA": "gray", "P": "palette", "PA": "palette"}.get(
-        header.mode, "16-bit gray" if header.mode.startswith("I") else header.mode
+        header.mode, "gray" if header.mode in ("F", "La") or header.mode[0] == "I" else header.mode
     )
-    name = "RGB" if header.mode in ("RGBA", "RGBX") else name
+    name = "RGB" if header.mode in ("RGBA", "RGBX", "RGBa") else name
+    name = f"{header.bits}-bit {name}" if header.bits > 8 else name
     return f"{name} with transparency" if header.transparent else name
 
 

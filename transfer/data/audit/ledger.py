@@ -20,6 +20,7 @@ from pathlib import Path
 
 from transfer.data.audit.duplicates import FINGERPRINT_VERSION
 from transfer.data.audit.look import LOOK_VERSION, Look
+from transfer.images.levels import Span
 from transfer.images.open import Header
 from transfer.system.cachedir import cache_dir, cache_limit
 from transfer.system.digests import RACY
@@ -153,7 +154,10 @@ def _packed(look: Look) -> str:
 
 def _unpacked(text: str, fingerprint: bytes) -> Look:
     values = json.loads(text)
-    header = values.pop("header")
+    header, span = values.pop("header"), values.pop("span", None)
     return Look(
-        **values, header=None if header is None else Header(**header), fingerprint=fingerprint
+        **values,
+        header=None if header is None else Header(**header),
+        fingerprint=fingerprint,
+        span=None if span is None else Span(**span),
     )

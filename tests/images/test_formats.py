@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+from importlib import import_module
+
+import pytest
+from PIL import Image
+
+from transfer.images.formats import FORMATS, HEAD, format_of, guess_kind, left_out, listed
+
+READ = [each for each in FORMATS.values() if each.readable]
+
+
+def test_every_suffix_has_one_format() -> None:
+    suffixes = [suffix for each in FORMATS.values() for suffix in each.suffixes]
+    assert len(suffixes) == len(set(suffixes))
+    assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in suffixes)
+
+
+@pytest.mark.parametrize("each", READ, ids=lambda each: each.name)
+def test_readers_are_there(each) -> None:
+    module, _, name = each.reader.partition(":")
+    reader = getattr(import_module(module), name)
+    assert getattr(reader, "format", "TIFF") == each.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "suffix"),
+    [
+        ("JPEG", "RGB", ""), ("PNG", "P", ""), ("GIF", "P", ""), ("BMP", "RGB", ""),
+        ("WEBP", "RGB", ""), ("TIFF", "RGB", ""), ("TIFF", "I;16", ""), ("AVIF", "RGB", ""),
+        ("JPEG2000", "RGB", ""), ("PPM", "RGB", ""), ("PPM", "L", ""), ("PPM", "1", ""),
+        ("PPM", "F", ""), ("ICO", "RGB", ""), ("QOI", "RGB", ""), ("PCX", "RGB", ""),
+        ("SGI", "RGB", ""), ("DIB", "RGB", ".dib"), ("TGA", "RGB", ".tga"), ("TGA", "L", ".tga"),
+    ],
+)  # fmt: skip
+def test_recognised_by_content(kind, mode, suffix) -> None:
+    buffer = io.BytesIO()
+    Image.new(mode, (40, 30)).save(buffer, kind)
+    head = buffer.getvalue()[:HEAD]
+    found = format_of(head, suffix)
+    assert found is not None
+    assert found.name == kind
+    assert left_out(head, ".txt") == (None if suffix else "")
+
+
+def test_big_tiff_is_tiff() -> None:
+    for head in (b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"):
+        assert guess_kind(head) == "TIFF"
+
+
+@pytest.mark.parametrize(
+    ("head", "shown"),
+    [
+        (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
+        (b"\0\0\0\x20ftypmif1\0\0\0\0mif1heicmiaf", "HEIC"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\x01", "raw camera file"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", "a video"),
+        (b"\xff\x4f\xff\x51\0\x2f", "JPEG 2000"),
+        (b"\xff\xd8\xff\xf7\0\x0b", "JPEG-LS"),
+        (bytes(128) + b"DICM", "DICOM"),
+    ],
+)
+def test_brands(head, shown) -> None:
+    assert guess_kind(head) == shown
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"BM is a company", b"P1 is the first", b"P5 5 things", b"\0" * HEAD, b"\n\n# Notes\n",
+     b"a,b\n1,2\n", b"{}", b"GIF8", b"\0\0\x01\0\0\0"],
+)  # fmt: skip
+def test_what_is_no_image(head) -> None:
+    assert format_of(head) is None
+    assert left_out(head, ".txt") is None
+
+
+def test_what_is_missing_is_said_with_its_command() -> None:
+    reason = "JPEG XL, which needs: pip install pillow-jxl-plugin"
+    assert left_out(b"\xff\x0a", "") == reason
+    assert left_out(b"", ".jxl") == reason
+    assert "JPEG XL" not in listed("and")
+    assert FORMATS["HEIF"].unread == 'HEIC, which needs: pip install "transfer-classifier[heif]"'
