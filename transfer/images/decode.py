@@ -127,7 +127,8 @@ def variant(source: str | os.PathLike[str], reading: Reading) -> str:
     """
     try:
         with open_image(source) as image:
-            kinds = ["sRGB"] if reading.profiles == "convert" and profile_of(image) else []
+            convert = reading.profiles == "convert" and profile_of(image) == "other"
+            kinds = ["sRGB"] if convert else []
             if bits_of(image) > 8:
                 levels = reading.floats if image.mode == "F" else reading.integers
                 kinds += [] if levels == FULL else [f"levels {levels}"]

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from io import BytesIO
+from itertools import product
 from typing import IO, Any
 
 import numpy as np
+from PIL import Image
+from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from transfer.images.levels import DeepFile
 
-_PLANAR, _SAMPLE_FORMAT, _BITS_PER_SAMPLE = 284, 339, 258
-_SIGNED, _SEPARATE = 2, 2
+_PLANAR, _BITS_PER_SAMPLE, _COMPRESSION = 284, 258, 259
+_WEBP = 50001
+_PLAIN = (1, 8, 32946)  # none and deflate: tifffile leaves others to further packages
+_SEPARATE = 2
+_BIG_ENDIAN_BIG_TIFF = b"MM\0\x2b"  # of which Pillow takes the lengths for something else
 _NATIVE = {"I;16BS": "I;16S", "I;32BS": "I;32S", "F;32BF": "F;32F"}  # on little-endian machines
 _GRAYS, _COLOURS = (0, 1), 2  # photometric interpretations
 _MOST_CHANNELS = 4
@@ -29,15 +37,20 @@ def open_tiff(stream: IO[bytes]) -> ImageFile:
     Raises:
         SyntaxError: Neither does, or tifffile is missing.
     """
-    try:
-        image = TiffImageFile(stream)
-    except SyntaxError as error:
-        reason = str(error)
-    else:
-        if not _is_misread(image):
-            _mend(image)
-            return image
-        reason = "its kind of numbers"
+    reason = "its kind of numbers"
+    if stream.read(4) != _BIG_ENDIAN_BIG_TIFF:
+        stream.seek(0)
+        try:
+            image = TiffImageFile(stream)
+        except SyntaxError as error:
+            reason = str(error)
+        else:
+            if image.tag_v2.get(_COMPRESSION) == _WEBP:
+                stream.seek(0)
+                return WebpTiffFile(stream)
+            if not _is_misread(image):
+                _mend(image)
+                return image
     if find_spec("tifffile") is None:
         raise SyntaxError(f'unsupported without: pip install "transfer-classifier[tiff]"; {reason}')
     stream.seek(0)
@@ -45,11 +58,11 @@ def open_tiff(stream: IO[bytes]) -> ImageFile:
 
 
 def _is_misread(image: TiffImageFile) -> bool:
-    """Return whether Pillow would take the bytes for something else."""
+    """Return whether Pillow would take the bytes of planes for something else."""
     tags = image.tag_v2
     bits = max(np.ravel(tags.get(_BITS_PER_SAMPLE, 1)))
-    signed = max(np.ravel(tags.get(_SAMPLE_FORMAT, 1))) == _SIGNED
-    return bool((tags.get(_PLANAR) == _SEPARATE and bits > 8) or (signed and bits == 8))
+    planes = tags.get(_PLANAR) == _SEPARATE and bits > 8
+    return bool(planes and tags.get(_COMPRESSION, 1) in _PLAIN)
 
 
 def _mend(image: TiffImageFile) -> None:
@@ -61,6 +74,39 @@ def _mend(image: TiffImageFile) -> None:
             else tile
             for tile in image.tile
         ]
+
+
+class WebpTiffFile(DeepFile):
+    """A TIFF file whose strips or tiles are WebP, which Pillow's libtiff leaves out."""
+
+    format = "TIFF"
+    format_description = "TIFF"
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        self._outer = TiffImageFile(self.fp)
+        tags, self._mode = self._outer.tag_v2, self._outer.mode
+        self._size = (tags[Base.ImageWidth], tags[Base.ImageLength])
+        self.is_animated = self._outer.is_animated
+        self.info.update(self._outer.info)
+        self.getexif()[Base.Orientation] = tags.get(Base.Orientation, 1)
+
+    def _values(self) -> np.ndarray:
+        assert self._outer.fp is not None
+        tags, whole = self._outer.tag_v2, Image.new(self._mode, self._size)
+        tiled = Base.TileOffsets in tags
+        offsets = tags[Base.TileOffsets if tiled else Base.StripOffsets]
+        counts = tags[Base.TileByteCounts if tiled else Base.StripByteCounts]
+        width = tags[Base.TileWidth] if tiled else self.width
+        height = tags[Base.TileLength] if tiled else tags.get(Base.RowsPerStrip, self.height)
+        places = product(range(0, self.height, height), range(0, self.width, width))
+        for offset, count, (top, left) in zip(offsets, counts, places, strict=True):
+            self._outer.fp.seek(offset)
+            part = WebPImageFile(BytesIO(self._outer.fp.read(count)))
+            if part.width > width or part.height > height:
+                raise SyntaxError("a strip is larger than declared")
+            whole.paste(part, (left, top))
+        return np.asarray(whole)
 
 
 class SampleFile(DeepFile):
@@ -91,7 +137,7 @@ class SampleFile(DeepFile):
         self.inverse = page.photometric == 0
         self.is_animated = len(self._file.pages) > 1
         orientation = page.tags.valueof("Orientation", 1)
-        self.getexif()[0x0112] = int(orientation or 1)
+        self.getexif()[Base.Orientation] = int(orientation or 1)
 
     def _values(self) -> np.ndarray:
         values = self._page.asarray()

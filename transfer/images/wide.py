@@ -20,7 +20,8 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 _WHITE_IS_ZERO = 0
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _MAX_SAMPLE_VALUE = 258, 262, 281  # tags of TIFF
+_SEPARATE = 2
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _MAX_SAMPLE_VALUE, _PLANAR = 258, 262, 281, 284  # tags of TIFF
 _SWAPPED = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 
 
@@ -44,7 +45,7 @@ def wide_values(image: ImageFile) -> tuple[int, Callable[[], np.ndarray]]:
     @cache
     def read() -> np.ndarray:
         high = np.asarray(image)[..., :3].astype(np.uint16) << 8
-        if stream is None:
+        if stream is None or getattr(image, "tag_v2", {}).get(_PLANAR) == _SEPARATE:
             return high
         with _again(image, stream) as file:
             high |= np.asarray(_low_bytes(type(image), file))[..., :3]
@@ -58,8 +59,8 @@ def declared_bits(image: Image.Image) -> int:
     kind = getattr(image, "format", "")
     if kind == "PNG":
         return _significant_bits(getattr(image, "fp", None))
-    if kind in ("PPM", "JPEG2000"):  # which Pillow scales to 16 bits by what the file declares
-        return 16
+    if kind == "PPM":  # which Pillow scales to 16 bits where the file declares less
+        return 16 if any(tile[0] == "ppm" for tile in getattr(image, "tile", ())) else 0
     tags = getattr(image, "tag_v2", {})
     stored = max(np.ravel(tags.get(_BITS_PER_SAMPLE, 0)))
     most = max(np.ravel(tags.get(_MAX_SAMPLE_VALUE, 0)))
