@@ -6,6 +6,8 @@ their depth. The first frame is used.
 
 from __future__ import annotations
 
+import logging
+import re
 import warnings
 from typing import Any, BinaryIO, cast
 
@@ -18,9 +20,10 @@ from transfer.images.levels import DeepFile
 
 # What other programs wrote not quite by the book is not for the user to mend.
 warnings.filterwarnings("ignore", module="pydicom")
+logging.getLogger("pydicom").setLevel(logging.ERROR)
 
 _META = 4096  # bytes that hold the transfer syntax
-_DEFLATED = b"1.2.840.10008.1.2.1.99\0"
+_DEFLATED = re.compile(rb"1\.2\.840\.10008\.1\.2\.1\.99(?![\d.])")
 
 
 class DicomImageFile(DeepFile):
@@ -31,7 +34,9 @@ class DicomImageFile(DeepFile):
 
     def _open(self) -> None:
         assert self.fp is not None
-        if _DEFLATED in self.fp.read(_META):  # pydicom would inflate all of it, whatever its size
+        if _DEFLATED.search(
+            self.fp.read(_META)
+        ):  # pydicom would inflate all of it, whatever its size
             raise SyntaxError("unsupported: deflated as a whole")
         self.fp.seek(0)
         dataset = pydicom.dcmread(self.fp, stop_before_pixels=True)
