@@ -152,7 +152,7 @@ def test_heic_of_10_bits(tmp_path) -> None:
     assert np.abs(shown(tmp_path / "x.heic") - colours / 257).mean() < 2
 
 
-UNLIKE = ("x.ico", "x.avif", "x.heic")  # whose readers refuse other sizes than those inside
+UNLIKE = ("x.ico", "x.avif", "x.heic")  # whose readers go by the sizes inside
 
 
 def bombs(folder: Path) -> dict[str, bytes]:
@@ -231,10 +231,9 @@ def test_bombs_are_refused_from_their_headers(tmp_path) -> None:
     command = [sys.executable, "-c", script, *paths]
     *messages, growth = subprocess.check_output(command, text=True, timeout=60).splitlines()
     for name, message in zip(files, messages, strict=True):
-        if name in harmless:
+        if name in harmless or name in UNLIKE:
             assert message.startswith(("DataError", "read")), message
         else:
             assert message.startswith("DataError"), message
-            expected = "is too large" if name not in UNLIKE else name
-            assert expected in message, message
+            assert "is too large" in message, message
     assert int(growth) < 100_000  # kilobytes

@@ -34,14 +34,13 @@ class DicomImageFile(DeepFile):
 
     def _open(self) -> None:
         assert self.fp is not None
-        if _DEFLATED.search(
-            self.fp.read(_META)
-        ):  # pydicom would inflate all of it, whatever its size
+        # pydicom would inflate all of it, whatever its size.
+        if _DEFLATED.search(self.fp.read(_META)):
             raise SyntaxError("unsupported: deflated as a whole")
         self.fp.seek(0)
         dataset = pydicom.dcmread(self.fp, stop_before_pixels=True)
         if "Rows" not in dataset or "Columns" not in dataset:
-            raise SyntaxError("it holds no picture")
+            raise SyntaxError("holds no picture")
         self._dataset = dataset
         self._size = (int(dataset.Columns), int(dataset.Rows))
         self.is_animated = int(dataset.get("NumberOfFrames") or 1) > 1
@@ -49,7 +48,8 @@ class DicomImageFile(DeepFile):
         self._mode = "L" if kind.startswith("MONOCHROME") else "RGB"
         self.inverse = kind == "MONOCHROME1"
         if self._mode == "L" and not _is_windowed(dataset) and stored > 8:
-            self.declared, self.bits = stored, int(dataset.BitsAllocated)
+            self.bits = int(dataset.BitsAllocated)
+            self.declared = stored if stored < self.bits else 0
 
     def _values(self) -> np.ndarray:
         assert self.fp is not None
@@ -61,6 +61,8 @@ class DicomImageFile(DeepFile):
             return values
         if _is_windowed(self._dataset):
             values = _windowed(apply_modality_lut(values, self._dataset), self._dataset)
+        elif (stored := int(self._dataset.get("BitsStored", 8))) < 8:  # masks
+            values = values * (255 / (2**stored - 1))
         values = values.astype(np.uint8)
         return 255 - values if self.inverse else values
 

@@ -71,6 +71,8 @@ def _installed(module: str) -> bool:
 # MPO, whose second image then counts as an animation. The first row that fits counts.
 # fmt: off
 _ROWS = (
+    Format("DICOM", "DICOM", (".dcm", ".dicom", ".ima"), rb".{128}DICM",
+           reader="transfer.images.dicom:DicomImageFile", extra="dicom", more="frames"),
     Format("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff(?!\xf7)",
            reader="PIL.JpegImagePlugin:JpegImageFile"),
     Format("PNG", "PNG", (".png", ".apng"), rb"\x89PNG\r\n\x1a\n",
@@ -100,8 +102,6 @@ _ROWS = (
     Format("JXL", "JPEG XL", (".jxl",), rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
            reader="pillow_jxl.JpegXLImagePlugin:JXLImageFile", extra="pillow-jxl-plugin",
            more="frames"),
-    Format("DICOM", "DICOM", (".dcm", ".dicom", ".ima"), rb".{128}DICM",
-           reader="transfer.images.dicom:DicomImageFile", extra="dicom", more="frames"),
     Format("PPM", "PPM/PGM/PBM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
            rb"P[1-6]\s(?:\s|#[^\n]*\n)*\d+\s(?:\s|#[^\n]*\n)*\d+\s|P[Ff]\s+\d+\s+\d+\s",
            rb"P[1-6Ff]\s",

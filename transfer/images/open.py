@@ -188,6 +188,8 @@ def _reason(error: Exception) -> str:
     words = " ".join(str(error).split())
     if "truncated" in words.lower():
         return "is cut off: its end is missing."
+    if words == "holds no picture":
+        return f"{words}."
     if isinstance(error, NotImplementedError) or _UNKNOWN.search(words):
         return f"is of a kind that is not read ({words[:200]}). Export it as JPEG or PNG."
     return f"is damaged ({words or type(error).__name__})."

@@ -6,6 +6,7 @@ big-endian BigTIFF and 16-bit colours in planes.
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.util import find_spec
 from io import BytesIO
@@ -118,6 +119,7 @@ class SampleFile(DeepFile):
     def _open(self) -> None:
         import tifffile
 
+        logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # DataError says it
         assert self.fp is not None
         try:
             self._file = tifffile.TiffFile(self.fp)
