@@ -7,6 +7,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from transfer.data.audit.duplicates import THUMBNAIL, fingerprint
 from transfer.errors import DataError
 from transfer.images.decode import as_rgb
+from transfer.images.formats import HEAD, format_of
 from transfer.images.levels import Span, read_deep
 from transfer.images.open import Header, header_of, open_image, turn_of
 from transfer.settings import Reading
@@ -61,8 +63,8 @@ def look_at(file: Path, full: bool = False) -> Look:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         try:
-            with open_image(file, stream) as image:
-                if image.format == "PNG":
+            if _is_png(stream):
+                with open_image(file, stream) as image:
                     image.verify()  # the checksums, which decoding ignores
             with open_image(file, stream) as image:
                 header = header_of(image)
@@ -72,6 +74,12 @@ def look_at(file: Path, full: bool = False) -> Look:
                 raise fault from None
             return Look(str(error).removeprefix(f"{str(file)!r} "))
     return Look("", digest, header, float(thumbnail.std()), fingerprint(thumbnail), span)
+
+
+def _is_png(stream: IO[bytes]) -> bool:
+    stream.seek(0)
+    found = format_of(stream.read(HEAD))
+    return found is not None and found.name == "PNG"
 
 
 def _momentary(cause: BaseException | None) -> OSError | None:
