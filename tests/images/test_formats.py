@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import configparser
 import io
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from transfer.images.formats import FORMATS, HEAD, format_of, guess_kind, left_out, listed
 
+ROOT = Path(__file__).parents[2]
 READ = [each for each in FORMATS.values() if each.readable]
 
 
@@ -81,3 +84,22 @@ def test_what_is_missing_is_said_with_its_command() -> None:
     assert left_out(b"", ".jxl") == reason
     assert "JPEG XL" not in listed("and")
     assert FORMATS["HEIF"].unread == 'HEIC, which needs: pip install "transfer-classifier[heif]"'
+
+
+def test_the_table_in_the_docs() -> None:
+    lines = (ROOT / "docs" / "data.md").read_text(encoding="utf-8").splitlines()
+    at = lines.index("| format | suffixes | read by |") + 2
+    shown = lines[at : at + len(FORMATS)]
+    assert not lines[at + len(FORMATS)]
+    for each, line in zip(FORMATS.values(), shown, strict=True):
+        package = f"`pip install {each.extra}`" if "-" in each.extra else f"extra `{each.extra}`"
+        reader = (package if each.extra else "Pillow") if each.reader else "not read"
+        assert line == f"| {each.shown} | {' '.join(each.suffixes)} | {reader} |"
+
+
+def test_every_extra_can_be_installed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = setup["options.extras_require"]
+    for name in {each.extra for each in FORMATS.values() if each.extra and "-" not in each.extra}:
+        assert extras[name].strip() in extras["test"]
