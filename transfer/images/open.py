@@ -185,6 +185,10 @@ def _reason(error: Exception) -> str:
         return "needs more memory than is available."
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}."
+    if isinstance(error, Image.DecompressionBombError):  # a picture inside the file
+        return (
+            f"is too large: expected at most {MAX_PIXELS // 1_000_000} megapixels. Scale it down."
+        )
     words = " ".join(str(error).split())
     if "truncated" in words.lower():
         return "is cut off: its end is missing."
