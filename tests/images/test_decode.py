@@ -189,6 +189,7 @@ def test_first_frame_of_animations(save, encoded, kind):
     assert (decode(path, 16) == (255, 0, 0)).all()
 
 
+@pytest.mark.case("F07")
 def test_phone_jpeg_with_a_second_picture(save, encoded, picture):
     path = save(encoded(picture(), "MPO", save_all=True, append_images=[picture(seed=1)]))
     assert read_header(path).format == "JPEG"

@@ -134,6 +134,18 @@ def test_transparency_and_palettes_keep_their_shape(picture) -> None:
 
 
 @pytest.mark.case("F08")
+def test_gray_photos_with_the_profile_of_a_camera(picture, encoded, tmp_path) -> None:
+    gray, data = picture().convert("L"), rgb_profile(OLD_MAC, 1.8)
+    (tmp_path / "x.jpg").write_bytes(encoded(gray, icc_profile=data, quality=100))
+    with Image.open(tmp_path / "x.jpg") as image:
+        expected = managed(image.convert("RGB"), data)
+        assert np.abs(np.asarray(as_rgb(image)) - expected).max() <= 1
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    (tmp_path / "y.jpg").write_bytes(encoded(gray, icc_profile=own))
+    assert read_header(tmp_path / "y.jpg").profile == ""
+
+
+@pytest.mark.case("F08")
 @pytest.mark.parametrize(
     "data", [b"nonsense", cmyk_profile(), rgb_profile(P3, 2.2)[:200]], ids=["junk", "cmyk", "cut"]
 )

@@ -59,7 +59,7 @@ def levels_of(spans: Iterable[Span]) -> Levels:
     return (0.0, 2.0**bits - 1)
 
 
-def choose_reading(spans: Iterable[Span], profiles: str) -> Reading:
+def choose_reading(spans: Iterable[Span], profiles: str = "convert") -> Reading:
     """Return the one rule by which the pictures of a run are read.
 
     Args:

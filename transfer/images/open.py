@@ -25,6 +25,7 @@ from transfer.images.profiles import profile_of
 
 MAX_PIXELS = 178_956_970
 """Maximum number of pixels, by the header: a 100-megapixel photo passes. Pillow's own limit."""
+_MEGAPIXELS = MAX_PIXELS // 1_000_000
 
 LARGE = 24_000_000
 """Number of pixels above which images are decoded one at a time: each takes 100 MB or more."""
@@ -115,7 +116,7 @@ def check_size(image: Image.Image, name: str) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise DataError(
             f"{name} is too large: {image.width} x {image.height} pixels,"
-            f" expected at most {MAX_PIXELS // 1_000_000} megapixels. Scale it down."
+            f" expected at most {_MEGAPIXELS} megapixels. Scale it down."
         )
 
 

@@ -6,6 +6,7 @@ Pictures without a profile are sRGB. A profile that changes no colour visibly co
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +15,17 @@ from PIL import Image, ImageCms
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 _SAME = 2  # levels by which no colour differs, for sRGB in the words of another vendor
 
-Transform = ImageCms.ImageCmsTransform
+
+@dataclass(frozen=True)
+class _Way:
+    """The way from a profile to sRGB; None where it changes nothing.
+
+    Attributes:
+        mode: Mode of the images that it takes.
+    """
+
+    mode: str
+    transform: ImageCms.ImageCmsTransform | None
 
 
 def profile_of(image: Image.Image) -> str:
@@ -24,25 +35,23 @@ def profile_of(image: Image.Image) -> str:
         ``""``: there is none, or it is sRGB; ``"other"``: it has to be converted; ``"unusable"``:
         it is damaged, or for another kind of image.
     """
-    profile = image.info.get("icc_profile")
-    mode = _base(image.mode)
+    profile, mode = image.info.get("icc_profile"), _base(image.mode)
     if not profile or mode is None:
         return ""
-    transform = _transform(bytes(profile), mode)
-    return "" if transform is None else "other" if isinstance(transform, Transform) else "unusable"
+    way = _way(bytes(profile), mode)
+    return "unusable" if way is None else "" if way.transform is None else "other"
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """Return an 8-bit image in sRGB; the image itself where its profile changes nothing."""
-    if profile_of(image) != "other":
+    profile, mode = image.info.get("icc_profile"), _base(image.mode)
+    way = _way(bytes(profile), mode) if profile and mode else None
+    if way is None or way.transform is None:
         return image
-    mode = _base(image.mode)
-    assert mode is not None
-    transform = _transform(bytes(image.info["icc_profile"]), mode)
-    assert isinstance(transform, Transform)
-    plain = image.convert("RGBA" if image.has_transparency_data else mode)
-    result = transform.apply(plain if plain.mode == mode else plain.convert(mode))
-    if image.has_transparency_data:
+    clear = image.has_transparency_data
+    plain = image.convert("RGBA") if clear else image
+    result = way.transform.apply(plain if plain.mode == way.mode else plain.convert(way.mode))
+    if clear:
         result.putalpha(plain.getchannel("A"))
     return result
 
@@ -57,22 +66,25 @@ def _base(mode: str) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def _transform(profile: bytes, mode: str) -> Transform | str | None:
-    """Return the way from a profile to sRGB; None if it changes nothing; or why there is none."""
+def _way(profile: bytes, mode: str) -> _Way | None:
+    """Return the way from a profile to sRGB; None for one that is damaged or of another kind."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
+        if mode == "L" and space == "RGB":  # gray photos with the profile of a camera
+            mode = "RGB"
         if space != _SPACES[mode]:
-            return f"for {space}"
+            return None
         target = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(source, target, mode, "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
-        return "damaged"
+        return None
     if mode == "CMYK":
-        return transform
+        return _Way(mode, transform)
     sample = _colours(mode)
     before = np.asarray(sample.convert("RGB")).astype(int)
-    return transform if np.abs(np.asarray(transform.apply(sample)) - before).max() > _SAME else None
+    changes = np.abs(np.asarray(transform.apply(sample)) - before).max() > _SAME
+    return _Way(mode, transform if changes else None)
 
 
 def _colours(mode: str) -> Image.Image:

@@ -231,6 +231,7 @@ def test_depth_pages_and_profiles(found, photo, encoded):
         }
     )
     assert kinds["depth"].items == (("a/dark.png",), ("b/camera.png",), ("b/flat.png",))
+    assert kinds["depth"].advice == "By the training images, 0 to 4095 becomes 0 to 255."
     assert kinds["pages"].items == (("a/pages.tif",),)
     assert kinds["bad-profile"].items == (("b/lab.jpg",),)
     assert kinds["blank"].items == (("b/flat.png",),)

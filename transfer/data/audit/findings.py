@@ -11,6 +11,7 @@ from typing import Any
 from transfer.data.audit.clean import REMARKS, Audit, remarks
 from transfer.images.folder import ImageFolder, confusable
 from transfer.images.formats import FORMATS, listed
+from transfer.images.levels import choose_reading
 from transfer.images.open import Header
 from transfer.images.scan import NOT_UTF8
 from transfer.recipe import is_uneven
@@ -58,7 +59,7 @@ def find(folder: ImageFolder, audit: Audit, nameless: Sequence[str] = ()) -> lis
         nameless: Paths that were left out because they are not UTF-8.
     """
     found = [*_unusable(audit), *_classes(folder, audit), *_alike(folder, audit)]
-    found += [*_pictures(audit), *_skipped(folder, nameless)]
+    found += [*_pictures(folder, audit), *_skipped(folder, nameless)]
     order = list(SEVERITIES)
     return sorted(found, key=lambda each: order.index(each.severity))
 
@@ -151,7 +152,7 @@ def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
 _ADVICE = {
     "animated": ("note", "Only the first frame is used."),
     "pages": ("note", "Save the others as files of their own to use them."),
-    "depth": ("note", "The training images decide which values become black and white."),
+    "depth": ("note", "By the training images, {depth}."),
     "profile": ("note", "They are converted to sRGB, unless with --color-profiles ignore."),
     "bad-profile": ("note", "They are read as sRGB."),
     "extension": ("note", "Other tools may fail on them; --fix-list gives the right names."),
@@ -166,7 +167,7 @@ _ADVICE = {
 }
 
 
-def _pictures(audit: Audit) -> Iterator[Finding]:
+def _pictures(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
     paths: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     colours: dict[str, int] = defaultdict(int)
     for path, look in audit.looks.items():
@@ -177,11 +178,21 @@ def _pictures(audit: Audit) -> Iterator[Finding]:
         colours[_colours(look.header)] += 1
     for kind, (severity, advice) in _ADVICE.items():
         if items := tuple(paths[kind]):
+            advice = advice.replace("{depth}", _depths(folder, audit))
             yield Finding(kind, severity, f"{_count(items)}: {REMARKS[kind]}", advice, items)
     if len(colours) > 1 or set(colours) - {"RGB"}:
         items = tuple((name, f"{colours[name]:,}") for name in sorted(colours))
         advice = "All become 8-bit RGB. If classes differ in it, a model can exploit that."
         yield Finding("colours", "note", "images differ in how colours are stored", advice, items)
+
+
+def _depths(folder: ImageFolder, audit: Audit) -> str:
+    """Say by which rule images of more than 8 bits would be read."""
+    deep, split = audit.deep, "train" if "train" in folder.splits else ""
+    reading = choose_reading(deep[path] for path in folder.select(split).paths if path in deep)
+    rules = [each for each in (reading.integers, reading.floats) if each is not None]
+    words = [f"{low:g} to {high:g} becomes 0 to 255" for low, high in rules]
+    return " and ".join(words) or "each by itself"
 
 
 def _details(kind: str, header: Header) -> tuple[str, ...]:
