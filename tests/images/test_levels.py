@@ -106,6 +106,12 @@ def test_the_declared_depth_counts_where_it_holds(tmp_path) -> None:
     assert tops[2] > 180
 
 
+def test_a_transparent_gray_of_another_depth(tmp_path) -> None:
+    (tmp_path / "x.png").write_bytes(png16(RAMP * 257, (b"tRNS", b"\x10\0")))
+    expected = decode(RAMP.astype(np.uint8), 32)
+    assert np.abs(decode(tmp_path / "x.png", 32).astype(int) - expected).max() <= 1
+
+
 def test_numbers_that_are_none_are_black_and_white() -> None:
     values = np.array([[0, 1, np.nan, np.inf, -np.inf, 0.5]], np.float32)
     result = np.asarray(as_rgb(Image.fromarray(values)))[0, :, 0]

@@ -102,7 +102,6 @@ def _flat(image: Image.Image, reading: Reading) -> Image.Image:
         flat = image
     else:
         flat = deep.scaled(_levels(deep.span, reading))
-        flat.info = image.info
     turn = _TURNS.get(orientation(image))  # known after loading: Pillow turns TIFF files itself
     if reading.profiles == "convert":
         flat = to_srgb(flat)

@@ -16,6 +16,7 @@ from transfer.settings import Reading
 
 Levels = tuple[float, float]
 FULL: Levels = (0.0, 65535.0)
+_KEPT = ("icc_profile", "exif", "xmp")  # and no transparent colour, which has another depth
 _BAND = 1 << 20  # values that are scaled at a time
 _SAMPLE, _ENDS = 1 << 18, (0.5, 99.5)  # pixels and percentiles: without single hot pixels
 
@@ -106,6 +107,7 @@ class Deep:
         image = Image.fromarray(result)
         if self.image.mode == "RGBA":
             image.putalpha(self.image.getchannel("A"))
+        image.info = {name: self.image.info[name] for name in _KEPT if name in self.image.info}
         return image
 
     def stretched(self) -> Image.Image:
@@ -178,6 +180,7 @@ def read_deep(image: Image.Image) -> Deep | None:
 
 def _deep_of(image: DeepFile) -> Deep:
     plain = Image.new("L", (1, 1))
+    plain.info = image.info
     span = _span(image.values, image.declared)
     return Deep(plain, lambda: image.values, span, image.inverse)
 

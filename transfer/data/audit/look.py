@@ -111,7 +111,6 @@ def _upright(
     deep = read_deep(image)
     if deep is not None:
         small = deep.stretched()
-        small.info = image.info
     image.load()
     if deep is None and image.mode in ("L", "RGB", "CMYK") and not image.has_transparency_data:
         box = draft[1] if draft else None  # a draft has a bit of padding at its right and bottom
