@@ -2,13 +2,25 @@ from __future__ import annotations
 
 import configparser
 import io
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from transfer.images.formats import FORMATS, HEAD, format_of, guess_kind, left_out, listed
+from transfer.errors import DataError
+from transfer.images.decode import decode
+from transfer.images.folder import ImageFolder
+from transfer.images.formats import (
+    FORMATS,
+    HEAD,
+    _installed,
+    format_of,
+    guess_kind,
+    left_out,
+    listed,
+)
 
 ROOT = Path(__file__).parents[2]
 READ = [each for each in FORMATS.values() if each.readable]
@@ -103,3 +115,22 @@ def test_every_extra_can_be_installed() -> None:
     extras = setup["options.extras_require"]
     for name in {each.extra for each in FORMATS.values() if each.extra and "-" not in each.extra}:
         assert extras[name].strip() in extras["test"]
+
+
+@pytest.mark.case("F04")
+@pytest.mark.case("F06")
+@pytest.mark.parametrize(("module", "name"), [("pillow_heif", "heif"), ("pydicom", "dicom")])
+def test_a_folder_that_needs_a_missing_extra(module, name, tree, monkeypatch) -> None:
+    root = tree({"a": 0, "b": 0})
+    head = {"heif": b"\0\0\0\x18ftypheic", "dicom": bytes(128) + b"DICM"}[name]
+    for folder in "ab":
+        (root / folder / "IMG_1").write_bytes(head)
+    monkeypatch.setitem(sys.modules, module, None)
+    _installed.cache_clear()
+    try:
+        with pytest.raises(DataError, match=rf'pip install "transfer-classifier\[{name}\]"'):
+            ImageFolder.index(root)
+        with pytest.raises(DataError, match=rf'pip install "transfer-classifier\[{name}\]"'):
+            decode(root / "a" / "IMG_1", 32)
+    finally:
+        _installed.cache_clear()

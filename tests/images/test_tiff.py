@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -201,3 +202,10 @@ def test_cut_off(tmp_path, keep, kind) -> None:
     path.write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(DataError):
         decode(path, 32)
+
+
+def test_the_missing_extra_is_named(tmp_path, monkeypatch) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", GRAY / 255, photometric="minisblack")
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    with pytest.raises(DataError, match=r'pip install "transfer-classifier\[tiff\]"'):
+        decode(tmp_path / "x.tif", 32)

@@ -7,6 +7,7 @@ big-endian BigTIFF and 16-bit colours in planes.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from importlib.util import find_spec
 from io import BytesIO
@@ -30,6 +31,9 @@ _BIG_ENDIAN_BIG_TIFF = b"MM\0\x2b"  # of which Pillow takes the lengths for some
 _NATIVE = {"I;16BS": "I;16S", "I;32BS": "I;32S", "F;32BF": "F;32F"}  # on little-endian machines
 _GRAYS, _COLOURS = (0, 1), 2  # photometric interpretations
 _MOST_CHANNELS = 4
+_FOREIGN = re.compile("unknown|samples per pixel")  # in the words of Pillow
+for each in ("PIL.TiffImagePlugin", "tifffile"):
+    logging.getLogger(each).setLevel(logging.CRITICAL)  # what is wrong is in the error
 
 
 def open_tiff(stream: IO[bytes]) -> ImageFile:
@@ -44,6 +48,8 @@ def open_tiff(stream: IO[bytes]) -> ImageFile:
         try:
             image = TiffImageFile(stream)
         except SyntaxError as error:
+            if not _FOREIGN.search(str(error)):  # it is damaged, for tifffile too
+                raise
             reason = str(error)
         else:
             if image.tag_v2.get(_COMPRESSION) == _WEBP:
@@ -119,7 +125,6 @@ class SampleFile(DeepFile):
     def _open(self) -> None:
         import tifffile
 
-        logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # DataError says it
         assert self.fp is not None
         try:
             self._file = tifffile.TiffFile(self.fp)
