@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -128,8 +130,6 @@ def test_a_hot_pixel_does_not_hide_the_rest() -> None:
 
 @pytest.mark.case("F02")
 def test_large_deep_pictures_take_little_memory(tmp_path) -> None:
-    import subprocess
-    import sys
 
     script = (
         "import resource, sys\n"
@@ -144,3 +144,19 @@ def test_large_deep_pictures_take_little_memory(tmp_path) -> None:
     top, growth = map(int, output.split())
     assert top == 255
     assert growth < 200_000  # kilobytes for 20 megapixels; as float64 they took 500 MB
+
+
+def test_large_pictures_are_decoded_one_at_a_time(tmp_path) -> None:
+    script = (
+        "import resource, sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from PIL import PngImagePlugin\n"
+        "from transfer.images.decode import decode\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    list(pool.map(lambda _: decode(sys.argv[1], 64), range(4)))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    Image.new("RGB", (5000, 5000)).save(tmp_path / "x.png", compress_level=1)
+    growth = subprocess.check_output([sys.executable, "-c", script, tmp_path / "x.png"], text=True)
+    assert int(growth) < 180_000  # kilobytes, for 100,000 of one picture
