@@ -12,6 +12,7 @@ from transfer.data.split import SplitOptions, split_dataset
 from transfer.errors import option
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe, is_uneven
+from transfer.settings import Reading
 from transfer.system.progress import say, warn
 
 
@@ -62,6 +63,15 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
     if recipe.balance == "none":
         words.append(f"Consider {option('balance', 'weights')}.")
     warn(" ".join(words))
+
+
+def tell_reading(dataset: Dataset, reading: Reading) -> None:
+    """Say by which rule images of more than 8 bits are read, if there are any."""
+    for levels, floats in ((reading.integers, False), (reading.floats, True)):
+        if levels is not None:
+            count = sum(each.floats is floats for each in dataset.deep.values())
+            kind = "floating-point numbers" if floats else "more than 8 bits"
+            say(f"{count:,} image(s) of {kind}: {levels[0]:g} to {levels[1]:g} becomes 0 to 255.")
 
 
 def warn_of_few(totals: Mapping[str, int], recipe: Recipe, drawn: Collection[str]) -> None:

@@ -12,6 +12,7 @@ class FrozenKnobs(TypedDict, total=False):
     weights: str | os.PathLike[str]
     image_size: int | None
     resize: str
+    color_profiles: str
     engine: str
     precision: str
     val: float
@@ -78,6 +79,7 @@ class PreviewKnobs(TypedDict, total=False):
 
     augment: str
     resize: str
+    color_profiles: str
     image_size: int | None
     backbone: str
     seed: int

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from transfer.api.evaluation import evaluate_on, own_subject, report
-from transfer.api.images import read_images, split_options, tell_counts
+from transfer.api.images import read_images, split_options, tell_counts, tell_reading
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
@@ -105,6 +105,7 @@ def finetune(
 
     with as_guest():
         settings, base = settle(recipe, dataset, weights)
+        tell_reading(dataset, settings.reading)
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)
