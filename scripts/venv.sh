@@ -1,4 +1,6 @@
-# Sourced by the other scripts: makes or reuses .venv, and installs into it.
+# Sourced by the other scripts: makes or reuses a virtual environment, and installs into it.
+
+VENV=.venv
 
 find_python() {
     local name
@@ -14,11 +16,11 @@ find_python() {
 }
 
 install() { # what pip takes, for example . or -e '.[test]'
-    if [ ! -x .venv/bin/python ]; then
-        "$(find_python)" -m venv .venv
+    if [ ! -x "$VENV/bin/python" ]; then
+        "$(find_python)" -m venv "$VENV"
     fi
-    echo "Installing into .venv (a few minutes the first time) ..."
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+    echo "Installing into $VENV (a few minutes the first time) ..."
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
 install_editable() { # with tests, in pinned versions; again only if one of these files has changed

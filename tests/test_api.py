@@ -109,7 +109,7 @@ def test_evaluate_again_gives_the_same_files(run: Run) -> None:
 def test_nothing_to_evaluate(run: Run, make_folder: MakeFolder, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no test images"):
         run.evaluate(split="test")
-    with pytest.raises(UsageError, match=r"Unknown split 'vall'\. Did you mean 'val'"):
+    with pytest.raises(UsageError, match=r"Unknown split='vall'\. Did you mean 'val'"):
         run.evaluate(split="vall")
     with pytest.raises(DataError):
         run.evaluate(make_folder("strangers").rename(tmp_path / "x") / "red")
@@ -126,7 +126,7 @@ def test_a_rare_class_is_on_both_sides_and_weighed(
     assert run.info.counts["val"]["red"] == 1
     assert run.info.counts["train"]["red"] == 1
     transfer.finetune(folder, output=tmp_path / "plain", **TOY)
-    assert "--balance weights" in caplog.text
+    assert "balance='weights'" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_weights_that_cannot_be_had(make_folder: MakeFolder, tmp_path: Path) -> 
         weights_url="http://127.0.0.1:9/far.h5",
         overwrite=True,
     )
-    with pytest.raises(WeightsError, match=r"far\.h5.*http://127\.0\.0\.1:9.*--weights"):
+    with pytest.raises(WeightsError, match=r"far\.h5.*http://127\.0\.0\.1:9.*weights='PATH'"):
         transfer.finetune(make_folder(), output=tmp_path / "run", **TOY | {"backbone": "toy-far"})
     assert not list((tmp_path / "keras").rglob("*.h5"))
     assert not (tmp_path / "run").exists()  # the same command works once they are here

@@ -26,7 +26,7 @@ ALLOWED = {
     "networks": LOW | {"runs"},
     "images": LOW,
     "statistics": {"errors", "system"},
-    "data": LOW | {"networks", "images", "statistics"},
+    "data": LOW | {"runs", "networks", "images", "statistics"},
     "features": LOW | {"networks", "images"},
     "training": LOW | {"runs", "networks", "images", "statistics", "data", "features"},
     "experiments": LOW

@@ -151,11 +151,11 @@ def test_bad_words_are_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 32"):
         transfer.compare(tmp_path, ["vgg16"], image_size=16)
     for name in ("no/c.png", "c.jpg"):
-        with pytest.raises(UsageError, match=r"Expected a \.png file in an existing folder"):
+        with pytest.raises(UsageError, match=r"Expected output= as a \.png file in an"):
             transfer.compare(tmp_path, ["vgg16"], output=tmp_path / name)
     for knob in ("backbone", "head"):
         with pytest.raises(
-            UsageError, match=f"{knob} has no meaning here: a linear head is compared"
+            UsageError, match=f"{knob}= has no meaning here: a linear head is compared"
         ):
             transfer.compare(tmp_path, ["vgg16"], **{knob: "flatten"})
 
@@ -182,16 +182,16 @@ def test_test_images_are_left_out_as_finetune_would(
     )
     counts = {split: sum(each.values()) for split, each in run.info.counts.items()}
     assert record.images == counts["train"] + counts["val"] < 60
-    assert "compare with --test 0.1 too" not in said()
+    assert "compare with test=0.1 too" not in said()
     transfer.compare(folder, [toy])
-    assert "compare with --test 0.1 too" in said()
+    assert "compare with test=0.1 too" in said()
 
 
 @pytest.mark.parametrize("knob", ["folds", "epochs", "views", "unfreeze", "time", "augment"])
 def test_knobs_without_meaning_are_refused(toy: str, tmp_path: Path, knob: str) -> None:
-    with pytest.raises(UsageError, match=f"{knob} has no meaning here: a linear head"):
+    with pytest.raises(UsageError, match=f"{knob}= has no meaning here: a linear head"):
         transfer.compare(tmp_path, [toy], **{knob: 3})
-    with pytest.raises(UsageError, match="Unknown recipe knob 'fold'"):
+    with pytest.raises(UsageError, match="Unknown argument 'fold'"):
         transfer.compare(tmp_path, [toy], fold=3)
 
 

@@ -69,6 +69,9 @@ CANARIES: dict[str, Callable[[], bool]] = {
     "_save_model": lambda: _takes(_checkpoint()._save_model, "epoch", "batch", "logs"),
     "_iterations": lambda: int(_optimizer()._iterations) == 0,
     "_get_variable_index": lambda: _takes(_optimizer()._get_variable_index, "variable"),
+    "_all_reduce_sum_gradients": lambda: _takes(
+        _optimizer()._all_reduce_sum_gradients, "grads_and_vars"
+    ),
     "_use_weight_decay": lambda: _takes(_optimizer()._use_weight_decay, "variable"),
     "_apply_weight_decay": lambda: _takes(_optimizer()._apply_weight_decay, "variables"),
     "_model_variables_moving_average": lambda: _averages(_optimizer()),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
+    from transfer.api.knobs import Knobs
     from transfer.api.run import Run
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.experiments.lr_find import RateCurve
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from transfer.images.folder import ImageFolder
     from transfer.networks.backbones import get_backbone, list_backbones, register_backbone
     from transfer.recipe import Recipe
+    from transfer.runs.metrics import Metrics
     from transfer.serving.predictor import Prediction
 
 _HOMES = {
@@ -43,6 +45,8 @@ _HOMES = {
     "Compared": "transfer.api.comparison",
     "DataError": "transfer.errors",
     "ImageFolder": "transfer.images.folder",
+    "Knobs": "transfer.api.knobs",
+    "Metrics": "transfer.runs.metrics",
     "Prediction": "transfer.serving.predictor",
     "RateCurve": "transfer.experiments.lr_find",
     "Recipe": "transfer.recipe",
@@ -73,6 +77,8 @@ __all__ = [
     "Compared",
     "DataError",
     "ImageFolder",
+    "Knobs",
+    "Metrics",
     "Prediction",
     "RateCurve",
     "Recipe",
@@ -98,11 +104,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # which would take any name for a public one
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

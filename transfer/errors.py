@@ -6,48 +6,42 @@
     ├── RunError           exit code 2: a run directory that cannot be read or written
     └── WeightsError       exit code 1: pretrained weights that are not available
 
-Every message names the file or value, says what was expected and how to fix it.
+Every message names the file or value, says what was expected and how to fix it. It names arguments
+and functions as its reader writes them: see `option` and `call`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-_GPU = "It runs on the GPU that TensorFlow finds; set CUDA_VISIBLE_DEVICES to choose one."
-_FORM = "Give --format json or csv."
-_WORKERS = "Images are read by one thread per processor."
-# Name of an option or command in other tools -> its name here, or a sentence on the equivalent.
+# Name of an option or command in other tools -> its name here.
 ELSEWHERE = {
     "amp": "mixed_precision",
     "arch": "backbone",
     "base_lr": "learning_rate",
     "batch": "batch_size",
     "bs": "batch_size",
-    "device": _GPU,
-    "dropout": 'It is part of the head: --head "avg,dropout=0.5".',
+    "classify": "predict",
     "evaluation": "evaluate",
-    "exist_ok": "Each run gets a new directory; --output names one.",
-    "export": "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR).",
     "fit": "finetune",
     "freeze": "unfreeze",
-    "gpu": _GPU,
     "img_size": "image_size",
     "imgsz": "image_size",
     "infer": "predict",
-    "json": _FORM,
+    "inference": "predict",
     "lr": "learning_rate",
     "lr0": "learning_rate",
     "model": "backbone",
     "models": "backbones",
     "name": "output",
-    "num_workers": _WORKERS,
     "opt": "optimizer",
     "out": "output",
     "output_dir": "output",
-    "output_format": _FORM,
     "project": "output",
-    "resume": "To resume an interrupted run: transfer finetune --resume RUN",
     "save_dir": "output",
     "smoothing": "label_smoothing",
     "test": "evaluate",
@@ -56,8 +50,74 @@ ELSEWHERE = {
     "valid": "evaluate",
     "verbose": "debug",
     "wd": "weight_decay",
-    "workers": _WORKERS,
 }
+_on_command_line = False
+
+
+@contextmanager
+def command_line() -> Iterator[None]:
+    """Make messages name options and commands instead of arguments and functions in the block."""
+    global _on_command_line
+    before, _on_command_line = _on_command_line, True
+    try:
+        yield
+    finally:
+        _on_command_line = before
+
+
+def either(library: str, command: str) -> str:
+    """Return what a message says to users of the library, or to those of the command line."""
+    return command if _on_command_line else library
+
+
+def option(name: str, value: object = None) -> str:
+    """Return an argument as its user writes it, with its value unless that is None.
+
+    ``output=`` in the library is ``--output`` on the command line, ``test=0.1`` is ``--test 0.1``,
+    ``allow_empty=True`` is ``--allow-empty`` and ``interpolate=False`` is ``--no-interpolate``.
+    """
+    word = name.replace("_", "-")
+    value = str(value) if isinstance(value, Path) else value
+    if isinstance(value, bool):
+        return either(f"{name}={value}", f"--{word}" if value else f"--no-{word}")
+    if value is None:
+        return either(f"{name}=", f"--{word}")
+    return either(f"{name}={value!r}", f"--{word} {shlex.quote(str(value))}")
+
+
+def call(verb: str, *arguments: str | Path, **options: object) -> str:
+    """Return a call as its user writes it.
+
+    ``transfer.finetune(DATA, folds=5)`` in the library is ``transfer finetune DATA --folds 5`` on
+    the command line.
+
+    Args:
+        verb: A public function.
+        arguments: Paths, or words such as ``DATA`` that stand for one.
+        options: See `option`.
+    """
+    given = [option(name, value) for name, value in options.items()]
+    quoted = [repr(str(each)) if isinstance(each, Path) else each for each in arguments]
+    words = [shlex.quote(str(each)) if isinstance(each, Path) else each for each in arguments]
+    return either(
+        f"transfer.{verb}({', '.join([*quoted, *given])})",
+        " ".join(["transfer", verb.replace("_", "-"), *words, *given]),
+    )
+
+
+def call_to_resume(run: str | Path, data: str = "") -> str:
+    """Return the call that resumes a run, see `call`."""
+    words = [data] if data else []
+    return either(call("resume", run, *words), call("finetune", *words, resume=run))
+
+
+def call_to_train_again(run: Path) -> str:
+    """Return the call that trains with the recipe of a run, see `call`."""
+    recipe = run / "recipe.json"
+    return either(
+        f"transfer.finetune(DATA, recipe=transfer.Recipe.load({str(recipe)!r}))",
+        call("finetune", "DATA", recipe=recipe),
+    )
 
 
 class TransferError(Exception):
@@ -67,25 +127,9 @@ class TransferError(Exception):
 
 
 class UsageError(TransferError):
-    """An option or argument is invalid.
-
-    Args:
-        message: ``{knob}`` in it is replaced by the name of the argument: ``image_size`` in the
-            library, ``--image-size`` on the command line.
-        knob: The argument, as the library names it.
-    """
+    """An option or argument is invalid."""
 
     exit_code = 2
-
-    def __init__(self, message: str, *, knob: str = "") -> None:
-        super().__init__(message.replace("{knob}", knob) if knob else message)
-        self.template, self.knob = message, knob
-
-    @property
-    def as_option(self) -> str:
-        """The message as the command line shows it."""
-        option = "--" + self.knob.replace("_", "-")
-        return self.template.replace("{knob}", option) if self.knob else self.template
 
 
 class DataError(TransferError):
@@ -115,8 +159,8 @@ def out_of_memory(error: BaseException) -> TransferError | None:
     if not any(word in text for word in words):
         return None
     return TransferError(
-        "Out of memory. Try a smaller --batch-size or --image-size, or fewer --views. Files"
-        " saved before are intact."
+        f"Out of memory. Try a smaller {option('batch_size')} or {option('image_size')}, or fewer"
+        f" {option('views')}. Files saved before are intact."
     )
 
 
@@ -140,3 +184,41 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         return difflib.SequenceMatcher(None, other, word).ratio(), swapped
 
     return max(difflib.get_close_matches(word, known, n=5), key=likeness, default=None)
+
+
+def advice(word: str) -> str:
+    """Return a sentence, after a space, on what another tool's word is here; ``""`` for none."""
+    found = _equivalents().get(word.replace("-", "_"), "")
+    return f" {found}" if found else ""
+
+
+def _equivalents() -> dict[str, str]:
+    form = either("", "Give --format json or csv.")
+    model = "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR)."
+    folds = f"Cross-validation is part of a training: {call('finetune', 'DATA', folds=5)}"
+    gpu = "It runs on the GPU that TensorFlow finds; set CUDA_VISIBLE_DEVICES to choose one."
+    runs = f"Runs are folders below runs/: {call('report', 'RUN')} shows one."
+    workers = "Images are read by one thread per processor."
+    return {
+        "convert": model,
+        "cross_val": folds,
+        "cross_validate": folds,
+        "cv": folds,
+        "device": gpu,
+        "diff": "To compare runs, evaluate each on the same images:"
+        f" {call('evaluate', 'RUN', 'DATA')}",
+        "dropout": f"It is part of the head: {option('head', 'avg,dropout=0.5')}.",
+        "exist_ok": f"Each run gets a new directory; {option('output')} names one.",
+        "explain": f"What a run's model confuses is in its report: {call('report', 'RUN')}",
+        "export": model,
+        "gpu": gpu,
+        "info": runs,
+        "json": form,
+        "num_workers": workers,
+        "output_format": form,
+        "resume": f"To resume an interrupted run: {call_to_resume('RUN')}",
+        "runs": runs,
+        "serve": "There is no server; in your own, transfer.Run(RUN).predict(images) is fast and"
+        " thread-safe.",
+        "workers": workers,
+    }

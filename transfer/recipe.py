@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer.errors import UsageError, did_you_mean
+from transfer.errors import UsageError, advice, did_you_mean, option
 from transfer.system.units import parse_bytes, parse_seconds
 
 MONITORS = {
@@ -52,18 +52,29 @@ BOUNDS = {  # of whole numbers
     "accumulate": (1, 65_536),
     "seed": (0, 2**31 - 1),
 }
+RANGES = {  # of other numbers, in words
+    "val": "between 0 and 1 (a share)",
+    "test": "between 0 and 1 - val (a share)",
+    "folds": "between 2 and 20, or 0",
+    "layer_decay": "above 0 and at most 1",
+}
+RANGES |= dict.fromkeys(("label_smoothing", "ema"), "from 0 to below 1")
+RANGES |= dict.fromkeys(("head_learning_rate", "learning_rate"), "above 0")
+RANGES |= dict.fromkeys(("weight_decay", "clip_norm"), "of 0 or more")
+RANGES |= {name: f"between {low} and {high}" for name, (low, high) in BOUNDS.items()}
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 UNEVEN = 3.0  # times the smallest class
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every knob of a run, as the user asks for it; recipe.json of a run is a valid ``--recipe``.
+    """Every knob of a run, as the user asks for it; `load` reads that of a run.
 
     Fields that are None or ``auto`` are open: `transfer.training.settle` decides them once, from
     the images, the network and the machine, and run.json records the result.
 
     Attributes:
-        backbone: Name in the registry (see ``transfer backbones``).
+        backbone: Name in the registry (see `transfer.list_backbones`).
         weights: ``auto``, ``bundled``, ``imagenet``, ``none`` or a path. With ``none`` the whole
             network is trained from scratch.
         image_size: Side of the square input in pixels; None: the backbone's default.
@@ -185,20 +196,18 @@ class Recipe:
         for field in dataclasses.fields(self):
             self._convert(field.name, str(field.type))
             self._check_choice(field.name)
-        parse_bytes(self.trunk_cache)
+        parse_bytes(self.trunk_cache, option("trunk_cache"))
         parse_seconds(self.time)
         self._check_shares()
         self._check_rates()
         if self.folds != 0 and not 2 <= self.folds <= 20:
-            raise _unexpected("folds", "between 2 and 20, or 0", self.folds)
+            raise _unexpected("folds", self.folds)
         if self.folds_finetune and not self.folds:
-            raise _unexpected("folds", "between 2 and 20 with folds_finetune", self.folds)
+            tuned = option("folds_finetune", True)
+            raise _unexpected("folds", self.folds, f"between 2 and 20 with {tuned}")
         if self.ema and self.monitor in ("accuracy", "loss"):
-            raise UsageError(
-                f"Expected a validation metric as {{knob}} with ema, val_{self.monitor}: the"
-                f" trained weights are not the ones that are kept. Received: {self.monitor}",
-                knob="monitor",
-            )
+            wanted = f"as val_{self.monitor}, since ema keeps other weights than those that train"
+            raise _unexpected("monitor", self.monitor, wanted)
 
     def _convert(self, name: str, annotation: str) -> None:
         value = getattr(self, name)
@@ -212,50 +221,45 @@ class Recipe:
             elif annotation.startswith("float") and isinstance(value, numbers.Real):
                 value = float(value)
         object.__setattr__(self, name, value)
-        expected: tuple[type, ...] = {
-            "str": (str,),
-            "int": (int,),
-            "float": (float,),
-            "bool": (bool,),
-            "int | None": (int, type(None)),
-            "float | None": (float, type(None)),
-        }[annotation]
-        if type(value) not in expected:
-            raise _unexpected(name, f"as {annotation}", repr(value))
+        kind = next(each for each in _KINDS if annotation.startswith(each.__name__))
+        none = ", or None" * annotation.endswith("None")
+        if type(value) is not kind and not (none and value is None):
+            words = f"one of {', '.join(CHOICES[name])}" if name in CHOICES else _KINDS[kind]
+            expected = f"as {words} {RANGES.get(name, '')}".rstrip() + none
+            raise _unexpected(name, repr(value), expected)
 
     def _check_choice(self, name: str) -> None:
         value, choices = getattr(self, name), CHOICES.get(name)
         if choices is not None and value not in choices:
             raise UsageError(
-                f"Unknown {{knob}} {value!r}.{did_you_mean(value, choices)}"
-                f" Expected one of: {', '.join(choices)}.",
-                knob=name,
+                f"Unknown {option(name, value)}.{did_you_mean(value, choices)}"
+                f" Expected one of: {', '.join(choices)}."
             )
         low, high = BOUNDS.get(name, (0, 0))
         if name in BOUNDS and value is not None and not low <= value <= high:
-            raise _unexpected(name, f"between {low} and {high}", value)
+            raise _unexpected(name, value)
 
     def _check_shares(self) -> None:
         if not 0 < self.val < 1:
-            raise _unexpected("val", "between 0 and 1 (a share)", self.val)
+            raise _unexpected("val", self.val)
         if not 0 <= self.test < 1 - self.val:
-            raise _unexpected("test", "between 0 and 1 - val (a share)", self.test)
+            raise _unexpected("test", self.test)
         for name in ("label_smoothing", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise _unexpected(name, "from 0 to below 1", value)
+                raise _unexpected(name, value)
 
     def _check_rates(self) -> None:
         for name in ("head_learning_rate", "learning_rate"):
             rate = getattr(self, name)
             if rate is not None and not 0 < rate < math.inf:
-                raise _unexpected(name, "above 0", rate)
+                raise _unexpected(name, rate)
         for name in ("weight_decay", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
-                raise _unexpected(name, "of 0 or more", value)
+                raise _unexpected(name, value)
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
-            raise _unexpected("layer_decay", "above 0 and at most 1", self.layer_decay)
+            raise _unexpected("layer_decay", self.layer_decay)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -263,10 +267,8 @@ class Recipe:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in values:
             if name not in known:
-                raise UsageError(
-                    f"Unknown recipe knob {name!r}.{did_you_mean(name, known)}"
-                    " See help(transfer.Recipe)."
-                )
+                hint = advice(name) or did_you_mean(name, [*known, "output"])
+                raise UsageError(f"Unknown argument {name!r}.{hint} See help(transfer.Recipe).")
         return cls(**values)
 
     @classmethod
@@ -285,8 +287,9 @@ class Recipe:
         return dataclasses.asdict(self)
 
 
-def _unexpected(knob: str, expected: str, received: object) -> UsageError:
-    return UsageError(f"Expected {{knob}} {expected}. Received: {received}", knob=knob)
+def _unexpected(knob: str, received: object, expected: str = "") -> UsageError:
+    expected = expected or RANGES[knob]
+    return UsageError(f"Expected {option(knob)} {expected}. Received: {received}")
 
 
 def is_uneven(counts: Iterable[int]) -> bool:

@@ -135,7 +135,13 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(
 
 
 def test_arguments_that_make_no_sense(tmp_path: Path) -> None:
-    for values in ({"sha256": "12"}, {"max_size": "much"}, {"max_files": 0}, {"max_ratio": -1}):
+    for values in (
+        {"sha256": "12"},
+        {"max_size": "much"},
+        {"max_files": 0},
+        {"max_files": "9"},
+        {"max_ratio": -1},
+    ):
         with pytest.raises(transfer.UsageError):
             transfer.prepare("sample:shapes", tmp_path / "out", **values)
     assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,3 +31,23 @@ def test_what_its_images_were_used_for_is_in_the_metrics(run: Run) -> None:
     assert run.evaluate()["caveat"] == "chose_the_model"
     (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\n")
     assert run.evaluate()["caveat"] is None
+
+
+def test_a_run_that_cannot_be_written_is_named_before_the_work(
+    run: Run, make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: object) -> None:
+        raise AssertionError("predicts first")
+
+    monkeypatch.setattr("transfer.api.evaluation.evaluate_on", work)
+    folder = make_folder("other", per_class=1)
+    (run.path / "evaluations").touch()  # which a folder cannot replace
+    with pytest.raises(RunError, match=f"Cannot write an evaluation to {run.path}/evaluations: "):
+        run.evaluate(folder)
+
+    def refused(*_: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("transfer.system.files.os.open", refused)  # root may do anything
+    with pytest.raises(RunError, match=f"Cannot write an evaluation to {run.path}: Read-only"):
+        run.evaluate()

@@ -121,7 +121,7 @@ def test_a_rate_that_explodes_ends_the_epoch_that_it_is_in(
     toy: str, make_folder: MakeFolder, tmp_path: Path
 ) -> None:
     folder, path = make_folder(per_class=8), tmp_path / "run"
-    with pytest.raises(transfer.TransferError, match=r"epoch 1 of .*'finetune'.*--learning-rate"):
+    with pytest.raises(transfer.TransferError, match=r"epoch 1 of .*'finetune'.*learning_rate="):
         transfer.finetune(
             folder, output=path, backbone=toy, head_epochs=2, batch_size=2, learning_rate=1e38
         )

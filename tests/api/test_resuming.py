@@ -158,7 +158,7 @@ def test_changed_photos_are_refused_and_moved_ones_found(
     with pytest.raises(DataError, match=words) as caught:
         transfer.resume(half, moved)
     assert caught.value.exit_code == 2
-    with pytest.raises(DataError, match=r"not in .*nowhere.*transfer finetune DATA --resume"):
+    with pytest.raises(DataError, match=r"not in .*nowhere.*transfer\.resume\('.*', DATA\)"):
         transfer.resume(half, tmp_path / "nowhere")
     monkeypatch.setattr("transfer.api.resuming.run_training", lambda *arguments: None)
     shutil.rmtree(moved)
@@ -180,7 +180,7 @@ def test_another_engine_and_other_versions_are_told(
 
 @pytest.mark.case("T12")
 def test_other_options_are_refused(half: Path) -> None:
-    hint = r"--backbone is 'toy' in the run, not 'vgg16'; --epochs is .*, not 3"
+    hint = r"backbone= is 'toy' in the run, not 'vgg16'; epochs= is .*, not 3"
     with pytest.raises(UsageError, match=hint):
         transfer.resume(half, backbone="vgg16", epochs=3, batch_size=8)
 

@@ -27,9 +27,9 @@ def test_a_layer_that_does_not_exist_is_told_before_anything_is_written(
 @pytest.mark.parametrize(
     ("totals", "told"),
     [
-        ({"train": 22, "val": 2}, ["val has 2 of 24 images, though --val 0.2 was requested"]),
+        ({"train": 22, "val": 2}, ["val has 2 of 24 images, though val=0.2 was requested"]),
         ({"train": 21, "val": 3}, []),
-        ({"train": 83, "val": 15, "test": 2}, ["test has 2 of 100 images, though --test 0.1"]),
+        ({"train": 83, "val": 15, "test": 2}, ["test has 2 of 100 images, though test=0.1"]),
         ({"train": 22, "val": 2, "test given": 90}, ["val has 2 of 24 images"]),
         ({"train": 800, "val": 200, "test given": 1500}, []),
         ({"train": 980, "val given": 20}, []),
@@ -78,7 +78,7 @@ def test_a_layer_that_keras_has_named(make_folder: MakeFolder) -> None:
 
 def test_folds_too_small_for_an_update_are_refused(toy: str, make_folder: MakeFolder) -> None:
     few = {"batch_size": 8, "accumulate": 6, "epochs": 2, "folds": 2, "folds_finetune": True}
-    with pytest.raises(UsageError, match="--accumulate 6 never updates the weights: there are 4"):
+    with pytest.raises(UsageError, match="accumulate=6 never updates the weights: there are 4"):
         transfer.finetune(make_folder(), backbone=toy, **few)
 
 
@@ -109,7 +109,7 @@ def test_activations_beyond_float16_do_not_end_a_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The run continues as with --trunk-cache 0, since float16 was not requested."""
+    """The run continues as with `trunk_cache=0`, since float16 was not requested."""
     folder = make_folder(per_class=4)
     knobs = {"backbone": toy, "unfreeze": "1", "views": 0, "epochs": 1, "augment": "none"}
     monkeypatch.setattr("transfer.features.extract.LARGEST", 1e-6)

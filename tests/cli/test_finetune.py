@@ -54,12 +54,12 @@ def test_a_network_from_scratch_ends_in_a_summary(
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        (["--folds", "1"], "folds between 2 and 20, or 0. Received: 1"),
+        (["--folds", "1"], "--folds between 2 and 20, or 0. Received: 1"),
         (["--folds", "-5"], "Received: -5"),
         (["--folds", "21"], "Received: 21"),
         (["--folds", "five"], "'five' is not a valid integer"),
-        (["--folds-finetune"], "--folds between 2 and 20 with folds_finetune. Received: 0"),
-        (["--time", "10"], "Expected a time such as 10m, 90s or 1h30m. Received: '10'"),
+        (["--folds-finetune"], "--folds between 2 and 20 with --folds-finetune. Received: 0"),
+        (["--time", "10"], "Expected --time such as 10m, 90s or 1h30m. Received: '10'"),
         (["--time", "0m"], "Received: '0m'"),
         (["--time", "abc"], "Received: 'abc'"),
         (["--time", "-1m"], "Received: '-1m'"),
@@ -74,6 +74,19 @@ def test_folds_and_times_that_make_no_sense(
 ) -> None:
     assert finetune(make_folder(per_class=1), *options) == 2
     assert hint in capsys.readouterr().err
+
+
+def test_options_without_effect_are_named_before_the_work(
+    make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune("nowhere", "--unfreeze", "none", "--epochs", 3) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Warning: --epochs has no effect with --unfreeze none.\n")
+    folder = make_folder(per_class=1, splits=("train", "val"))
+    assert finetune(folder, "--val", 0.3, "--test", 0.3) == 2
+    err = capsys.readouterr().err
+    assert "Warning: --val has no effect where DATA has folders for it.\n" in err
+    assert "--test has no effect" not in err
 
 
 def test_labels_that_look_wrong_are_counted_where_that_means_something(tmp_path: Path) -> None:

@@ -106,6 +106,20 @@ def test_predict_formats(
     assert records[0]["path"] == rows[0]["path"]
 
 
+def test_a_prior_is_given_class_by_class(
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
+) -> None:
+    image = make_folder(per_class=1) / "red" / "0.png"
+    for prior in (
+        ["--prior", "red=0", "--prior", "green=1", "--prior", "blue=1"],
+        ["--prior", '{"red": 0, "green": 1, "blue": 1}'],
+    ):
+        code, out, err = command("predict", "run", image, "--top", "3", *prior)
+        assert code == 0
+        assert "red 0.000" in out
+        assert "given prior: blue 0.5" in err
+
+
 def test_predict_names_what_it_cannot_read(
     run: transfer.Run, make_folder: Callable[..., Path], command: Command
 ) -> None:
@@ -143,8 +157,42 @@ def test_predict_takes_the_format_from_the_suffix(
     for name, start in (("p.csv", "path,label,"), ("p.JSON", '[{"path"'), ("p.txt", "/")):
         assert command("predict", "run", folder, "-o", name)[0] == 0
         assert Path(name).read_text().startswith(start)
-    assert command("predict", "run", folder, "-o", "p.csv", "--format", "json")[0] == 0
+    code, out, err = command("predict", "run", folder, "-o", "p.csv", "--format", "json")
+    assert (code, out) == (0, "")
+    assert "Wrote 3 rows to p.csv\n" in err
     assert len(json.loads(Path("p.csv").read_text())) == 3
+    assert command("predict", "run", folder, "-o", "p.csv", "--format", "csv-bom")[0] == 0
+    assert Path("p.csv").read_bytes().startswith(b"\xef\xbb\xbfpath,label,")
+    one = folder / "red" / "0.png"
+    code, _, err = command("predict", "run", one, "-o", "p.csv", "--top", "2")
+    assert code == 0
+    assert "Wrote 1 row to p.csv\n" in err
+    assert "--top has no effect in CSV" in err
+    for name, hint in (("p.xlsx", ".csv file with --format csv-bom"), ("p.tsv", "--format")):
+        code, _, err = command("predict", "run", folder, "-o", name)
+        assert code == 2
+        assert hint in err
+        assert not Path(name).exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_file_that_cannot_be_written_is_named(
+    run: transfer.Run, make_folder: Callable[..., Path], command: Command
+) -> None:
+    folder = make_folder(per_class=1)
+    code, out, err = command("predict", "run", folder, "-o", "/dev/full", "--format", "csv")
+    assert (code, out) == (1, "")
+    assert err == "Error: Cannot read or write '/dev/full': No space left on device.\n"
+    for arguments in (
+        ["predict", "nowhere", "x.jpg", "-o", "/sys/x.csv"],
+        ["preview", "nowhere", "-o", "/sys/x.png"],
+        ["compare", "nowhere", "-o", "/sys/x.png"],
+        ["lr-find", "nowhere", "-o", "/sys/x.png"],
+        ["check", "nowhere", "--fix-list", "/sys/x.csv"],
+    ):
+        code, out, err = command(*arguments)  # before it looks at anything else
+        assert (code, out) == (2, "")
+        assert re.fullmatch(rf"Error: Cannot write '{arguments[-1]}': [\w -]+\.\n", err)
 
 
 def test_json_comes_in_whole_lines(
@@ -209,7 +257,7 @@ def picture(path: Path) -> None:
         (["report", "two"], 2, ["is not a run directory"]),
         (["evaluate", "nowhere"], 2, ["is not a run directory"]),
         (["predict", "two", "x.jpg"], 2, ["is not a run directory"]),
-        (["predict", "two"], 2, ["PATH..."]),
+        (["predict", "two"], 2, ["RUN is missing"]),
         (["predict", "two", "x.jpg", "--top", "0"], 2, ["Expected --top of 1 or more"]),
         (["backbones", "vgg61"], 2, ["Did you mean 'vgg16'?"]),
         (["backbones", "zz*"], 2, ["No backbone matches 'zz*'"]),
@@ -253,7 +301,7 @@ def test_the_recipe_names_options(command: Command, option: str, value: str) -> 
         ("finetune x --project y", "Did you mean '--output'?"),
         ("finetune x --verbose", "Did you mean '--debug'?"),
         ("finetune x --amp", "Did you mean '--mixed-precision'?"),
-        ("finetune x --dropout 0.5", '--head "avg,dropout=0.5".'),
+        ("finetune x --dropout 0.5", "--head avg,dropout=0.5."),
         ("finetune x --learn 1", "Did you mean '--learning-rate'?"),
         ("finetune x --no-interpolat", "Did you mean '--no-interpolate'?"),
         ("predict x y --json", "Give --format json or csv."),
@@ -265,12 +313,85 @@ def test_the_recipe_names_options(command: Command, option: str, value: str) -> 
         ("test x", "Did you mean 'evaluate'?"),
         ("models", "Did you mean 'backbones'?"),
         ("resume x", "transfer finetune --resume RUN"),
+        ("runs", "transfer report RUN shows one."),
+        ("info x", "transfer report RUN shows one."),
+        ("serve x", "transfer.Run(RUN).predict(images) is fast and thread-safe."),
+        ("explain x", "transfer report RUN"),
+        ("classify x", "Did you mean 'predict'?"),
+        ("inference x", "Did you mean 'predict'?"),
+        ("diff x y", "evaluate each on the same images: transfer evaluate RUN DATA"),
+        ("convert x", "keras.models.load_model(...).export(DIR)."),
+        ("cross-validate x", "transfer finetune DATA --folds 5"),
+        ("train x", "Did you mean 'finetune'?"),
+        ("compare x y", "Expected one DATA. Received: x y"),
+        ("compare run run", "the same images: transfer evaluate RUN DATA"),
     ],
 )
 def test_names_of_other_tools(command: Command, arguments: str, hint: str) -> None:
+    Path("run").mkdir()
+    Path("run", "recipe.json").touch()
     code, _, err = command(*arguments.split())
     assert code == 2
     assert err.strip().endswith(hint) or f" {hint}" in err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", ["-V", "--version", "version"])
+def test_the_version(command: Command, arguments: str) -> None:
+    assert command(arguments) == (0, f"transfer {transfer.__version__}\n", "")
+
+
+def test_help_as_a_command(command: Command) -> None:
+    assert command("help") == command("--help")
+    assert command("help", "report") == command("report", "--help")
+    code, _, err = command("help", "reprot")
+    assert (code, "Did you mean 'report'?" in err) == (2, True)
+
+
+def test_patterns_are_expanded_where_the_shell_does_not(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b.jpg", "a.jpg", "c.png", "x[1].jpg", "x1.jpg"):
+        (tmp_path / name).touch()
+    words = ["transfer", "predict", "nowhere", "?.jpg", "*.gif", "x[1].jpg", "--top=*"]
+    monkeypatch.setattr(sys, "argv", words)
+    assert shell_words(monkeypatch) == words[1:]
+    monkeypatch.setattr(sys.modules["transfer.cli.main"], "WINDOWS", True)
+    expanded = ["predict", "nowhere", "a.jpg", "b.jpg", "*.gif", "x[1].jpg", "--top=*"]
+    assert shell_words(monkeypatch) == expanded
+
+
+def shell_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the arguments that the group of commands receives from the process."""
+    seen: list[str] = []
+    monkeypatch.setattr(group, "main", lambda words, *_, **__: seen.extend(words))
+    with pytest.raises(SystemExit):
+        main()
+    return seen
+
+
+def test_what_is_given_in_place_of_a_run(command: Command, tmp_path: Path) -> None:
+    picture(tmp_path / "a b.jpg")
+    code, _, err = command("predict", "a b.jpg")
+    assert code == 2
+    assert "RUN is missing: 'a b.jpg'" in err
+    assert err.endswith("Runs are made by: transfer finetune DATA\n")
+    for number, name in enumerate(("new", "old", "unfinished")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "recipe.json").touch()
+        if name != "unfinished":
+            (tmp_path / "runs" / name / "model.keras").touch()
+            os.utime(tmp_path / "runs" / name / "model.keras", (9 - number, 9 - number))
+    for arguments, right in (
+        (["predict", "a b.jpg"], "predict runs/new 'a b.jpg'"),
+        (["predict", "a b.jpg", "c.jpg"], "predict runs/new 'a b.jpg' c.jpg"),
+        (["report", "runs"], "report runs/new"),
+        (["evaluate", "nowhere"], "evaluate runs/new"),
+    ):
+        code, _, err = command(*arguments)
+        assert code == 2
+        assert err.endswith(f"Did you mean the newest: transfer {right}\n")
+    code, _, err = command("predict", "runs/new")
+    assert (code, "Missing argument PATH..." in err) == (2, True)
 
 
 def test_a_traceback_only_under_debug(command: Command, tmp_path: Path) -> None:
@@ -287,9 +408,37 @@ def test_a_fault_of_our_own_is_one_line_too(
         raise RuntimeError("something\nelse")
 
     monkeypatch.setattr("transfer.api.report", fail)
+    Path("x").mkdir()
+    Path("x", "recipe.json").touch()
     code, out, err = command("report", "x")
     assert (code, out) == (1, "")
     assert err == "Error: RuntimeError: something else (run again with --debug for the traceback)\n"
+
+
+def test_what_errors_repeat_is_visible_and_short(command: Command, tmp_path: Path) -> None:
+    for arguments in (
+        ["finetune", "x\x1b[2J" * 20_000],
+        ["finetune", "x", "--backbone", "y\x1b[2J" * 20_000],
+        ["--z\x1b[2J" + "z" * 100_000],
+        ["z\x1b[2J" + "z" * 100_000],
+        ["predict", "x", "y", "--top", "\x1b[2J" + "z" * 100_000],
+        ["report", str(tmp_path / "\x1b[2J")],
+    ):
+        code, out, err = command(*arguments)
+        assert (code, out) == (2, "")
+        assert "\x1b" not in err
+        assert r"\x1b[2J" in err
+        assert len(err) < 3000
+        assert err.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize("arguments", ["check {}", "predict {} x.jpg", "preview . -o {}.png"])
+def test_a_path_that_is_too_long_takes_one_line(command: Command, arguments: str) -> None:
+    code, out, err = command(*arguments.format("a" * 300).split())
+    assert (code, out) == (2, "")
+    [line] = err.splitlines()
+    assert "a" * 300 in line
+    assert "Errno" not in line
 
 
 def test_cache(command: Command) -> None:
@@ -379,6 +528,15 @@ def test_backbones_as_json(command: Command) -> None:
     assert json.loads(out)[0]["origin"] == "bundled"
 
 
+def test_options_without_effect_are_named(run: transfer.Run, command: Command) -> None:
+    code, _, err = command("backbones", "vgg*", "--image-size", "64")
+    assert (code, err) == (0, "Warning: --image-size has no effect on a list: name one network.\n")
+    _, _, err = command("evaluate", "run", "--split", "test", "--follow-links")
+    assert err.startswith("Warning: --follow-links has no effect without DATA.\n")
+    _, _, err = command("evaluate", "run", "nowhere", "--follow-links")
+    assert "no effect" not in err
+
+
 def test_the_blocks_of_a_backbone(toy: str, command: Command) -> None:
     code, out, _ = command("backbones", "toy")
     assert code == 0
@@ -425,6 +583,14 @@ def test_signals(tmp_path: Path, number: signal.Signals, code: int) -> None:
     assert not list(run.path.glob(".*"))
 
 
+def test_an_output_in_ascii_shows_other_letters_as_escapes() -> None:
+    code = "import sys; from transfer.cli.main import main, transfer\n"
+    code += "transfer.main = lambda *_, **__: print('l\\xf6we')\nmain(['report'])"
+    env = os.environ | {"PYTHONIOENCODING": "ascii:surrogateescape"}  # as in the locale C
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"l\\xf6we\n", b"")
+
+
 def test_a_pipe_closed_in_the_middle_is_no_error() -> None:
     code = "import os; read, write = os.pipe(); os.close(read); os.dup2(write, 1);"
     code += "from transfer.cli import main; main(['backbones'])"
@@ -442,7 +608,7 @@ def test_file_names_of_any_kind_take_one_line(
     code, out, _ = command("predict", "run", *(os.fsdecode(name) for name in names))
     assert code == 0
     assert len(out.splitlines()) == 3
-    assert out.startswith(r"'new\nline.png': ")
+    assert out.startswith(r"new\nline.png: ")
     code, _, _ = command("predict", "run", os.fsdecode(names[1]), "--format", "csv", "-o", "p.csv")
     assert code == 0
     assert r"bad\udcff.png" in Path("p.csv").read_text()

@@ -58,7 +58,7 @@ def test_help_names_all_kinds_of_archives(tmp_path: Path) -> None:
         (["https://x.invalid/x.zip", "out"], "sha256"),
         (["sample:shapes", "out", "--sha256", "1"], "64 hex digits"),
         (["sample:shapes", "out", "--max-size", "big"], "such as 2GB"),
-        (["sample:shapes", "out", "--max-files", "0"], "max_files"),
+        (["sample:shapes", "out", "--max-files", "0"], "--max-files"),
     ],
 )
 def test_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -48,7 +48,7 @@ def folder(labels: str, tests: int = 0) -> ImageFolder:
         ("aabb", 0, "1234", 4, None),
         ("aabbb", 0, "12344", 3, None),
         ("aabb", 0, "1234", 5, r"at least 5 different images .*for 5 folds\. Received: 4\. Lower"),
-        ("aabbb", 0, "12333", 2, r"Class 'b' has fewer than 2 different images.*leave --folds out"),
+        ("aabbb", 0, "12333", 2, r"Class 'b' has fewer than 2 different images.*leave folds= out"),
         ("aaabb", 2, "12345", 2, "Class 'a' has fewer than 2 different"),
         ("abab", 0, "1122", 2, r"at least 4 different images.*Received: 2\."),
     ],

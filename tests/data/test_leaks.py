@@ -22,7 +22,7 @@ def test_what_earlier_sides_have_seen_is_a_leak(said):
     assert "1 val image(s) are near duplicates" in said()
     assert "2 test image(s) are near duplicates" in said()
     assert "'test/a/1' of 'val/a/6'" in said()
-    assert "--dedupe" in said()
+    assert "dedupe=True" in said()
 
 
 def test_without_what_is_shared_there_is_no_leak(said):

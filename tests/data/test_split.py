@@ -159,7 +159,7 @@ def test_given_splits_are_kept(said):
     folder = folder.with_splits(given)
     assert list(sides(folder, digests).values()) == given
     assert list(sides(folder, digests, test=0.5).values()) == given
-    assert "--test 0.5 is not used: the data have a test/ folder" in said()
+    assert "test=0.5 is not used: the data have a test/ folder" in said()
     given = ["train"] * 5 + ["test"] + ["train"] * 5 + ["test"]
     found = sides(folder.with_splits(given), digests)
     assert [path for path, side in found.items() if side == "test"] == ["a/5.jpg", "b/5.jpg"]

@@ -200,7 +200,7 @@ def test_networks_from_scratch_are_trained_whole_or_refused(
         "transfer.experiments.cross_validation.keep_the_best", None
     )
     folder, knobs = make_folder(), {"backbone": "dnn", "image_size": 16, "epochs": 2, "folds": 2}
-    with pytest.raises(UsageError, match=r"'dnn' has no pretrained.*add --folds-finetune"):
+    with pytest.raises(UsageError, match=r"'dnn' has no pretrained.*add folds_finetune=True"):
         transfer.finetune(folder, output=tmp_path / "run", **knobs)
     assert not (tmp_path / "run").exists()
     run = transfer.finetune(folder, output=tmp_path / "run", folds_finetune=True, **knobs)

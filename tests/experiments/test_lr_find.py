@@ -98,11 +98,11 @@ def test_on_a_folder(
 
 def test_what_makes_no_sense(toy: str, make_folder: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_folder()
-    with pytest.raises(UsageError, match="Nothing is fine-tuned with unfreeze none"):
+    with pytest.raises(UsageError, match="Nothing is fine-tuned with unfreeze='none'"):
         transfer.lr_find(folder, backbone=toy, unfreeze="none")
     for knob in ("learning_rate", "epochs", "folds", "time"):
-        with pytest.raises(UsageError, match=f"{knob} has no meaning here: the rate is raised"):
+        with pytest.raises(UsageError, match=f"{knob}= has no meaning here: the rate is raised"):
             transfer.lr_find(folder, backbone=toy, **{knob: 1})
     for output in (tmp_path / "curve.jpg", tmp_path / "missing" / "curve.png"):
-        with pytest.raises(UsageError, match=r"Expected a \.png file in an existing folder"):
+        with pytest.raises(UsageError, match=r"Expected output= as a \.png file in an"):
             transfer.lr_find(folder, backbone=toy, output=output)

@@ -70,7 +70,7 @@ def test_activations_beyond_half_precision_are_refused(
 ) -> None:
     huge = keras.layers.Rescaling(1e3)(extractor.input)
     both = keras.Model(extractor.input, [huge, extractor.output])
-    with pytest.raises(TransferError, match=r"beyond the range of float16.*--trunk-cache 0"):
+    with pytest.raises(TransferError, match=r"beyond the range of float16.*trunk_cache=0"):
         extract(network(both), folder, keep=tmp_path / "a.npy")
 
 

@@ -16,6 +16,7 @@ import pytest
 import transfer
 from transfer.api import prediction
 from transfer.errors import TransferError
+from transfer.features import converted
 from transfer.features.cache import FeatureCache
 from transfer.features.engines import keras_engine, make_engine
 from transfer.features.store import Space, features_dir, stored_spaces
@@ -46,14 +47,14 @@ def test_keras_takes_over_what_openvino_cannot_convert(
     message = record.getMessage()
     assert message.startswith("OpenVINO cannot run 'odd': OpConversionFailure: No conversion rule")
     assert "Erfinv" in message
-    assert "--engine keras" in message
+    assert "engine='keras'" in message
     space = Space(features_dir(), {"number": 1})
     cache.write(space, ["a" * 64], np.ones((1, 3), np.float32), np.array([0]))
     assert sum(each.images() for each in stored_spaces()) == 0  # the key says OpenVINO
 
 
 def test_openvino_that_was_asked_for_is_not_replaced(refused: keras.Model) -> None:
-    with pytest.raises(TransferError, match=r"cannot run 'odd': .*Erfinv.*Use --engine keras\.$"):
+    with pytest.raises(TransferError, match=r"cannot run 'odd': .*Erfinv.*Use engine='keras'\.$"):
         make_engine(refused, "openvino")
 
 
@@ -98,3 +99,21 @@ def test_a_model_that_cannot_be_read_is_no_reason_for_another_engine(run: Run) -
     prediction._predictor.cache_clear()
     with pytest.raises(TransferError, match="not a valid model"):
         run.predict([])
+
+
+def test_nothing_is_converted_under_a_tight_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO's converter may never end there."""
+    resource = pytest.importorskip("resource")
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image), name="plain")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    monkeypatch.setattr(converted, "TIGHT", 2**51)
+    resource.setrlimit(resource.RLIMIT_AS, (2**50, before[1]))
+    try:
+        _, name = make_engine(model, "openvino", auto=True)
+        with pytest.raises(TransferError, match=r"may use 1125899.9 GB of memory \(ulimit -v\)"):
+            make_engine(model, "openvino")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert name == "keras"
+    assert make_engine(model, "openvino")[1] == "openvino"

@@ -321,8 +321,8 @@ def test_arrays_that_are_no_pictures(array):
 
 
 def test_what_is_no_picture():
-    with pytest.raises(UsageError, match="Expected a path"):
-        decode(io.BytesIO(), 8)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="Expected an image as a path"):
+        decode(io.StringIO(), 8)  # type: ignore[arg-type]
     assert decode(Image.new("F", (8, 8), 0.7), 8)[0, 0, 0] == 178
 
 

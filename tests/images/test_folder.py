@@ -132,7 +132,7 @@ def test_hidden_folders_are_not_classes(tree):
 @pytest.mark.case("D23")
 def test_empty_class_folder(tree):
     root = tree({"a": 1, "b": 1, "c": 0})
-    with pytest.raises(DataError, match=r"data/c' holds no image.*--allow-empty"):
+    with pytest.raises(DataError, match=r"data/c' holds no image.*allow_empty=True"):
         ImageFolder.index(root)
     folder = ImageFolder.index(root, allow_empty=True)
     assert folder.classes == ("a", "b", "c")
@@ -232,7 +232,7 @@ def test_link_out_of_the_folder(tree, what):
         (root / "c").symlink_to(elsewhere / "pool")
     else:
         (root / "b" / "c.jpg").symlink_to(elsewhere / "pool" / "0.jpg")
-    with pytest.raises(DataError, match=r"leads out of .*--follow-links"):
+    with pytest.raises(DataError, match=r"leads out of .*follow_links=True"):
         ImageFolder.index(root)
     assert len(ImageFolder.index(root, follow_links=True)) == (4 if what == "class" else 3)
 

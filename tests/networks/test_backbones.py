@@ -83,7 +83,7 @@ def test_unknown_name_gets_a_hint() -> None:
     with pytest.raises(UsageError, match=r"^Unknown backbone 'resnet5o'\. Did you mean 'resnet50"):
         get_backbone("resnet5o")
     with pytest.raises(
-        UsageError, match=r"^Unknown backbone 'qqq'\. See \"transfer backbones\"\.$"
+        UsageError, match=r"^Unknown backbone 'qqq'\. See transfer.list_backbones\(\)\.$"
     ):
         get_backbone("qqq")
 

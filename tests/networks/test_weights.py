@@ -109,7 +109,7 @@ def test_random_weights_alone_are_not_pretrained(origin: str) -> None:
 
 
 def test_random_weights_are_no_remedy(toy: Backbone) -> None:
-    """`--weights none` instead of missing weights would train on noise."""
+    """`weights="none"` instead of missing weights would train on noise."""
     for backbone, spec in ((get_backbone("vgg16"), "bundled"), (toy, "imagenet")):
         with pytest.raises(UsageError) as error:
             locate(backbone, spec)
@@ -148,22 +148,22 @@ def test_a_path_of_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_bad_specs_say_how_to_mend_them(tmp_path: Path, toy: Backbone) -> None:
     vgg = get_backbone("vgg16")
-    with pytest.raises(UsageError, match=r"'imagnet' do not exist\. Did you mean 'imagenet'"):
+    with pytest.raises(UsageError, match=r"'imagnet' does not exist\. Did you mean 'imagenet'"):
         locate(vgg, "imagnet")
-    with pytest.raises(UsageError, match=r"missing\.h5' do not exist"):
+    with pytest.raises(UsageError, match=r"missing\.h5' does not exist"):
         locate(vgg, str(tmp_path / "missing.h5"))
     with pytest.raises(UsageError, match=r"\.weights\.h5 or \.h5 file\. Received: .*model\.keras"):
         locate(vgg, str(put(tmp_path / "model.keras")))
     with pytest.raises(UsageError, match=r"'vgg16' come with this package, only of: .*mobilenetv2"):
         locate(vgg, "bundled")
-    with pytest.raises(UsageError, match=r"of 'toy-weights' are known\. Use --weights PATH"):
+    with pytest.raises(UsageError, match=r"of 'toy-weights' are known\. Use weights='PATH'"):
         locate(toy, "imagenet")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
-    with pytest.raises(UsageError, match=r"pipe\.h5' do not exist"):
+    with pytest.raises(UsageError, match=r"pipe\.h5' does not exist"):
         locate(get_backbone("vgg16"), str(tmp_path / "pipe.h5"))
 
 
@@ -238,7 +238,7 @@ def test_failed_download_leaves_nothing(
         reason,
         server + path,
         str(cache / path[1:]),
-        "--weights PATH",
+        "weights='PATH'",
         "choose a backbone",
     ):
         assert part in message

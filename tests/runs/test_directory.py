@@ -19,7 +19,7 @@ def test_a_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
         (tmp_path / ".activations-1").mkdir()
         words = f"in use: process {os.getpid()} on this machine has been training in it since 20"
         for attempt in (lambda: locked(tmp_path).__enter__(), lambda: check_output(tmp_path)):
-            with pytest.raises(RunError, match=f"{words}.*another --output"):
+            with pytest.raises(RunError, match=f"{words}.*another output="):
                 attempt()
         (tmp_path / HOLDER).unlink()
         with pytest.raises(RunError, match="in use: another process holds it"):
@@ -44,10 +44,10 @@ def test_a_directory_with_nothing_but_a_dead_lock_counts_as_empty(tmp_path: Path
     (tmp_path / HOLDER).write_text(json.dumps({"pid": 7, "host": "elsewhere", "since": "2026"}))
     assert make_run_directory(tmp_path, "x") == tmp_path
     (tmp_path / "recipe.json").write_text("{}")
-    with pytest.raises(RunError, match=r"not empty.*--output; nothing was changed"):
+    with pytest.raises(RunError, match=r"not empty; nothing was changed.*output=$"):
         check_output(tmp_path)
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(RunError, match=r"not empty.*--output, or continue with --resume"):
+    with pytest.raises(RunError, match=r"not empty.*output=, or continue with: transfer\.resume\("):
         check_output(tmp_path)
 
 
@@ -65,9 +65,10 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -
     (tmp_path / "file").write_text("mine")
     for attempt in (
         lambda: make_run_directory(tmp_path / where, "x"),
+        lambda: check_output(tmp_path / where),
         lambda: locked(tmp_path / where).__enter__(),
     ):
-        with pytest.raises(RunError, match=r"Cannot write a run to .*--output") as caught:
+        with pytest.raises(RunError, match=r"Cannot write a run to .*output=") as caught:
             attempt()
         assert caught.value.exit_code == 2
     assert (tmp_path / "file").read_text() == "mine"

@@ -25,7 +25,7 @@ def test_a_finished_run_that_lacks_its_metrics_is_evaluated_and_not_trained_agai
     run = make(tmp_path / "r")
     (run.path / "model.keras").write_bytes(b"")
     with pytest.raises(
-        RunError, match=r"metrics\.json is missing.*Write it again with: transfer ev"
+        RunError, match=r"metrics\.json is missing.*Write it again with: transfer\.ev"
     ):
         _ = run.metrics
     with pytest.raises(RunError, match=r"other\.json is missing.*Train again with"):
@@ -33,16 +33,16 @@ def test_a_finished_run_that_lacks_its_metrics_is_evaluated_and_not_trained_agai
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"is not a run directory.*transfer finetune"):
+    with pytest.raises(RunError, match=r"is not a run directory.*transfer\.finetune\(DATA"):
         Run(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("info", "hint"),
     [
-        (None, r"ended before its training began\. Train with: .* --recipe .*recipe\.json"),
-        ({"status": "failed"}, "did not get that far. Finish it with: .* --resume"),
-        ({"status": "done"}, r"though the run is finished\. Train again with: .* --recipe"),
+        (None, r"ended before its training began\. Train with: .*Recipe\.load\(.*recipe\.json"),
+        ({"status": "failed"}, "did not get that far. Finish it with: transfer\\.resume\\('"),
+        ({"status": "done"}, r"though the run is finished\. Train again with: .*Recipe\.load"),
     ],
 )
 def test_what_is_missing_is_named_with_the_way_out(
@@ -102,7 +102,7 @@ def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_damaged_predictions_say_how_to_make_them_anew(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("path,true\nx")
-    with pytest.raises(RunError, match="Write it again with: transfer evaluate RUN"):
+    with pytest.raises(RunError, match=r"Write it again with: transfer\.evaluate\(RUN\)"):
         Predictions.read(tmp_path / "p.csv", ["a", "b"])
 
 

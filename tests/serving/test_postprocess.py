@@ -107,9 +107,9 @@ def test_classes_without_training_images(
 @pytest.mark.parametrize(
     ("prior", "hint"),
     [
-        ("trian", r"Unknown prior 'trian'\. Did you mean 'train'\? Expected train, even"),
-        ("", "Unknown prior ''"),
-        ("cat=0.5,dog", "Unknown prior 'cat=0.5,dog'"),
+        ("trian", r"Unknown prior='trian'\. Did you mean 'train'\? Expected train, even"),
+        ("", "Unknown prior=''"),
+        ("cat=0.5,dog", "Unknown prior='cat=0.5,dog'"),
         ("cat=0.5,dgo=0.5", r"Unknown class 'dgo' in the prior\. Did you mean 'dog'\?"),
         ("cat=1", "no share for 'dog'"),
         ("cat=1,cat=2,dog=1", "two for 'cat'"),

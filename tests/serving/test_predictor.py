@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +44,54 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def rows(predictions: list[transfer.serving.predictor.Prediction]) -> np.ndarray:
     return np.array([list(each.probabilities.values()) for each in predictions])
+
+
+def test_uploads(run: Run) -> None:
+    """Bytes and open files are what a form sends."""
+    evaluated = run.predictions()
+    files = [Path(run.info.data) / path for path in evaluated.paths]
+    opened = [file.open("rb") for file in files]
+    uploads = [io.BytesIO(file.read_bytes()) for file in files]
+    for sources in ([file.read_bytes() for file in files], uploads, opened):
+        found = run.predict(sources)
+        np.testing.assert_allclose(rows(found), evaluated.probabilities, atol=1e-6, rtol=0)
+        assert [each.path for each in found] == [f"#{i}" for i in range(len(files))]
+    for one in (files[0].read_bytes(), uploads[0], opened[0]):  # read again from their start
+        assert rows(run.predict(one)).tolist() == rows(run.predict(files[0])).tolist()
+    for each in opened:
+        assert not each.closed
+        each.close()
+
+
+def test_a_damaged_upload_is_told_from_the_others(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = io.BytesIO()
+    Image.new("RGB", (40, 40), "red").save(good, "PNG")
+    sources = [good.getvalue(), b"", io.BytesIO(b"no image"), good.getvalue()[:80]]
+    with pytest.raises(DataError, match=r"^#1: the image is empty"):
+        run.predict(sources)
+    assert [each.path for each in run.predict(sources, on_bad="skip")] == ["#0"]
+    assert "Left out: #2: the image is not a JPEG" in caplog.text
+    assert "Left out: #3: the image is cut off" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("pictures", "received"),
+    [
+        (None, r"None \(NoneType\)"),
+        (5, r"5 \(int\)"),
+        ([None], r"None \(NoneType\)"),
+        ({"rex.jpg": 1}.items(), r"\('rex.jpg', 1\) \(tuple\)"),
+        (np.array(["a.jpg", "b.jpg"]), "an array of <U5"),
+        (np.array([Path("a.jpg")]), "an array of object"),
+        (io.StringIO("text"), "a file open in text mode"),
+    ],
+)
+def test_what_is_no_picture(run: Run, pictures: Any, received: str) -> None:
+    taken = "Expected an image as a path, bytes, a file open in binary mode, a Pillow image, or an"
+    with pytest.raises(UsageError, match=rf"{taken} array of numbers .*Received: {received}"):
+        run.predict(pictures)
 
 
 @pytest.mark.case("M02")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -10,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from transfer.system.files import atomic, is_file, write_json, write_text
+from transfer.errors import UsageError
+from transfer.system.files import (
+    atomic,
+    check_writable,
+    is_file,
+    unwritable,
+    write_json,
+    write_text,
+)
 
 
 def test_atomic_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
@@ -119,3 +128,45 @@ def test_writing_never_changes_the_umask_of_other_threads(
             thread.join()
     assert len(seen) == 1
     assert written == {0, 1, 2}
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old")
+    for name in ("new.txt", "old.txt"):
+        assert unwritable(tmp_path / name) is None
+        check_writable(tmp_path / name)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("old.txt", "old")]
+    reasons = {
+        tmp_path: "Is a directory",
+        tmp_path / "no" / "new.txt": "No such file or directory",
+        tmp_path / "old.txt" / "new.txt": "Not a directory",
+        tmp_path / ("a" * 300): "File name too long",
+    }
+    for path, reason in reasons.items():
+        assert unwritable(path) == reason
+        with pytest.raises(UsageError, match=f"Cannot write '{re.escape(str(path))}': {reason}."):
+            check_writable(path)
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="no file system refuses root here")
+def test_a_file_system_that_takes_no_files() -> None:
+    assert unwritable(Path("/sys/new.txt")) in ("Permission denied", "Read-only file system")
+    with pytest.raises(OSError, match=r"'/sys/new\.txt'$"):
+        write_text(Path("/sys/new.txt"), "x")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write_to_full_disk() -> None:
+        with atomic(path), Path("/dev/full").open("w") as file:
+            file.write("x")
+
+    with pytest.raises(OSError, match=f"No space left on device: '{re.escape(str(path))}'"):
+        write_to_full_disk()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        write_text(Path("/dev/full"), "x")

@@ -21,6 +21,13 @@ def test_lines_go_through_logging(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_what_a_terminal_obeys_is_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="transfer")
+    progress.say("one\x1b[2J\ntwo")
+    progress.warn("\u202eone")
+    assert [r.message for r in caplog.records] == ["one\\x1b[2J\ntwo", "\\u202eone"]
+
+
 @pytest.mark.parametrize(
     ("setup", "expected"),
     [
@@ -56,8 +63,8 @@ def test_bars_are_drawn_by_what_is_installed(monkeypatch: pytest.MonkeyPatch) ->
     progress.set_drawer(draw)
     try:
         assert list(progress.track("ab", "letters", 2)) == ["a", "b"]
-        with progress.bar("bytes", 10) as advance:
+        with progress.bar("bytes\x1b", 10) as advance:
             advance(10)
     finally:
         progress.set_drawer(None)
-    assert steps == [("letters", 2, 1), ("letters", 2, 1), ("bytes", 10, 10)]
+    assert steps == [("letters", 2, 1), ("letters", 2, 1), (r"bytes\x1b", 10, 10)]

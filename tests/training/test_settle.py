@@ -86,9 +86,9 @@ def test_updates_are_counted_and_not_batches(toy: str, dataset: Dataset) -> None
     assert settled(many(320, dataset), accumulate=4).epochs == 40
     settings = make_settings(accumulate=8, epochs=1, unfreeze="1")
     check_updates(settings, 8 * 32)
-    with pytest.raises(UsageError, match="--accumulate 8 never updates the weights: there are 7"):
+    with pytest.raises(UsageError, match="accumulate=8 never updates the weights: there are 7"):
         check_updates(settings, 7 * 32)
-    with pytest.raises(UsageError, match="--accumulate 8"):
+    with pytest.raises(UsageError, match="accumulate=8 never"):
         settled(many(7 * 32, dataset), accumulate=8, epochs=1)
 
 
@@ -161,7 +161,7 @@ def test_room_for_fewer_views_is_no_reason_to_run_the_whole_network(
     assert cut(10 * 9 + 4, views=8)[0] == ""
     assert cut(10 * (FEW_VIEWS + 1) + 4)[0] == ""
     assert cut(14, augment="none")[0] == ""
-    assert said().count("more than --trunk-cache") == 3
+    assert said().count("more than trunk_cache=") == 3
 
 
 def test_views_are_made_where_they_help() -> None:

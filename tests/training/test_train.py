@@ -131,8 +131,8 @@ def test_the_same_seed_gives_the_same_model(
 def test_a_training_that_diverges_is_stopped(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path, rate: str, phase: str
 ) -> None:
-    option = "--" + rate.replace("_", "-")
-    with pytest.raises(TransferError, match=f"diverged.*phase '{phase}'.*{option}") as caught:
+    words = f"diverged.*phase '{phase}'.* with {rate}="
+    with pytest.raises(TransferError, match=words) as caught:
         finetune(
             make_folder(), tmp_path / "run", head="avg,8", mixed_precision="on", **{rate: 1e38}
         )
@@ -151,7 +151,7 @@ def test_a_training_that_diverges_is_stopped(
 def test_a_bad_unfreeze_is_told_before_the_features(
     toy: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="Cannot unfreeze 'blok_2'"):
+    with pytest.raises(UsageError, match="Unknown unfreeze='blok_2'"):
         finetune(make_folder(), tmp_path / "run", unfreeze="blok_2")
 
 
@@ -201,7 +201,7 @@ def test_uneven_classes_are_told_and_monitored_by_macro_f1(
     assert re.search(
         r"Classes are uneven: 3 to 1\d training images\. The best epoch is chosen by", caplog.text
     )
-    assert ("Consider --balance" in caplog.text) is (balance == "none")
+    assert ("Consider balance='weights'" in caplog.text) is (balance == "none")
     assert run.info.settings.monitor == "val_macro_f1"
     assert run.recipe.monitor == "auto"
     kept = run.info.phases[run.info.phase_kept]

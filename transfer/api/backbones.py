@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from transfer.errors import UsageError
-from transfer.networks.backbones import Backbone, get_backbone, list_backbones
+from transfer.networks.backbones import Backbone, get_backbone, list_backbones, see_backbones
 from transfer.networks.weights import Weights, list_weights
 from transfer.system.quiet import import_tensorflow
 
@@ -67,7 +67,7 @@ def describe_backbones(pattern: str = "*") -> list[ListedBackbone]:
         UsageError: No backbone matches.
     """
     if not list_backbones(pattern):
-        raise UsageError(f'No backbone matches {pattern!r}. See "transfer backbones".')
+        raise UsageError(f"No backbone matches {pattern!r}. {see_backbones()}")
     return [ListedBackbone(backbone, weights) for backbone, weights in list_weights(pattern)]
 
 

@@ -6,14 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from transfer.api.images import read_images, split_images, split_options
+from transfer.api.knobs import CompareKnobs, FrozenKnobs
 from transfer.api.recipes import check_recipe, make_recipe, refuse_knobs
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
 from transfer.data.folds import folds_from_scratch
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.evaluation.comparison import paired_p_value, plot_comparison, tell_winner
 from transfer.evaluation.plots import check_png
 from transfer.networks.backbones import get_backbone, list_backbones
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
     from transfer.experiments.compare import Measured
 
 SMALL = 64  # pixels a side: up to these, images are not photos but digits, icons, CIFAR
-# Knobs that mean something for a linear head on frozen features, and for the split.
-KNOBS: tuple[str, ...] = ("weights", "image_size", "resize", "engine", "precision")
-KNOBS += ("val", "test", "seed", "group_by", "dedupe", "on_bad", "check")
-KNOBS += ("allow_empty", "follow_links")
-# Those that mean something for networks from scratch, too.
-SCRATCH_KNOBS: tuple[str, ...] = ("augment", "epochs", "patience", "batch_size", "learning_rate")
-SCRATCH_KNOBS += ("optimizer", "schedule", "weight_decay", "layer_decay", "label_smoothing")
-SCRATCH_KNOBS += ("clip_norm", "ema", "mix", "accumulate", "balance", "monitor")
-SCRATCH_KNOBS += ("mixed_precision", "deterministic")
 _WHY = "a linear head is compared on the frozen features of each backbone"
 
 
@@ -81,7 +73,7 @@ def compare(
     *,
     scratch: bool = False,
     output: str | os.PathLike[str] | None = None,
-    **knobs: Any,
+    **knobs: Unpack[CompareKnobs],
 ) -> list[Compared]:
     """Compare backbones on a folder of images, without fine-tuning any.
 
@@ -119,19 +111,20 @@ def compare(
     """
     path = None if output is None else check_png(output)
     whole = scratch or any(get_backbone(name).scratch for name in backbones or ())
-    refuse_knobs(knobs, KNOBS + (SCRATCH_KNOBS if whole else ()), _WHY)
+    refuse_knobs(knobs, CompareKnobs if whole else FrozenKnobs, _WHY)
     base = make_recipe(None, knobs)
     recipes = _recipes(list(backbones) if backbones is not None else _at_hand(base), knobs)
     if not recipes and not scratch:
-        raise UsageError("Expected at least one backbone to compare. Received none.")
+        raise UsageError(f"Expected at least one backbone as {option('backbones')}. Received none.")
     _, folder, audit = read_images(data, base)
     dataset = split_images(folder, audit, base)
     if "test" in dataset.images.splits:
         dataset = dataset.keep([split != "test" for split in dataset.images.splits])
     else:
         say(
-            "No test images are held out. If you mean to train with --test 0.1 later, compare with"
-            " --test 0.1 too, which keeps them out of the choice of a network."
+            f"No test images are held out. If you mean to train with {option('test', 0.1)} later,"
+            f" compare with {option('test', 0.1)} too, which keeps them out of the choice of a"
+            " network."
         )
     if scratch:
         recipes |= _recipes([_suited(audit)], knobs)
@@ -189,7 +182,7 @@ def _recipes(names: Sequence[str], knobs: Mapping[str, Any]) -> dict[str, Recipe
     for name in names:
         own = dict(knobs) | {"backbone": name}
         if get_backbone(name).scratch:
-            own["weights"] = "none"  # --weights is for the others
+            own["weights"] = "none"  # the option is for the others
         recipe = make_recipe(None, own)
         check_recipe(recipe)
         recipes[recipe.backbone] = recipe

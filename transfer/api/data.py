@@ -8,14 +8,16 @@ from pathlib import Path
 from transfer.data.sources.kinds import Options
 from transfer.data.sources.members import Limits
 from transfer.data.sources.prepare import prepared, write_to
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.images.folder import ImageFolder
 from transfer.system.digests import is_sha256
+from transfer.system.guest import numpy_defaults
 from transfer.system.units import parse_bytes
 
 __all__ = ["prepare", "prepared"]
 
 
+@numpy_defaults()
 def prepare(
     source: str | os.PathLike[str],
     dest: str | os.PathLike[str],
@@ -61,11 +63,11 @@ def prepare(
         >>> transfer.prepare("dogs_prepared.tar.gz", "data/dogs").classes
     """
     if sha256 is not None and not is_sha256(sha256.lower()):
-        raise UsageError(f"Expected sha256 as 64 hex digits. Received: {sha256!r}")
+        raise UsageError(f"Expected {option('sha256')} as 64 hex digits. Received: {sha256!r}")
     options = Options(
         sha256=None if sha256 is None else sha256.lower(),
         manual_dir=None if manual_dir is None else Path(manual_dir),
         follow_links=follow_links,
-        limits=Limits(parse_bytes(str(max_size)), max_files, max_ratio),
+        limits=Limits(parse_bytes(str(max_size), option("max_size")), max_files, max_ratio),
     )
     return write_to(source, Path(dest), options)

@@ -13,11 +13,13 @@ from transfer.data.audit.clean import Audit, audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import Fix, fixes
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.errors import DataError, UsageError, did_you_mean, either, option
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
 from transfer.system.csv import write_csv
+from transfer.system.files import check_writable
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
@@ -71,6 +73,7 @@ class Checkup:
         write_csv(check_fix_list(path), _HEADER, self.fixes)
 
 
+@numpy_defaults()
 def check(
     data: str | os.PathLike[str], *, check: str = "quick", follow_links: bool = False
 ) -> Checkup:
@@ -94,7 +97,7 @@ def check(
     """
     if check not in CHECKS:
         near = did_you_mean(check, CHECKS)
-        raise UsageError(f"Unknown check {check!r}.{near} Expected quick or full.")
+        raise UsageError(f"Unknown {option('check', check)}.{near} Expected quick or full.")
     root, _ = resolve(data, follow_links=follow_links)
     with silenced():
         folder = ImageFolder.index(
@@ -141,7 +144,9 @@ def check_fix_list(path: str | os.PathLike[str]) -> Path:
         free = False
     if not free:
         raise UsageError(
-            "Expected a new file in an existing folder, or an earlier list, as --fix-list."
+            f"Expected {either('path=', '--fix-list')} as a new file in an existing folder, or an"
+            " earlier list."
             f" Received: {str(path)!r}"
         )
+    check_writable(path)
     return path

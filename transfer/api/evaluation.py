@@ -16,14 +16,16 @@ from transfer.data.audit.clean import Audit, audit, clean
 from transfer.data.audit.duplicates import groups_of
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.errors import DataError, RunError, UsageError, call, did_you_mean, option
 from transfer.evaluation.evaluate import find_caveat, write_evaluation
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
+from transfer.runs.metrics import Metrics, PriorUsed, Uncorrected
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
-from transfer.system.files import shown, write_json
+from transfer.system.files import shown, unwritable, write_json
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _NEAR = ", or near duplicates of them"
 
 
+@numpy_defaults()
 def evaluate(
     run: RunLike,
     data: str | os.PathLike[str] | None = None,
@@ -39,7 +42,7 @@ def evaluate(
     *,
     prior: PriorLike | None = None,
     follow_links: bool = False,
-) -> Mapping[str, Any]:
+) -> Metrics:
     """Evaluate a run's model on one split of its own images, or on other images.
 
     Results on the run's own split go to the run directory; all others, and those corrected to a
@@ -47,11 +50,12 @@ def evaluate(
 
     Args:
         run: A run or its path.
-        data: Other images, any source that `transfer.prepare` accepts; the run's own if omitted.
-        split: ``train``, ``val`` or ``test``; if omitted, the run's own split, or all images of
-            `data` (its test or validation images if it has such folders).
-        prior: Class frequencies to correct to, as in `transfer.predict`; None leaves the model's
-            own probabilities.
+        data: Other images, any source that `transfer.prepare` accepts; the run's own if
+            omitted.
+        split: ``train``, ``val`` or ``test``; if omitted, the run's own split, or all images
+            of `data` (its test or validation images if it has such folders).
+        prior: Class frequencies to correct to, as in `predict`; None leaves the model's own
+            probabilities.
         follow_links: Take images from outside `data` too.
 
     Returns:
@@ -59,13 +63,15 @@ def evaluate(
 
     Raises:
         DataError: There is no image to evaluate.
-        RunError: The run has no valid model, or does not record the prior it was trained with.
+        RunError: The run has no valid model, does not record the class frequencies that it was
+            trained with, or cannot be written.
         UsageError: `split` or `prior` is invalid.
     """
     run = as_run(run)
     if split is not None and split not in SPLITS:
         raise UsageError(
-            f"Unknown split {split!r}.{did_you_mean(split, SPLITS)} Expected train, val or test."
+            f"Unknown {option('split', split)}.{did_you_mean(split, SPLITS)}"
+            " Expected train, val or test."
         )
     asked = None if prior is None else tell_prior(run, prior)
     subject = own_subject(run, split) if data is None else _other(run, data, split, follow_links)
@@ -74,7 +80,7 @@ def evaluate(
         raise DataError(f"There are no {subject.split} images in {str(chosen.root)!r}.")
     _warn_of_gaps(chosen, subject)
     elsewhere = data is not None or subject.split != run.info.split or asked is not None
-    directory = _make_directory(run, subject, asked) if elsewhere else run.path
+    directory = _place(run, subject, asked, elsewhere)
     metrics = evaluate_on(run, directory, subject, prior=asked)
     say(f"Report: {shown(write_report(run, directory))}")
     return metrics
@@ -141,7 +147,7 @@ def _own_images(run: Run) -> Path:
     if not data or not Path(data).is_dir():
         raise DataError(
             f"The images of {run.path} are not where its run.json says: {data!r}."
-            " Move them back, or name others: transfer evaluate RUN DATA"
+            f" Move them back, or name others: {call('evaluate', 'RUN', 'DATA')}"
         )
     return Path(data)
 
@@ -170,6 +176,18 @@ def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     return copies | {path for path in result.sha256 if groups[f"data/{path}"] in seen}, _NEAR
 
 
+def _place(run: Run, subject: Subject, prior: Prior | None, elsewhere: bool) -> Path:
+    """Return the directory of an evaluation: the run's own or another, which is made."""
+    try:
+        directory = _make_directory(run, subject, prior) if elsewhere else run.path
+        why = unwritable(directory / "metrics.json")
+    except OSError as error:
+        directory, why = run.path / "evaluations", error.strerror
+    if why is not None:
+        raise RunError(f"Cannot write an evaluation to {directory}: {why}.")
+    return directory
+
+
 def _make_directory(run: Run, subject: Subject, prior: Prior | None) -> Path:
     """Make the directory of an evaluation other than the run's own, with its evaluation.json.
 
@@ -178,7 +196,8 @@ def _make_directory(run: Run, subject: Subject, prior: Prior | None) -> Path:
     name = subject.name
     about: dict[str, Any] = {"data": str(subject.images.root), "split": subject.split}
     if prior is not None:
-        name, about["prior"] = f"{name}-prior-{prior.name}", prior.to_dict()
+        name = f"{name}-prior-{prior.name}"
+        about["prior"] = {"name": prior.name, "shares": prior.shares()}
     for number in count(1):
         directory = run.path / "evaluations" / (name if number == 1 else f"{name}-{number}")
         file = directory / "evaluation.json"
@@ -196,7 +215,7 @@ def evaluate_on(
     subject: Subject,
     known: Mapping[str, np.ndarray] | None = None,
     prior: Prior | None = None,
-) -> Mapping[str, Any]:
+) -> Metrics:
     """Predict images with a run's model, and write the evaluation into a directory.
 
     Args:
@@ -207,11 +226,16 @@ def evaluate_on(
         prior: What the probabilities are corrected to; None for the model's own.
     """
     predictions = _predict(run, subject.images, known or {})
-    about = None
+    about: PriorUsed | None = None
     if prior is not None:
         own = compute_metrics(predictions, subject.split)
-        without = {name: own[name] for name in ("accuracy", "macro_f1", "log_loss", "ece")}
-        about = prior.to_dict() | {"without": without}
+        without: Uncorrected = {
+            "accuracy": own["accuracy"],
+            "macro_f1": own["macro_f1"],
+            "log_loss": own["log_loss"],
+            "ece": own["ece"],
+        }
+        about = {"name": prior.name, "shares": prior.shares(), "without": without}
         predictions = replace(predictions, probabilities=prior(predictions.probabilities))
     return write_evaluation(
         directory, predictions, subject.split, subject.leaks, about, subject.caveat
@@ -235,6 +259,7 @@ def _predict(run: Run, images: ImageFolder, known: Mapping[str, np.ndarray]) -> 
     )
 
 
+@numpy_defaults()
 def report(run: RunLike) -> Path:
     """Write the run's report.html again from its predictions and return its path.
 

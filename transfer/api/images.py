@@ -9,6 +9,7 @@ from transfer.data.audit.clean import Audit, clean
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
 from transfer.data.split import SplitOptions, split_dataset
+from transfer.errors import option
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe, is_uneven
 from transfer.settings import Reading
@@ -60,7 +61,7 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
     if recipe.monitor == "auto":
         words.append("The best epoch is chosen by macro-F1; prefer it to accuracy.")
     if recipe.balance == "none":
-        words.append("Consider --balance weights.")
+        words.append(f"Consider {option('balance', 'weights')}.")
     warn(" ".join(words))
 
 
@@ -79,7 +80,7 @@ def warn_of_few(totals: Mapping[str, int], recipe: Recipe, drawn: Collection[str
     for split, share in (("val", recipe.val), ("test", recipe.test)):
         if split in drawn and totals.get(split, total) < share * total / 2:
             warn(
-                f"{split} has {totals[split]} of {total} images, though --{split} {share:g} was"
-                " requested: small classes vary by chance. Its metrics are uncertain; --folds 5"
-                " gives better ones."
+                f"{split} has {totals[split]} of {total} images, though {option(split, share)} was"
+                " requested: small classes vary by chance. Its metrics are uncertain;"
+                f" {option('folds', 5)} gives better ones."
             )

@@ -8,9 +8,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from transfer.errors import DataError, UsageError
+from transfer.errors import DataError, UsageError, option
 from transfer.recipe import ON_BAD
 from transfer.runs.run import Run, RunLike, as_run
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _LOADING = Lock()
 
 
+@numpy_defaults()
 def predict(
     run: RunLike,
     pictures: Source | Iterable[Source],
@@ -33,26 +35,29 @@ def predict(
 
     Args:
         run: A run or its path.
-        pictures: One or several: files, folders, PIL images, or uint8 arrays (h, w, 3), RGB.
+        pictures: One or several: paths of files or folders (searched at any depth), the
+            encoded bytes of an image, files open in binary mode, PIL images, or uint8 arrays
+            (h, w, 3), RGB 0..255. An array (n, h, w, 3) is n images.
         on_bad: ``fail`` raises at the first unreadable image; ``skip`` warns and continues.
         prior: How frequent each class is among these images: ``train`` (as in the training
             images), ``even``, or the share of each class, ``{"cat": 0.9, "dog": 0.1}``. None
-            leaves the model's probabilities as they are, see `transfer.serving.postprocess`.
+            leaves the model's probabilities as they are.
 
     Returns:
         One `Prediction` (path, label, confidence, probabilities) per readable image.
 
     Raises:
         DataError: An image cannot be read.
-        RunError: The run has no valid model, or does not record the prior that it was trained with.
-        UsageError: `prior` is not a valid prior.
+        RunError: The run has no valid model, or does not record the class frequencies that it was
+            trained with.
+        UsageError: `pictures`, `on_bad` or `prior` is invalid.
 
     Example:
         >>> predict("runs/dogs-vgg16-001", ["rex.jpg"])[0].label
         'beagle'
     """
     if on_bad not in ON_BAD:
-        raise UsageError(f"Expected on_bad as skip or fail. Received: {on_bad!r}")
+        raise UsageError(f"Expected {option('on_bad')} as skip or fail. Received: {on_bad!r}")
     skip = None if on_bad == "fail" else lambda error: warn(f"Left out: {error}")
     return list(iterate_predictions(run, pictures, skip, prior=prior))
 

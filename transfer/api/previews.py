@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
+from transfer.api.knobs import PreviewKnobs
 from transfer.api.recipes import make_recipe, refuse_knobs
 from transfer.data.sources.prepare import resolve
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
@@ -20,30 +21,22 @@ from transfer.images.preview import make_preview
 from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
 from transfer.settings import Reading
+from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
 
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class
 VIEWS = 3
-KNOBS = (
-    "augment",
-    "resize",
-    "color_profiles",
-    "image_size",
-    "backbone",
-    "seed",
-    "allow_empty",
-    "follow_links",
-)
 
 
+@numpy_defaults()
 def preview(
     data: str | os.PathLike[str],
     output: str | os.PathLike[str] = "preview.png",
     *,
     count: int = 2,
-    **knobs: Any,
+    **knobs: Unpack[PreviewKnobs],
 ) -> Path:
     """Draw some training images of each class as the model will see them.
 
@@ -70,9 +63,11 @@ def preview(
         PosixPath('grid.png')
     """
     path = check_png(output)
-    if not 1 <= count <= MOST_IMAGES:
-        raise UsageError(f"Expected a count between 1 and {MOST_IMAGES}. Received: {count}")
-    refuse_knobs(knobs, KNOBS, f"preview takes {', '.join(KNOBS)}")
+    if not (isinstance(count, int) and 1 <= count <= MOST_IMAGES):
+        raise UsageError(
+            f"Expected {option('count')} between 1 and {MOST_IMAGES}. Received: {count!r}"
+        )
+    refuse_knobs(knobs, PreviewKnobs, f"preview takes {', '.join(PreviewKnobs.__annotations__)}")
     recipe = make_recipe(None, knobs)
     size = get_backbone(recipe.backbone).side(recipe.image_size)
     if parse_augment(recipe.augment).keys() - {"fill"}:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from transfer.api.images import read_images, split_images
+from transfer.api.knobs import RateKnobs
 from transfer.api.recipes import check_recipe, make_recipe, refuse_knobs
 from transfer.evaluation.plots import check_png
 from transfer.evaluation.rates import plot_rates
@@ -19,18 +20,12 @@ if TYPE_CHECKING:
     from transfer.experiments.lr_find import RateCurve
 
 
-# Knobs that the range test overrides or never reaches.
-UNUSED = {"learning_rate", "schedule", "epochs", "patience", "interpolate", "monitor", "ema"}
-UNUSED |= {"folds", "folds_finetune", "time"}
-USED = [field.name for field in dataclasses.fields(Recipe) if field.name not in UNUSED]
-
-
 def lr_find(
     data: str | os.PathLike[str],
     *,
     recipe: Recipe | None = None,
     output: str | os.PathLike[str] | None = None,
-    **knobs: Any,
+    **knobs: Unpack[RateKnobs],
 ) -> RateCurve:
     """Raise the learning rate over 100 steps of fine-tuning, and suggest one.
 
@@ -38,7 +33,8 @@ def lr_find(
         data: As in `transfer.finetune`.
         recipe: Starting point; the defaults if omitted.
         output: PNG file for the curve, replaced if it exists; none if omitted.
-        **knobs: Fields of `Recipe` that differ; those of `UNUSED` are refused.
+        **knobs: Fields of `Recipe` that differ, as for `transfer.finetune`; those of the schedule
+            (``learning_rate``, ``epochs``, ``time``...) and ``folds`` are refused.
 
     Returns:
         Rates, losses and the suggestion.
@@ -52,7 +48,7 @@ def lr_find(
         >>> rate = transfer.lr_find("data/dogs").suggestion
         >>> transfer.finetune("data/dogs", learning_rate=rate)
     """
-    refuse_knobs(knobs, USED, "the rate is raised over 100 steps and nothing else is trained")
+    refuse_knobs(knobs, RateKnobs, "the rate is raised over 100 steps and nothing else is trained")
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
     path = None if output is None else check_png(output)

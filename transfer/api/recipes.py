@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transfer.data.groups import check_group_by
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.features.engines import choose_engine
 from transfer.images.augment import parse_augment
 from transfer.networks.backbones import Backbone, get_backbone
@@ -33,17 +33,17 @@ def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
     return replace(made, backbone=get_backbone(made.backbone).name, weights=weights)
 
 
-def refuse_knobs(knobs: Mapping[str, Any], known: Collection[str], why: str) -> None:
+def refuse_knobs(knobs: Mapping[str, Any], known: type, why: str) -> None:
     """Raise UsageError for knobs that exist but have no meaning for a verb.
 
     Args:
         knobs: What the user gave.
-        known: Fields of the Recipe that have a meaning.
+        known: A TypedDict of `transfer.api.knobs`, with the fields that have a meaning.
         why: Ends the sentence "... has no meaning here: ".
     """
     for name in knobs:
-        if name not in known and name in Recipe.__dataclass_fields__:
-            raise UsageError(f"{{knob}} has no meaning here: {why}.", knob=name)
+        if name not in known.__annotations__ and name in Recipe.__dataclass_fields__:
+            raise UsageError(f"{option(name)} has no meaning here: {why}.")
 
 
 def check_recipe(recipe: Recipe) -> Backbone:
@@ -69,12 +69,10 @@ def _check_from_scratch(recipe: Recipe) -> None:
     if recipe.unfreeze not in ("auto", "all"):
         raise UsageError(
             f"{recipe.backbone!r} has no pretrained weights here, so there is nothing worth"
-            " freezing: leave {knob} out.",
-            knob="unfreeze",
+            f" freezing: leave {option('unfreeze')} out."
         )
     if recipe.folds and not recipe.folds_finetune:
         raise UsageError(
             f"{recipe.backbone!r} has no pretrained weights here, so each fold is a whole training:"
-            " add --folds-finetune, or leave {knob} out.",
-            knob="folds",
+            f" add {option('folds_finetune', True)}, or leave {option('folds')} out."
         )

@@ -7,15 +7,23 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from transfer.api.evaluation import report
+from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
 from transfer.api.training import identity, run_training
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, RunError, UsageError
+from transfer.errors import (
+    DataError,
+    RunError,
+    UsageError,
+    call_to_resume,
+    call_to_train_again,
+    option,
+)
 from transfer.features.engines import choose_engine
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
@@ -33,7 +41,7 @@ from transfer.training.keep.state import State, clear_state, load_state
 _SHOWN = 5
 
 
-def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Any) -> Run:
+def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Unpack[Knobs]) -> Run:
     """Finish a run that was interrupted.
 
     Fine-tuning continues after the last finished epoch, with the weights, optimizer, learning rate,
@@ -134,15 +142,14 @@ def _settings(
 def _refuse_other_knobs(run: RunDirectory, knobs: Mapping[str, Any]) -> None:
     wanted, own = make_recipe(run.recipe, knobs).to_dict(), run.recipe.to_dict()
     different = [
-        f"--{name.replace('_', '-')} is {_word(own[name])} in the run, not {_word(wanted[name])}"
+        f"{option(name)} is {_word(own[name])} in the run, not {_word(wanted[name])}"
         for name in own
         if own[name] != wanted[name]
     ]
     if different:
         raise UsageError(
-            f"Cannot resume {run.path} with another recipe: {'; '.join(different)}. Leave the"
-            f" option out, or train again with: transfer finetune DATA --recipe"
-            f" {run.path / 'recipe.json'}"
+            f"Cannot resume {run.path} with another recipe: {'; '.join(different)}. Leave"
+            f" that out, or train again with: {call_to_train_again(run.path)}"
         )
 
 
@@ -158,7 +165,7 @@ def _find_images(run: RunDirectory, data: str | os.PathLike[str] | None) -> Path
     if not root.is_dir():
         raise DataError(
             f"The images of {run.path} are not in {str(root)!r}. Move them back, or name their"
-            f" folder: transfer finetune DATA --resume {run.path}"
+            f" folder: {call_to_resume(run.path, 'DATA')}"
         )
     return root
 
@@ -179,8 +186,7 @@ def _check_images(run: RunDirectory, dataset: Dataset) -> None:
         raise DataError(
             f"Cannot resume {run.path}: {len(wrong)} of its {len(images)} images in"
             f" {str(images.root)!r} are not as they were: {', '.join(wrong[:_SHOWN])}{more}."
-            f" Restore them, or train again with: transfer finetune DATA --recipe"
-            f" {run.path / 'recipe.json'}"
+            f" Restore them, or train again with: {call_to_train_again(run.path)}"
         )
 
 
@@ -226,6 +232,5 @@ def _check_identity(run: RunDirectory, saved: State) -> None:
     ]
     raise RunError(
         f"Cannot resume {run.path}: it was changed after its training began: {'; '.join(changed)}."
-        " Undo that, or train again with: transfer finetune DATA --recipe"
-        f" {run.path / 'recipe.json'}"
+        f" Undo that, or train again with: {call_to_train_again(run.path)}"
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from transfer.runs.metrics import Metrics
 from transfer.runs.run import Run as RunDirectory
 
 if TYPE_CHECKING:
@@ -14,9 +15,22 @@ if TYPE_CHECKING:
     from transfer.serving.postprocess import PriorLike
     from transfer.serving.predictor import Prediction
 
+_PUBLIC = "classes evaluate history info metrics path predict predictions recipe report uneven"
+
 
 class Run(RunDirectory):
     """One run directory. ``Run(path)`` opens an existing one; training makes new ones.
+
+    Attributes:
+        path: The directory, absolute.
+        classes: Class names in the order of the model's outputs.
+        recipe: What the user asked for, a `Recipe`.
+        info: run.json: data, settings, status, what was kept, timings.
+        metrics: The metrics on the run's own evaluation split, see `Metrics`.
+        uneven: Whether classes are uneven in training: then macro-F1 says more than accuracy.
+
+    Args:
+        path: A directory that `transfer.finetune` wrote.
 
     Raises:
         RunError: `path` is not a run directory.
@@ -27,6 +41,10 @@ class Run(RunDirectory):
         >>> run.predict("rex.jpg")[0].label
     """
 
+    def __dir__(self) -> list[str]:
+        """Return what users need; what writes the directory is left out."""
+        return _PUBLIC.split()
+
     def predict(
         self,
         pictures: Source | Iterable[Source],
@@ -34,16 +52,31 @@ class Run(RunDirectory):
         *,
         prior: PriorLike | None = None,
     ) -> list[Prediction]:
-        """Classify images; see `transfer.predict` for the arguments.
+        """Classify images.
+
+        The model is loaded on first use and kept for the next call.
 
         Args:
-            pictures: One or several: files, folders, PIL images, or uint8 arrays (h, w, 3), RGB.
+            pictures: One or several: paths of files or folders (searched at any depth), the
+                encoded bytes of an image, files open in binary mode, PIL images, or uint8 arrays
+                (h, w, 3), RGB 0..255. An array (n, h, w, 3) is n images.
             on_bad: ``fail`` raises at the first unreadable image; ``skip`` warns and continues.
-            prior: How frequent the classes are among these images; None for the model's own
-                probabilities.
+            prior: How frequent each class is among these images: ``train`` (as in the training
+                images), ``even``, or the share of each class, ``{"cat": 0.9, "dog": 0.1}``. None
+                leaves the model's probabilities as they are.
 
         Returns:
             One `Prediction` (path, label, confidence, probabilities) per readable image.
+
+        Raises:
+            DataError: An image cannot be read.
+            RunError: The run has no valid model, or does not record the class frequencies that
+                it was trained with.
+            UsageError: `pictures`, `on_bad` or `prior` is invalid.
+
+        Example:
+            >>> for prediction in run.predict(["rex.jpg", "holiday/"]):
+            ...     print(prediction.path, prediction.label, prediction.confidence)
         """
         from transfer.api.prediction import predict
 
@@ -56,24 +89,47 @@ class Run(RunDirectory):
         *,
         prior: PriorLike | None = None,
         follow_links: bool = False,
-    ) -> Mapping[str, Any]:
-        """Evaluate the model on one split or on other images; see `transfer.evaluate`.
+    ) -> Metrics:
+        """Evaluate the model on one split of the run's own images, or on other images.
+
+        Results on the run's own split go to the run directory; all others, and those corrected to
+        a prior, to ``evaluations/<name>`` below it. Images are matched to the model's classes by
+        name.
 
         Args:
-            data: Other images; the run's own if omitted.
-            split: ``train``, ``val`` or ``test``.
-            prior: As in `predict`.
+            data: Other images, any source that `transfer.prepare` accepts; the run's own if
+                omitted.
+            split: ``train``, ``val`` or ``test``; if omitted, the run's own split, or all images
+                of `data` (its test or validation images if it has such folders).
+            prior: Class frequencies to correct to, as in `predict`; None leaves the model's own
+                probabilities.
             follow_links: Take images from outside `data` too.
 
         Returns:
-            The metrics, also written as metrics.json.
+            The metrics, also written as metrics.json; see `Metrics`.
+
+        Raises:
+            DataError: There is no image to evaluate.
+            RunError: The run has no valid model, or does not record the class frequencies that it
+                was trained with.
+            UsageError: `split` or `prior` is invalid.
+
+        Example:
+            >>> run.evaluate("data/other-dogs")["accuracy"]
         """
         from transfer.api.evaluation import evaluate
 
         return evaluate(self, data, split, prior=prior, follow_links=follow_links)
 
     def report(self) -> Path:
-        """Write report.html from the run's predictions and return its path."""
+        """Write report.html again from the run's predictions.
+
+        Returns:
+            Its path: one page without links, which shows what the model confuses.
+
+        Raises:
+            RunError: The run has no predictions yet.
+        """
         from transfer.api.evaluation import report
 
         return report(self)

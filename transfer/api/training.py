@@ -8,20 +8,22 @@ import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from transfer.api.evaluation import evaluate_on, own_subject, report
 from transfer.api.images import read_images, split_options, tell_counts, tell_reading
+from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
+from transfer.api.unused import tell_unused, tell_unused_shares
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
 from transfer.data.folds import check_folds
 from transfer.data.split import split_dataset
 from transfer.data.splitfile import read_sides
-from transfer.errors import out_of_memory
+from transfer.errors import call_to_resume, out_of_memory
 from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
 from transfer.networks.weights import Weights, resolve_weights
@@ -49,7 +51,7 @@ def finetune(
     recipe: Recipe | None = None,
     output: str | os.PathLike[str] | None = None,
     split: str | os.PathLike[str] | None = None,
-    **knobs: Any,
+    **knobs: Unpack[Knobs],
 ) -> Run:
     """Train a classifier on a folder of images and evaluate it.
 
@@ -66,7 +68,9 @@ def finetune(
         output: Directory of the run, new or empty; the next free ``runs/<data>-<backbone>-001``
             if omitted.
         split: Another run, or its split.csv: images listed there keep their split.
-        **knobs: Fields of `Recipe` that differ, for example ``backbone="vgg16"``.
+        **knobs: Fields of `Recipe` that differ: ``backbone``, ``image_size``, ``augment``,
+            ``unfreeze``, ``epochs``, ``learning_rate``, ``test``, ``folds``, ``time``, ``seed`` and
+            more; ``help(transfer.Recipe)`` describes them all.
 
     Returns:
         The finished run.
@@ -84,9 +88,11 @@ def finetune(
     began = time.monotonic()
     recipe = make_recipe(recipe, knobs)
     backbone = check_recipe(recipe)
+    tell_unused(recipe, knobs)
     path = None if output is None else check_output(output)
     known = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
+    tell_unused_shares(knobs, folder.splits, bool(known or recipe.folds))
     drawn = {"val", "test"} - set(folder.splits) if known is None else set()
     dataset = split_dataset(folder, audit, split_options(recipe), known)
     if recipe.folds:
@@ -155,7 +161,7 @@ def run_training(
         with suppress(OSError):  # the disk may be full
             run.update(status=status, error=reason)
         if status == "interrupted":
-            say(f"To resume: transfer finetune --resume {shown(run.path)}")
+            say(f"To resume: {call_to_resume(Path(shown(run.path)))}")
         if advice is not None:
             raise advice from error
         raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.errors import UsageError, did_you_mean
-from transfer.networks.backbones import list_backbones
+from transfer.networks.backbones import list_backbones, see_backbones
 from transfer.networks.weights import keras_cache, list_weights
 
 __all__ = ["WeightsFile", "keras_cache", "weights_files"]
@@ -44,7 +44,7 @@ def weights_files(pattern: str = "*") -> list[WeightsFile]:
     """
     if not list_backbones(pattern):
         hint = did_you_mean(pattern.lower(), [backbone.name for backbone in list_backbones()])
-        raise UsageError(f'No backbone matches {pattern!r}.{hint} See "transfer backbones".')
+        raise UsageError(f"No backbone matches {pattern!r}.{hint} {see_backbones()}")
     return [
         WeightsFile(
             backbone.name,

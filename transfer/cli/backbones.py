@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.tables import table
+from transfer.system.progress import warn_unused
 
 if TYPE_CHECKING:
     from transfer.api.backbones import BackboneBlocks, ListedBackbone
@@ -29,16 +30,20 @@ def backbones(pattern: str, image_size: int | None, as_json: bool) -> None:
     from transfer.api.backbones import describe_backbones, describe_blocks
 
     if set("*?[") & set(pattern):
+        if image_size is not None:
+            with watched():
+                warn_unused(["image_size"], "on a list: name one network")
         found = describe_backbones(pattern)
-        click.echo(_json([each.to_dict() for each in found]) if as_json else _list(found))
+        if as_json:
+            tell_json([each.to_dict() for each in found], indent=2)
+        else:
+            tell(_list(found))
     else:
         shown = describe_blocks(pattern, image_size)
-        rows = [dataclasses.asdict(block) for block in shown.blocks]
-        click.echo(_json(rows) if as_json else _show(shown))
-
-
-def _json(rows: Sequence[dict[str, object]]) -> str:
-    return json.dumps(rows, indent=2)
+        if as_json:
+            tell_json([dataclasses.asdict(block) for block in shown.blocks], indent=2)
+        else:
+            tell(_show(shown))
 
 
 def _list(found: Sequence[ListedBackbone]) -> str:

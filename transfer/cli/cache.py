@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from transfer.cli.console import tell, tell_json
 from transfer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -33,12 +33,16 @@ def cache(action: str, as_json: bool) -> None:
 
     if action == "list":
         found = list_cache()
-        click.echo(json.dumps(_to_json(found)) if as_json else _describe(found))
+        if as_json:
+            tell_json(_to_json(found))
+        else:
+            tell(_describe(found))
     elif action == "clear":
         folder, removed = clear_cache()
-        result = {"folder": str(folder), "removed_bytes": removed}
-        text = f"Removed {removed / 1e6:,.1f} MB from {folder}"
-        click.echo(json.dumps(result) if as_json else text)
+        if as_json:
+            tell_json({"folder": str(folder), "removed_bytes": removed})
+        else:
+            tell(f"Removed {removed / 1e6:,.1f} MB from {folder}")
     else:
         near = did_you_mean(action, ["list", "clear"])
         raise UsageError(f"Unknown action {action!r}.{near} Expected list or clear.")

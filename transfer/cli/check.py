@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.tables import counted
 from transfer.errors import DataError
+from transfer.system.terminal import visible
 
 if TYPE_CHECKING:
     from transfer.api.data_check import Checkup, Finding
@@ -64,7 +64,10 @@ def check(
         check_fix_list(fix_list)
     with watched():
         result = api.check(data, check=check, follow_links=follow_links)
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else _report(result, SEVERITIES))
+    if as_json:
+        tell_json(result.to_dict(), indent=2)
+    else:
+        tell(_report(result, SEVERITIES))
     if fix_list is not None:
         result.write_fixes(fix_list)
     if refused := result.refused(strict or on_bad == "fail"):
@@ -100,6 +103,6 @@ def _sections(result: Checkup, severities: dict[str, str]) -> Iterator[str]:
 
 
 def _line(finding: Finding, item: tuple[str, ...]) -> str:
-    shown = [each if each.isprintable() else repr(each) for each in item[:_MEMBERS]]
+    shown = [visible(each) for each in item[:_MEMBERS]]
     more = f" and {len(item) - _MEMBERS} more" * (len(item) > _MEMBERS)
     return _JOINED.get(finding.kind.split("-")[0], ": ").join(shown) + more

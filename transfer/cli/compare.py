@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import shlex
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from transfer.cli.console import watched
-from transfer.cli.options import given, recipe_options
+from transfer.cli.console import tell, tell_json, watched
+from transfer.cli.options import given, is_run, recipe_options
+from transfer.errors import UsageError
 
 if TYPE_CHECKING:
     from transfer.api.comparison import Compared
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare backbones on a folder of images.")
 @click.argument("data")
+@click.argument("more", nargs=-1, metavar="")
 @click.option(
     "--backbones",
     metavar="NAME,NAME...",
@@ -47,11 +49,12 @@ if TYPE_CHECKING:
 )
 def compare(
     data: str,
+    more: tuple[str, ...],
     backbones: str | None,
     scratch: bool,
     as_json: bool,
     output: str | None,
-    **options: str | int | None,
+    **options: Any,
 ) -> None:
     """Cross-validate a linear head on each backbone's frozen features of the images in DATA.
 
@@ -67,18 +70,26 @@ def compare(
     from transfer import api
     from transfer.api.comparison import which_is_better
 
+    if more:
+        runs = any(map(is_run, (data, *more)))
+        raise UsageError(
+            "compare trains on images: transfer compare DATA. To compare runs, evaluate each on"
+            " the same images: transfer evaluate RUN DATA"
+            if runs
+            else f"Expected one DATA. Received: {shlex.join((data, *more))}"
+        )
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
     with watched():
         records = api.compare(data, names, scratch=scratch, output=output, **given(options))
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(each) for each in records], indent=2))
+        tell_json([dataclasses.asdict(each) for each in records], indent=2)
     else:
-        click.echo(_table(records))
+        tell(_table(records))
         told = which_is_better(records)
         if told is not None:
-            click.echo(told)
+            tell(told)
         if output is not None:
-            click.echo(f"Chart: {output}")
+            tell(f"Chart: {output}")
 
 
 def _table(records: Sequence[Compared]) -> str:

@@ -1,12 +1,27 @@
-"""Progress of the commands: lines and bars on stderr."""
+"""What the commands show: results on stdout, lines and bars of progress on stderr."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import click
 
 from transfer.system import progress
+from transfer.system.terminal import one_line, visible_lines
+
+
+def tell(text: str) -> None:
+    """Print a result for people: lines in which nothing can act on the terminal."""
+    click.echo(visible_lines(text))
+
+
+def tell_json(value: Any, indent: int | None = None) -> None:
+    """Print a result for programs: JSON in ASCII, its strings as they are."""
+    click.echo(json.dumps(value, indent=indent))
 
 
 @contextmanager
@@ -27,7 +42,7 @@ def watched(quiet: bool = False) -> Iterator[None]:
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             warning = record.levelno >= logging.WARNING
-            text = " ".join(record.getMessage().split())
+            text = one_line(record.getMessage())
             console.print(
                 f"Warning: {text}" if warning else text,
                 style="yellow" if warning else None,

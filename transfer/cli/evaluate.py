@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import click
 
-from transfer.cli.console import watched
-from transfer.cli.options import prior_option, refuse_swapped
+from transfer.cli.console import tell, tell_json, watched
+from transfer.cli.options import prior_option, require_run
+from transfer.system.progress import warn_unused
 
 
 @click.command(short_help="Evaluate a run's model on a split or on other images.")
@@ -25,7 +26,7 @@ def evaluate(
     run: str,
     data: str | None,
     split: str | None,
-    prior: str | None,
+    prior: Any,
     follow_links: bool,
     as_json: bool,
 ) -> None:
@@ -38,8 +39,11 @@ def evaluate(
     from transfer.api.run import Run
     from transfer.cli.tables import describe
 
-    if data is not None:
-        refuse_swapped("evaluate", run, [data])
+    require_run("evaluate", run, [] if data is None else [data])
     with watched(quiet=as_json):
+        warn_unused(["follow_links"] if follow_links and data is None else [], "without DATA")
         metrics = api.evaluate(run, data, split, prior=prior, follow_links=follow_links)
-    click.echo(json.dumps(metrics) if as_json else describe(metrics, Run(run).uneven))
+    if as_json:
+        tell_json(metrics)
+    else:
+        tell(describe(metrics, Run(run).uneven))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import given, recipe_options
+from transfer.cli.sections import Sectioned
 
 
 # click hands over one argument per option that is not a field of the recipe.
-@click.command(short_help="Train a classifier on a folder of images.")
+@click.command(cls=Sectioned, short_help="Train a classifier on a folder of images.")
 @click.argument("data", required=False)
 @recipe_options
 @click.option(
@@ -74,7 +74,10 @@ def finetune(
         else:
             start = None if recipe is None else Recipe.load(recipe)
             run = api.finetune(data, recipe=start, output=output, split=split, **knobs)
-    click.echo(json.dumps(_result(run)) if as_json else summary(run))
+    if as_json:
+        tell_json(_result(run))
+    else:
+        tell(summary(run))
 
 
 def _refuse_beside_resume(**options: str | None) -> None:

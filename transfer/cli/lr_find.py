@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from functools import partial
 from typing import Any
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import HELP, given, recipe_options
+from transfer.cli.sections import Sectioned
 
 # Options that the range test overrides or never reaches.
 UNUSED = (
@@ -28,7 +28,7 @@ UNUSED = (
 )
 
 
-@click.command("lr-find", short_help="Suggest a learning rate for fine-tuning.")
+@click.command("lr-find", cls=Sectioned, short_help="Suggest a learning rate for fine-tuning.")
 @click.argument("data")
 @partial(recipe_options, names=[name for name in HELP if name not in UNUSED])
 @click.option(
@@ -74,12 +74,12 @@ def lr_find(
             **given(options),
         )
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(curve) | {"curve": output}))
+        tell_json(dataclasses.asdict(curve) | {"curve": output})
         return
     if curve.suggestion is not None:
-        click.echo(f"Suggestion: --learning-rate {curve.suggestion:.2g}")
+        tell(f"Suggestion: --learning-rate {curve.suggestion:.2g}")
     else:
-        click.echo("The loss moves by no more than its noise: there is no rate to suggest.")
+        tell("The loss moves by no more than its noise: there is no rate to suggest.")
     if curve.limit is not None:
-        click.echo(f"The loss rises from {curve.limit:.2g} on (without warm-up).")
-    click.echo(f"Curve: {output}")
+        tell(f"The loss rises from {curve.limit:.2g} on (without warm-up).")
+    tell(f"Curve: {output}")

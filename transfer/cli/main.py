@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import importlib
 import io
 import os
@@ -13,14 +15,15 @@ import click
 
 from transfer import __version__
 from transfer.errors import (
-    ELSEWHERE,
     TransferError,
-    UsageError,
+    advice,
+    command_line,
     did_you_mean,
     nearest,
     out_of_memory,
 )
 from transfer.system import signals
+from transfer.system.terminal import one_line
 
 COMMANDS = (
     "check",
@@ -36,6 +39,7 @@ COMMANDS = (
     "weights",
     "cache",
 )
+WINDOWS = os.name == "nt"
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -52,11 +56,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(f"transfer.cli.{name}"), name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] == ["help"]:
+            args = [*args[1:2], "--help"]
+        elif args[:1] == ["version"]:
+            args = ["--version"]
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = _advice(args[0]) or did_you_mean(args[0], COMMANDS)
+            hint = advice(args[0]) or did_you_mean(args[0], COMMANDS)
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
@@ -68,7 +79,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings=HELP)
-@click.version_option(__version__, message="transfer %(version)s")
+@click.version_option(__version__, "-V", "--version", message="transfer %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def transfer(debug: bool) -> None:
     """Train an image classifier on a folder of photos, and see what it confuses.
@@ -80,13 +91,16 @@ def transfer(debug: bool) -> None:
     """
 
 
+@command_line()
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit: 0 ok, 1 fault, 2 bad usage or data, 130 Ctrl-C, 143 SIGTERM."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = _from_shell(sys.argv[1:]) if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("TRANSFER_DEBUG"))
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and (
+            stream.errors == "strict" or stream.encoding.lower() != "utf-8"
+        ):
             stream.reconfigure(errors="backslashreplace")  # file names may hold any character
     try:
         with signals.handled():
@@ -104,6 +118,22 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def _from_shell(words: list[str]) -> list[str]:
+    """Return arguments with patterns such as *.jpg replaced by the files that they match.
+
+    The shells of Windows leave that to the programs; click would do it if it read sys.argv itself.
+    """
+    if not WINDOWS:
+        return words
+    return [each for word in words for each in _matches(word) or [word]]
+
+
+def _matches(word: str) -> list[str]:
+    if word.startswith("-") or not glob.has_magic(word) or os.path.lexists(word):
+        return []
+    return sorted(glob.glob(word, recursive=True))  # noqa: PTH207 - names as the pattern has them
+
+
 def _open_streams() -> None:
     """Open closed standard streams on /dev/null, or one of our files would get their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -119,17 +149,17 @@ def _explain(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.ClickException():
-            _in_our_words(error).show()
-            return error.exit_code
+            return _show(_in_our_words(error))
         case KeyboardInterrupt() | click.Abort():
             return _say("Interrupted.", 130)
         case SystemExit():
             return int(error.code or 0)
-        case UsageError():
-            return _say(f"Error: {error.as_option}", error.exit_code)
         case TransferError():
             return _say(f"Error: {error}", error.exit_code)
-        case OSError() if error.filename is not None or error.errno is not None:
+        case OSError() if error.filename is not None:
+            code = 2 if error.errno == errno.ENAMETOOLONG else 1
+            return _say(f"Error: Cannot read or write {error.filename!r}: {error.strerror}.", code)
+        case OSError() if error.errno is not None:
             return _say(f"Error: {error}", 1)
     if (told := out_of_memory(error)) is not None:
         return _say(f"Error: {told}", told.exit_code)
@@ -147,7 +177,7 @@ def _in_our_words(error: click.ClickException) -> click.ClickException:
     near = nearest(word, known)
     if near is None and given.startswith("--"):
         near = next((name for name in known if name.startswith(word)), None)
-    hint = _advice(word)
+    hint = advice(word)
     if not hint or not set(re.findall(r"--([a-z]+)", hint)) <= set(known):
         hint = "" if near is None else f" Did you mean '--{near.replace('_', '-')}'?"
     return click.NoSuchOption(given, f"No such option {given!r}.{hint}", ctx=error.ctx)
@@ -165,14 +195,15 @@ def _options(ctx: click.Context) -> list[str]:
     return names + above
 
 
-def _advice(word: str) -> str:
-    """Return a sentence on the equivalent of another tool's name, if there is one."""
-    found = ELSEWHERE.get(word, "")
-    return f" {found}" if " " in found else ""
+def _show(error: click.ClickException) -> int:
+    """Show an error as click does, with the usage, but its message in one visible line."""
+    message = one_line(error.format_message())
+    click.UsageError(message, getattr(error, "ctx", None)).show()
+    return error.exit_code
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(" ".join(message.split()), err=True)
+    click.echo(one_line(message), err=True)
     return code
 
 

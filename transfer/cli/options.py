@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from transfer.errors import UsageError
+from transfer.errors import RunError, UsageError
 from transfer.recipe import CHOICES, Recipe
 from transfer.system.files import is_file
 
@@ -69,11 +70,50 @@ HELP = {
     "follow_links": "Follow links that lead out of the folder.",
 }
 TYPES = {"str": str, "int": int, "int | None": int, "float": float, "float | None": float}
+
+
+def _read_prior(
+    ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> str | dict[str, Any] | None:
+    """Return --prior as the library takes it; given several times, once for each class."""
+    if not given:
+        return None
+    if len(given) == 1:
+        return _read_json(given[0]) or given[0]
+    pairs = [text.rpartition("=") for text in given]
+    for text, (name, _, _) in zip(given, pairs, strict=True):
+        if not name:
+            raise UsageError(f"Expected CLASS=SHARE in each of several --prior. Received: {text!r}")
+    return _shares((name, share) for name, _, share in pairs)
+
+
+def _read_json(text: str) -> dict[str, Any] | None:
+    """Return shares that are given as a JSON object, None for other text."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        return dict(json.loads(text, object_pairs_hook=_shares))
+    except ValueError:  # a class may be called so
+        return None
+
+
+def _shares(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    shares: dict[str, Any] = {}
+    for name, share in pairs:
+        if name in shares:
+            raise UsageError(f"Expected one share for each class. Received two for {name!r}.")
+        shares[name] = share
+    return shares
+
+
 prior_option = click.option(
     "--prior",
     metavar="train|even|SHARES",
+    multiple=True,
+    callback=_read_prior,
     help="Correct probabilities to class frequencies: those of the training images, equal ones, or"
-    ' "cat=0.9,dog=0.1". Default: the model\'s own probabilities.',
+    ' "cat=0.9,dog=0.1"; for names with commas, JSON or one --prior CLASS=SHARE for each class.'
+    " Default: the model's own probabilities.",
 )
 
 
@@ -103,18 +143,42 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def refuse_swapped(command: str, run: str, others: Collection[str]) -> None:
-    """Raise UsageError if RUN comes after the data."""
-    runs = [other for other in others if _is_run(other)]
-    if runs and not _is_run(run):
+def require_run(command: str, run: str, others: Collection[str] = ()) -> None:
+    """Raise RunError if RUN is not one: it comes after the data, or is left out.
+
+    Args:
+        command: Whose argument it is.
+        run: The argument.
+        others: Those after it.
+    """
+    if is_run(run):
+        return
+    runs = [other for other in others if is_run(other)]
+    if runs:
         right = [runs[0], *(each for each in (run, *others) if each != runs[0])]
-        raise UsageError(
+        raise RunError(
             f"{run!r} is not a run directory, but {runs[0]!r} is. Did you mean: transfer {command}"
             f" {shlex.join(right)}"
         )
+    newest = _newest_run()
+    if newest is None:
+        hint = "Runs are made by: transfer finetune DATA"
+    elif others or command == "predict":
+        hint = f"Did you mean the newest: transfer {command} {shlex.join([newest, run, *others])}"
+    else:
+        hint = f"Did you mean the newest: transfer {command} {shlex.quote(newest)}"
+    raise RunError(f"RUN is missing: {run!r} is not a run directory (no recipe.json). {hint}")
 
 
-def _is_run(path: str) -> bool:
+def _newest_run() -> str | None:
+    """Return the last run below runs/ that has a model."""
+    models = [path for path in Path("runs").glob("*/model.keras") if is_run(str(path.parent))]
+    newest = max(models, key=lambda path: path.stat().st_mtime, default=None)
+    return None if newest is None else str(newest.parent)
+
+
+def is_run(path: str) -> bool:
+    """Return whether a path is that of a run."""
     return is_file(Path(path, "recipe.json"))
 
 

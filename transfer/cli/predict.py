@@ -7,27 +7,33 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from transfer.cli.console import watched
-from transfer.cli.options import prior_option, refuse_swapped
-from transfer.cli.tables import PREDICTION_WRITERS
+from transfer.cli.options import prior_option, require_run
+from transfer.cli.tables import PREDICTION_WRITERS, counted
 from transfer.errors import DataError, UsageError
-from transfer.system.progress import warn
+from transfer.system.files import atomic, check_writable
+from transfer.system.progress import say, warn, warn_unused
+
+if TYPE_CHECKING:
+    from transfer.api.prediction import Prediction
+
+SUFFIXES = {"": "table", ".txt": "table", ".csv": "csv", ".json": "json"}
 
 
 @click.command(short_help="Classify images.")
 @click.argument("run", type=click.Path())
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path())
 @click.option("--top", default=1, metavar="K", show_default=True, help="Classes per image.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(list(PREDICTION_WRITERS)),
-    help="csv and json hold the probabilities of all classes."
-    "  [default: that of FILE's suffix, else table]",
+    help="csv and json hold the probabilities of all classes; csv-bom is CSV that Excel reads as"
+    " UTF-8.  [default: that of FILE's suffix, else table]",
 )
 @prior_option
 @click.option(
@@ -42,7 +48,7 @@ def predict(
     paths: tuple[str, ...],
     top: int,
     form: str | None,
-    prior: str | None,
+    prior: Any,
     output: str | None,
 ) -> None:
     """Classify the images PATH... with the model of RUN. Folders are searched recursively.
@@ -52,36 +58,62 @@ def predict(
     """
     from transfer import api
 
-    if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
-        raise UsageError(f"Expected a file in an existing folder as --output. Received: {output!r}")
     if top < 1:
-        raise UsageError(f"Expected {{knob}} of 1 or more. Received: {top}", knob="top")
-    refuse_swapped("predict", run, paths)
-    suffix = Path(output or "").suffix.lower().removeprefix(".")
-    write = PREDICTION_WRITERS[form or (suffix if suffix in PREDICTION_WRITERS else "table")]
+        raise UsageError(f"Expected --top of 1 or more. Received: {top}")
+    name = _check_output(output, form)
+    require_run("predict", run, paths)
+    if not paths:
+        raise click.MissingParameter(param_type="argument", param_hint="PATH...")
     bad: list[DataError] = []
+    rows = 0
+
+    def counting(found: Iterator[Prediction]) -> Iterator[Prediction]:
+        nonlocal rows
+        for each in found:
+            rows += 1
+            yield each
 
     def leave_out(error: DataError) -> None:
         bad.append(error)
         warn(f"Left out: {error}")
 
     with watched():
+        warn_unused(["top"] if top > 1 and "csv" in name else [], "in CSV, which has all classes")
         found = iter(api.iterate_predictions(run, paths, leave_out, prior=prior))
         first = list(itertools.islice(found, 1))
         if first:
             with _opened(output) as target:
-                write(itertools.chain(first, found), top, target)
+                PREDICTION_WRITERS[name](counting(itertools.chain(first, found)), top, target)
+            if output is not None:
+                say(f"Wrote {counted(rows, 'row')} to {output}")
     if bad and not first:
         raise DataError("None of the images could be read: nothing was written.")
     if bad:
         raise DataError(f"{len(bad)} of the images could not be read; the others were written.")
 
 
+def _check_output(output: str | None, form: str | None) -> str:
+    """Return the format to write; raise UsageError where that or the file is impossible."""
+    path = Path(output or "")
+    if output is not None:
+        if path.is_dir() or not path.parent.is_dir():
+            raise UsageError(
+                f"Expected a file in an existing folder as --output. Received: {output!r}"
+            )
+        check_writable(path)
+    known = SUFFIXES.get(path.suffix.lower())
+    if form is None and known is None:
+        excel = " For Excel: a .csv file with --format csv-bom." if "xls" in path.suffix else ""
+        raise UsageError(
+            "Expected a file .csv, .json or .txt as --output, or a --format with it."
+            f" Received: {output!r}.{excel}"
+        )
+    return str(form or known)
+
+
 @contextmanager
 def _opened(output: str | None) -> Iterator[IO[str]]:
     """Yield the file for the predictions; if an error ends the block, an earlier file is kept."""
-    from transfer.system.files import atomic
-
     if output is None:
         yield sys.stdout
         return

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, tell_json, watched
 
 
 @click.command(short_help="Write a folder of images from an archive, table or data set.")
@@ -50,9 +49,8 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
         folder = api.prepare(source, dest, **options)
     counts = folder.counts()
     if as_json:
-        result = {"folder": str(folder.root), "classes": folder.classes, "counts": counts}
-        click.echo(json.dumps(result))
+        tell_json({"folder": str(folder.root), "classes": folder.classes, "counts": counts})
         return
     splits = [f"{split} {sum(each.values()):,}" for split, each in counts.items() if split]
     more = f" ({', '.join(splits)})" if splits else ""
-    click.echo(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}{more}")
+    tell(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}{more}")

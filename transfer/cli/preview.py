@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from transfer.cli.console import watched
+from transfer.cli.console import tell, watched
 from transfer.cli.options import given, recipe_options
 
 KNOBS = (
@@ -37,4 +37,4 @@ def preview(data: str, count: int, output: str, **options: Any) -> None:
 
     with watched():
         path = api.preview(data, output, count=count, **given(options))
-    click.echo(str(path))
+    tell(str(path))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from transfer.cli.console import tell
+from transfer.cli.options import require_run
+
 
 @click.command(short_help="Write the page that shows what a run's model confuses.")
 @click.argument("run", type=click.Path())
@@ -13,7 +16,8 @@ def report(run: str, show: bool) -> None:
     from transfer import api
     from transfer.system.files import shown
 
+    require_run("report", run)
     path = api.report(run)
-    click.echo(shown(path))
+    tell(shown(path))
     if show:
         click.launch(str(path))

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from transfer.system.terminal import visible, visible_json
+
 if TYPE_CHECKING:
     from transfer.api.prediction import Prediction
 
@@ -55,7 +57,8 @@ def describe(metrics: Mapping[str, Any], uneven: bool = False) -> str:
     pairs = metrics["most_confused"][:5]
     if pairs:
         lines.append("Most confused:")
-        lines += [f"  {p['true']} predicted as {p['predicted']}: {p['count']}" for p in pairs]
+        told = [f"{p['true']} predicted as {p['predicted']}: {p['count']}" for p in pairs]
+        lines += [f"  {visible(each)}" for each in told]
     else:
         lines.append("No mistakes.")
     return "\n".join(lines)
@@ -86,7 +89,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[
         rows: Cells as text.
         right: Indices of the columns that are aligned to the right.
     """
-    lines = [list(header), *map(list, rows)]
+    lines = [list(header), *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  ".join(
@@ -101,8 +104,7 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> N
     """Write one line per image: its path and its `top` classes."""
     for each in predictions:
         best = "  ".join(f"{label} {p:.3f}" for label, p in each.top(top))
-        path = each.path if each.path.isprintable() else repr(each.path)  # one line for each
-        print(f"{path}: {best}", file=file, flush=True)
+        print(visible(f"{each.path}: {best}"), file=file, flush=True)
 
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
@@ -118,14 +120,25 @@ def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> Non
         file.flush()
 
 
+def write_csv_bom(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+    """Write CSV after a byte-order mark, without which Excel takes UTF-8 for another encoding."""
+    file.write("\ufeff")
+    write_csv(predictions, top, file)
+
+
 def write_json(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     """Write a JSON array, one object per image, in whole lines: warnings may come in between."""
     mark = "["
     for each in predictions:
         record = dataclasses.asdict(each) | {"top": each.top(top)}
-        print(mark + json.dumps(record, ensure_ascii=False), file=file, flush=True)
+        print(mark + visible_json(json.dumps(record, ensure_ascii=False)), file=file, flush=True)
         mark = ","
     print("]" if mark == "," else "[]", file=file)
 
 
-PREDICTION_WRITERS = {"table": write_table, "csv": write_csv, "json": write_json}
+PREDICTION_WRITERS = {
+    "table": write_table,
+    "csv": write_csv,
+    "csv-bom": write_csv_bom,
+    "json": write_json,
+}

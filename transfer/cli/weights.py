@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
+
+from transfer.cli.console import tell, tell_json
 
 
 @click.command(short_help="List the pretrained weights on this machine.")
@@ -34,7 +35,7 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
             }
             for each in found
         ]
-        click.echo(json.dumps(rows, indent=2))
+        tell_json(rows, indent=2)
         return
     cells = [
         [
@@ -46,6 +47,6 @@ def weights(pattern: str, everything: bool, as_json: bool) -> None:
         for each in found
     ]
     if cells:
-        click.echo(table(["BACKBONE", "WEIGHTS", "FILE", "WHERE"], cells))
-    click.echo(f"\nTRANSFER_WEIGHTS: {os.environ.get('TRANSFER_WEIGHTS') or 'not set'}")
-    click.echo(f"Keras cache:      {keras_cache()}")
+        tell(table(["BACKBONE", "WEIGHTS", "FILE", "WHERE"], cells))
+    tell(f"\nTRANSFER_WEIGHTS: {os.environ.get('TRANSFER_WEIGHTS') or 'not set'}")
+    tell(f"Keras cache:      {keras_cache()}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from transfer.data.dataset import Dataset
 from transfer.data.split import SplitOptions, assign_splits
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 
 FOLDS = 5
 
@@ -33,9 +33,9 @@ def folds_from_scratch(dataset: Dataset, options: SplitOptions) -> list[Dataset]
         if (count := len(np.unique(keys[labels == label]))) < 3:
             raise DataError(
                 f"Class {folder.classes[label]!r} has {count} different image(s) (near duplicates,"
-                " and those of one --group-by group, count as one); a network from scratch needs"
-                " at least 3: one each for training, choosing the epoch and evaluation. Add images,"
-                " or compare without it."
+                f" and those of one {option('group_by')} group, count as one); a network from"
+                " scratch needs at least 3: one each for training, choosing the epoch and"
+                " evaluation. Add images, or compare without it."
             )
     whole = replace(options, test=0.0, dedupe=False)
     folds = []
@@ -101,11 +101,11 @@ def check_folds(dataset: Dataset, count: int) -> None:
         if len(set(own[labels == label])) < 2:
             raise DataError(
                 f"Class {known.images.classes[label]!r} has fewer than 2 different images; need 2"
-                " to cross-validate. Add some, or leave --folds out."
+                f" to cross-validate. Add some, or leave {option('folds')} out."
             )
     needed, different = max(count, 4), len(set(own))  # 4: the rest of each fold is divided again
     if different < needed:
         raise DataError(
             f"Expected at least {needed} different images (or groups) for {count} folds."
-            f" Received: {different}. Lower --folds, or leave it out."
+            f" Received: {different}. Lower {option('folds')}, or leave it out."
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer.errors import DataError, UsageError
+from transfer.errors import DataError, UsageError, option
 from transfer.images.folder import ImageFolder
 from transfer.system.csv import read_rows
 from transfer.system.digests import sha256_or_none
@@ -71,7 +71,7 @@ def _pattern(group_by: str) -> re.Pattern[str]:
         return re.compile(group_by)
     except re.error as error:
         raise UsageError(
-            f"Expected --group-by as a regular expression or FILE.csv:COLUMN."
+            f"Expected {option('group_by')} as a regular expression or FILE.csv:COLUMN."
             f" Received: {group_by!r} ({error})."
         ) from error
 
@@ -91,7 +91,7 @@ def _names(folder: ImageFolder, sha256: Mapping[str, str], group_by: str) -> Map
     names = {path: each - {"", None} for path, each in names.items() if each - {"", None}}
     if not names:
         raise DataError(
-            f"--group-by '{group_by}' gives none of the {len(folder)} images a group."
+            f"{option('group_by', group_by)} gives none of the {len(folder)} images a group."
             f" Paths are relative to the folder, such as {folder.paths[0]!r}."
         )
     alone = len(folder) - len(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.progress import warn
 
@@ -52,8 +52,8 @@ def tell_leaks(folder: ImageFolder, leaks: Mapping[str, str]) -> None:
             warn(
                 f"{len(found)} {split} image(s) are near duplicates of images used in training,"
                 f" or of their group, such as {found[0]!r} of {leaks[found[0]]!r}. Accuracy is"
-                " optimistic; the report also shows it without them. --dedupe removes their"
-                " duplicates from training."
+                " optimistic; the report also shows it without them."
+                f" {option('dedupe', True)} removes their duplicates from training."
             )
 
 

@@ -12,7 +12,7 @@ from transfer.data.draw import divide
 from transfer.data.groups import group_images
 from transfer.data.leaks import drop_shared, find_leaks, tell_leaks
 from transfer.data.splitfile import Side, match_sides
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.progress import warn
 
@@ -131,7 +131,7 @@ def _shares(
 ) -> dict[str, float]:
     """Return the sides to hold out images for, with the share of each."""
     if test and "test" in folder.splits:
-        warn(f"--test {test} is not used: the data have a test/ folder.")
+        warn(f"{option('test', test)} is not used: the data have a test/ folder.")
     shares = {"val": val, "test": test}
     shares = {side: each for side, each in shares.items() if each and side not in folder.splits}
     if known and "val" in shares.keys() - set(known.values()):
@@ -139,7 +139,7 @@ def _shares(
             "The split file holds none of these images out. Expected rows of train and of val."
         )
     if known and "test" in shares.keys() - set(known.values()):
-        warn(f"--test {test} is not used: the split file has no test images.")
+        warn(f"{option('test', test)} is not used: the split file has no test images.")
         del shares["test"]
     return shares
 
@@ -191,18 +191,18 @@ def _cannot_divide(
     if groups == 0:
         return DataError(
             f"The split file leaves class {name!r} without an image for {' and '.join(lacking)}."
-            " Add rows or images, or leave out --split."
+            f" Add rows or images, or leave out {option('split')}"
         )
     if groups < len(sides):
         return DataError(
             f"Class {name!r} has {groups} different image(s) to divide (near duplicates, and those"
-            f" of one --group-by group, count as one); need at least {len(sides)} to hold one out"
-            f" for {held}. Add images, or provide {held} folders next to train/."
+            f" of one {option('group_by')} group, count as one); need at least {len(sides)} to"
+            f" hold one out for {held}. Add images, or provide {held} folders next to train/."
         )
     return DataError(
         f"Class {name!r} shares its images with other classes, so that none is left for"
-        f" {' and '.join(lacking)}. Remove the copies, try another --seed, or provide {held}"
-        " folders next to train/."
+        f" {' and '.join(lacking)}. Remove the copies, try another {option('seed')}, or"
+        f" provide {held} folders next to train/."
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from transfer.evaluation.metrics import compute_metrics
+from transfer.runs.metrics import Metrics, PriorUsed
 from transfer.runs.predictions import Predictions
 from transfer.system.csv import write_csv
 from transfer.system.files import write_json
@@ -19,9 +19,9 @@ def write_evaluation(
     predictions: Predictions,
     split: str,
     leaks: Collection[str] = (),
-    prior: Mapping[str, Any] | None = None,
+    prior: PriorUsed | None = None,
     caveat: str | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Write predictions.csv, metrics.json, confusion_matrix.csv and confusion_matrix.png.
 
     Args:
@@ -29,23 +29,22 @@ def write_evaluation(
         predictions: At least one image.
         split: Name of the split, for example ``"val"``.
         leaks: Paths of images that training has seen, or near duplicates of them.
-        prior: The class frequencies that the predictions were corrected to: ``name``, ``shares``
-            by class, and ``without``, the main metrics before the correction; None where the
-            predictions are the model's own.
+        prior: The class frequencies that the predictions were corrected to; None where they are
+            the model's own.
         caveat: Why the metrics are optimistic about new images, from `find_caveat`.
 
     Returns:
-        The metrics, as `compute_metrics` returns them, with ``caveat``, and ``prior`` where there
-        is one.
+        The metrics.
 
     Raises:
         DataError: There is no image to evaluate. Nothing is written.
     """
     from transfer.evaluation.plots import plot_confusion_matrix
 
-    metrics = compute_metrics(predictions, split, leaks) | {"caveat": caveat}
+    metrics = compute_metrics(predictions, split, leaks)
+    metrics["caveat"] = caveat
     if prior is not None:
-        metrics["prior"] = dict(prior)
+        metrics["prior"] = prior
     matrix, classes = metrics["confusion_matrix"], predictions.classes
     predictions.write(directory / "predictions.csv")
     write_csv(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 
-from transfer.errors import DataError, TransferError
+from transfer.errors import DataError, TransferError, option
+from transfer.runs.metrics import ClassMetrics, Confusion, Leaked, Metrics
 from transfer.runs.predictions import Predictions
 from transfer.statistics.calibration import expected_calibration_error
 from transfer.statistics.intervals import wilson_interval
@@ -23,15 +23,8 @@ TOP_K = 5
 MOST_CONFUSED = 20
 
 
-def compute_metrics(
-    predictions: Predictions, split: str, leaks: Collection[str] = ()
-) -> dict[str, Any]:
+def compute_metrics(predictions: Predictions, split: str, leaks: Collection[str] = ()) -> Metrics:
     """Compute all metrics of a classifier on one split, ready for JSON.
-
-    All numbers are shares in 0..1 except `log_loss` (nats, 0 is best) and counts. Undefined values
-    (the precision of a class that was never predicted, the recall of a class without images) are
-    None, never NaN. Averages over classes (`macro_f1`, `balanced_accuracy`) include the classes
-    that have images in this split.
 
     Args:
         predictions: n images with probabilities of shape (n, classes).
@@ -39,14 +32,7 @@ def compute_metrics(
         leaks: Paths of images that were trained on, themselves or as near duplicates.
 
     Returns:
-        ``split``, ``n``, ``accuracy``, ``accuracy_ci95``, ``majority_accuracy`` (of always
-        predicting the most frequent class), ``macro_f1``, ``balanced_accuracy``,
-        ``top5_accuracy`` (only with more than 5 classes), ``log_loss``, ``ece``, ``per_class``
-        (class, precision, recall, f1, support, recall_ci95), ``confusion_matrix`` (all classes;
-        rows are true, columns predicted) and ``most_confused`` (true, predicted, count, share of
-        the true class's images; the 20 most frequent). If some of the images are `leaks`, also
-        ``leaked``: their number as ``images``, and of the others ``n_without``,
-        ``accuracy_without`` and ``accuracy_without_ci95`` (None if there are no others).
+        The metrics, without ``prior`` and ``caveat``; undefined values are None, never NaN.
 
     Raises:
         DataError: There is no image to evaluate.
@@ -61,13 +47,13 @@ def compute_metrics(
     if not np.isfinite(predictions.probabilities).all():
         raise TransferError(
             "Expected finite probabilities. Received: NaN or infinity, so training diverged."
-            " Lower --learning-rate and train again."
+            f" Lower {option('learning_rate')} and train again."
         )
     true, probabilities = predictions.true, predictions.probabilities.astype(np.float64)
     matrix = count_confusions(true, probabilities.argmax(axis=1), len(predictions.classes))
     per_class = _per_class(matrix, predictions.classes)
-    recalls = [row["recall"] for row in per_class if row["support"]]
-    metrics: dict[str, Any] = {
+    recalls = [row["recall"] for row in per_class if row["recall"] is not None]
+    metrics: Metrics = {
         "split": split,
         "n": n,
         "accuracy": accuracy(matrix),
@@ -89,7 +75,7 @@ def compute_metrics(
     return metrics
 
 
-def _without_leaks(leaked: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+def _without_leaks(leaked: np.ndarray, right: np.ndarray) -> Leaked:
     n, correct = int((~leaked).sum()), int(right[~leaked].sum())
     return {
         "images": int(leaked.sum()),
@@ -104,8 +90,8 @@ def image_losses(predictions: Predictions) -> np.ndarray:
     return losses(predictions.probabilities, predictions.true)
 
 
-def _per_class(matrix: np.ndarray, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    rows = []
+def _per_class(matrix: np.ndarray, classes: tuple[str, ...]) -> list[ClassMetrics]:
+    rows: list[ClassMetrics] = []
     for i, name in enumerate(classes):
         right, support, predicted = map(int, (matrix[i, i], matrix[i].sum(), matrix[:, i].sum()))
         rows.append(
@@ -121,9 +107,9 @@ def _per_class(matrix: np.ndarray, classes: tuple[str, ...]) -> list[dict[str, A
     return rows
 
 
-def _most_confused(matrix: np.ndarray, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _most_confused(matrix: np.ndarray, classes: tuple[str, ...]) -> list[Confusion]:
     support = matrix.sum(axis=1)
-    pairs = [
+    pairs: list[Confusion] = [
         {
             "true": classes[i],
             "predicted": classes[j],

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transfer.errors import UsageError
-from transfer.system.files import atomic
+from transfer.errors import UsageError, option
+from transfer.system.files import atomic, check_writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,11 @@ def check_png(path: str | os.PathLike[str]) -> Path:
     """Return the path of a PNG file to write. Raises UsageError if it cannot be one."""
     path = Path(path).expanduser()
     if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"Expected a .png file in an existing folder. Received: {str(path)!r}")
+        raise UsageError(
+            f"Expected {option('output')} as a .png file in an existing folder."
+            f" Received: {str(path)!r}"
+        )
+    check_writable(path)
     return path
 
 

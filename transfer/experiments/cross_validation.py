@@ -28,6 +28,7 @@ from transfer.runs.info import FoldsInfo
 from transfer.runs.run import Run
 from transfer.system.csv import read_csv, write_csv
 from transfer.system.progress import say, silenced
+from transfer.system.python_ops import released
 from transfer.system.quiet import without_retracing_advice
 from transfer.training.head.fitting import fit_head, is_solved
 from transfer.training.keep.checkpoint import save_model
@@ -91,6 +92,7 @@ def _run_fold(
     """Train on some images; return probabilities (n, classes) of the others."""
     with (
         silenced(),
+        released(),
         without_retracing_advice(),
         tempfile.TemporaryDirectory(prefix=".fold-", dir=run.path) as directory,
     ):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from transfer.data.dataset import Dataset
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.images.pipeline import naming_bad_files
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
@@ -67,7 +67,7 @@ def find_rate(dataset: Dataset, recipe: Recipe, weights: Weights) -> RateCurve:
     settings, base = settle(recipe, dataset, weights)
     if not settings.fine_tunes:
         raise UsageError(
-            "Nothing is fine-tuned with {knob} none. Expected blocks to train.", knob="unfreeze"
+            f"Nothing is fine-tuned with {option('unfreeze', 'none')}. Expected blocks to train."
         )
     batches = math.ceil(len(dataset.train) / settings.batch_size)
     settings = replace(settings, epochs=math.ceil(steps / batches), monitor="val_loss")

@@ -27,6 +27,7 @@ from transfer.features.shards import open_regular
 from transfer.features.store import Space, features_dir, make_room
 from transfer.system.cachedir import cache_limit
 from transfer.system.files import atomic, write_json
+from transfer.system.memory import TIGHT, memory_limit
 from transfer.system.progress import warn
 
 if TYPE_CHECKING:
@@ -75,12 +76,14 @@ def convert(
 
     Args:
         make_model: Makes the model, which takes float32 images (b, h, w, 3), RGB 0..255, and has
-            one output or several. Not called if `kept` holds the converted one.
+            one output or several. Not called if `kept` holds the converted one, or if a
+            limit on memory forbids to convert: that is a RuntimeError.
         kept: File (``.xml``) that the converted model is read from, or written to if it fits.
         in_use: Spaces of the cache that must not be evicted for it.
     """
     network = None if kept is None else _read(kept)
     if network is None:
+        _check_memory()
         model = make_model()  # named, because the graph does not keep its variables alive
         graph = graph_of(model)
         openvino = import_openvino()
@@ -94,6 +97,16 @@ def convert(
         if kept is not None:
             _write(network, kept, in_use)
     return network
+
+
+def _check_memory() -> None:
+    """Refuse to convert where memory is short: the converter may then never end, nor be stopped."""
+    limit = memory_limit()
+    if limit is not None and limit < TIGHT:
+        raise RuntimeError(
+            f"this process may use {limit / 1e9:.1f} GB of memory (ulimit -v), and converting needs"
+            f" a limit of {TIGHT / 1e9:.0f} GB or none"
+        )
 
 
 def graph_of(model: keras.Model) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transfer.errors import TransferError, UsageError
+from transfer.errors import TransferError, UsageError, option
 from transfer.features.converted import convert, graph_of, has_openvino, import_openvino
 from transfer.system.progress import warn
 
@@ -51,7 +51,10 @@ def choose_engine(name: str, precision: str) -> str:
     if name == "auto" and precision == "f32":
         return "openvino" if has_openvino() and not _has_gpu() else "keras"
     if name == "keras" and precision == "bf16":
-        raise UsageError("Precision bf16 needs OpenVINO. Use --engine openvino or --precision f32.")
+        raise UsageError(
+            f"{option('precision', 'bf16')} needs OpenVINO. Use {option('engine', 'openvino')} or"
+            f" {option('precision', 'f32')}."
+        )
     if name != "keras" and not has_openvino():
         raise UsageError(
             "OpenVINO is not installed. Install it with: pip install 'openvino>=2025.0'"
@@ -99,7 +102,8 @@ def make_engine(
     except Exception as error:  # OpenVINO raises nearly everything
         if not auto:
             raise TransferError(
-                f"OpenVINO cannot run {model.name!r}: {reason_of(error)}. Use --engine keras."
+                f"OpenVINO cannot run {model.name!r}: {reason_of(error)}."
+                f" Use {option('engine', 'keras')}."
             ) from error
         warn_of_fallback(model.name, error)
         if cache is not None:
@@ -111,7 +115,7 @@ def warn_of_fallback(name: str, error: Exception) -> None:
     """Warn that Keras runs a network because OpenVINO cannot."""
     warn(
         f"OpenVINO cannot run {name!r}: {reason_of(error)}. Keras runs it instead, which may take"
-        " longer. To choose it from the start, use --engine keras."
+        f" longer. To choose it from the start, use {option('engine', 'keras')}."
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.errors import TransferError
+from transfer.errors import TransferError, option
 from transfer.features.cache import CachedView, FeatureCache
 from transfer.features.engines import BATCH_SIZE, Engine, make_engine
 from transfer.images.folder import ImageFolder
@@ -176,7 +176,7 @@ def _compute(network: FrozenNetwork, engine: Engine, view: _View, advance: Advan
                 if target.dtype == np.float16 and np.abs(output).max() > LARGEST:
                     raise ActivationOverflow(
                         "The frozen layers' activations are beyond the range of float16, in which"
-                        " they would be kept. Use --trunk-cache 0."
+                        f" they would be kept. Use {option('trunk_cache', 0)}."
                     )
                 target[part] = output
             done += len(part)
@@ -195,6 +195,6 @@ def _memory_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         except OSError as error:
             raise TransferError(
                 f"Cannot keep {array.nbytes / 1e6:,.0f} MB of activations in {path.parent.parent}:"
-                f" {error.strerror}. Make room, or use --trunk-cache 0."
+                f" {error.strerror}. Make room, or use {option('trunk_cache', 0)}."
             ) from error
     return array

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from typing import IO, cast
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,7 +17,7 @@ from transfer.images.profiles import profile_of, to_srgb
 from transfer.recipe import RESIZES
 from transfer.settings import Reading
 
-Source = str | os.PathLike[str] | Image.Image | np.ndarray
+Source = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray
 
 # Raise it whenever `decode` makes another array of every file: cached features of the old arrays
 # are then no longer used. What changes some files only belongs in `variant`.
@@ -48,7 +50,8 @@ def decode(
     or an array.
 
     Args:
-        source: Path of a file in a format of docs/data.md; a Pillow image; or an array of shape
+        source: A file in a format of docs/data.md: its path, its bytes, or the file open in binary
+            mode, which is read from its start and left open; a Pillow image; or an array of shape
             (h, w), (h, w, 3) or (h, w, 4), uint8 or float with values in 0..255. Images and
             arrays are not modified.
         size: Side of the result in pixels.
@@ -65,23 +68,45 @@ def decode(
         UsageError: `source` is of another type, shape or value range, or `resize` is unknown.
     """
     if resize not in RESIZES:
-        raise UsageError(f"Expected resize to be one of {', '.join(RESIZES)}. Received: {resize!r}")
+        raise UsageError(f"Expected resize= as one of {', '.join(RESIZES)}. Received: {resize!r}")
     if isinstance(source, np.ndarray):
         return _to_square(_from_array(source), size, resize)
     if isinstance(source, Image.Image):
         check_size(source, "the image")
         with turn_of(source):
             return _to_square(_flat(source, reading), size, resize)
-    if not isinstance(source, (str, os.PathLike)):
-        raise UsageError(
-            "Expected a path, a Pillow image or an array of shape (h, w, 3)."
-            f" Received: {type(source).__name__}"
-        )
-    with open_image(source) as image:
+    path, stream = _file(source)
+    with open_image(path, stream) as image:
         if isinstance(image, JpegImageFile) and min(image.size) >= 4 * size:
             image.draft(None, (2 * size, 2 * size))
         with turn_of(image):
             return _to_square(_flat(image, reading), size, resize)
+
+
+def wrong_kind(received: object) -> UsageError:
+    """Return the error for what is no image, with all that `decode` takes."""
+    return UsageError(
+        "Expected an image as a path, bytes, a file open in binary mode, a Pillow image, or an"
+        f" array of numbers 0..255 of shape (h, w, 3). Received: {received}"
+    )
+
+
+def is_open_file(source: object) -> bool:
+    """Tell whether a source is an open file, or what serves as one."""
+    return hasattr(source, "read") and hasattr(source, "seek")
+
+
+def _file(source: object) -> tuple[str | os.PathLike[str] | None, IO[bytes] | None]:
+    """Return the path of an image file, or None and a stream of its bytes."""
+    if isinstance(source, (str, os.PathLike)):
+        return source, None
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return None, io.BytesIO(source)
+    if isinstance(source, io.TextIOBase):
+        raise wrong_kind("a file open in text mode")
+    if is_open_file(source):
+        return None, cast("IO[bytes]", source)
+    raise wrong_kind(f"{source!r:.60} ({type(source).__name__})")
 
 
 def as_rgb(image: Image.Image, reading: Reading = EACH_BY_ITSELF) -> Image.Image:
@@ -153,6 +178,8 @@ def _to_square(image: Image.Image, size: int, resize: str) -> np.ndarray:
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
+    if array.dtype.kind not in "buif":
+        raise wrong_kind(f"an array of {array.dtype} (several paths: as a list)")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or array.size == 0:

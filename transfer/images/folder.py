@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.formats import READ
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8, Scanner
 from transfer.system.progress import say, warn
@@ -180,7 +180,8 @@ def _check_classes(
     if differences and not allow_empty:
         raise DataError(
             f"The split folders of {str(root)!r} differ in their classes: {'; '.join(differences)}."
-            " Give each the same class folders, or allow it with --allow-empty."
+            " Give each the same class folders, or allow it with"
+            f" {option('allow_empty', True)}."
         )
     if len(everything) == 1 and not allow_single:
         inner = root / next(iter(folders)) / everything[0]
@@ -255,5 +256,6 @@ def _check_images(
             if ((top, name) if top else (name,)) not in full:
                 raise DataError(
                     f"The class folder {str(index.root / top / name)!r} holds no image"
-                    f" ({READ}). Add some, remove the folder, or allow it with --allow-empty."
+                    f" ({READ}). Add some, remove the folder, or allow it with"
+                    f" {option('allow_empty', True)}."
                 )

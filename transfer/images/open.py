@@ -85,30 +85,30 @@ def header_of(image: ImageFile) -> Header:
 
 @contextmanager
 def open_image(
-    path: str | os.PathLike[str], stream: IO[bytes] | None = None
+    path: str | os.PathLike[str] | None, stream: IO[bytes] | None = None
 ) -> Iterator[ImageFile]:
     """Open an image for the block; any error in it, even in decoding, becomes a DataError.
 
     Args:
-        path: The file; names it in messages.
+        path: The file; names it in messages. None where it is a stream without a name.
         stream: The file where it is open already; it is read from its start and left open.
 
     Raises:
         DataError: The file is missing, empty, unreadable, cut off, too large or not an image.
     """
-    name = os.fspath(path)
+    name = "the image" if path is None else repr(os.fspath(path))
     try:
-        if stream is None and Path(path).is_fifo():
+        if path is not None and stream is None and Path(path).is_fifo():
             raise _NotAnImage("is a pipe, which could block. Expected a file.")
-        with Path(path).open("rb") if stream is None else nullcontext(stream) as file:
-            image = _recognise(file, Path(name).suffix.lower())
-            check_size(image, repr(name))
+        with nullcontext(stream) if stream is not None else Path(path or "").open("rb") as file:
+            image = _recognise(file, Path(path or "").suffix.lower())
+            check_size(image, name)
             _refuse_raw(image)
             yield image
     except (DataError, UsageError):
         raise
     except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them to
-        raise DataError(f"{name!r} {_reason(error)}") from error
+        raise DataError(f"{name} {_reason(error)}") from error
 
 
 def check_size(image: Image.Image, name: str) -> None:

@@ -18,6 +18,7 @@ from transfer.images.augment import build_augment
 from transfer.images.decode import EACH_BY_ITSELF, decode
 from transfer.images.folder import ImageFolder
 from transfer.settings import Reading
+from transfer.system.python_ops import python_op
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -95,7 +96,7 @@ def image_batches(
         return _decode(folder, int(row), options)
 
     def load(row: tf.Tensor, image_seed: tf.Tensor) -> Any:
-        image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (size, size, 3))
+        image = tf.ensure_shape(python_op(read, [row], tf.uint8), (size, size, 3))
         image = tf.cast(image, tf.float32) if change is None else change(image, image_seed)
         return (image, *(tf.gather(values, row) for values in extras)) if extras else image
 
@@ -103,7 +104,7 @@ def image_batches(
         return _plan(folder, order, options.seed, int(number))
 
     def one_epoch(number: tf.Tensor) -> tf.data.Dataset:
-        rows, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int32])
+        rows, seeds = python_op(plan, [number], [tf.int64, tf.int32])
         pairs = (tf.ensure_shape(rows, (count,)), tf.ensure_shape(seeds, (count, 2)))
         images = tf.data.Dataset.from_tensor_slices(pairs)
         images = images.map(load, num_parallel_calls=os.cpu_count() or 1, deterministic=True)

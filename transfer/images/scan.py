@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from transfer.errors import DataError
+from transfer.errors import DataError, option
 from transfer.images.formats import HEAD, READ, left_out, trusted
 from transfer.system.files import is_file
 from transfer.system.progress import say, warn
@@ -180,7 +182,7 @@ class Scanner:
         if wanted and not inside and not self._follow_links:
             raise DataError(
                 f"The link {link!r} leads out of {str(self.root)!r}, to {real!r}."
-                " Copy the images there, or allow it with --follow-links."
+                f" Copy the images there, or allow it with {option('follow_links', True)}."
             )
         if stat.S_ISDIR(mode):
             self._walk(link, real)
@@ -202,9 +204,22 @@ class Scanner:
             name.encode()
         except UnicodeEncodeError:
             path = f"{folder}/{name}".lstrip("/")
-            self._not_utf8.add(os.fsencode(path).decode("utf-8", "backslashreplace"))
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+            _refuse_locale(os.fsencode(name), shown)
+            self._not_utf8.add(shown)
             return False
         return True
+
+
+def _refuse_locale(name: bytes, shown: str) -> None:
+    """Raise DataError for a name in UTF-8 that the process cannot read."""
+    with suppress(UnicodeDecodeError):
+        name.decode()
+        raise DataError(
+            f"The name {shown!r} cannot be read: Python takes names for"
+            f" {sys.getfilesystemencoding()} here. Start with PYTHONUTF8=1, or with a locale of"
+            " UTF-8 such as LC_ALL=C.UTF-8."
+        )
 
 
 def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -> Iterator[Path]:

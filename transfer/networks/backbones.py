@@ -18,12 +18,14 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from transfer.errors import UsageError, did_you_mean
+from transfer.errors import UsageError, did_you_mean, either, option
 from transfer.networks import applications
 from transfer.networks.applications import Application, Family
+from transfer.networks.own import adopt
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +83,7 @@ class Backbone:
         side = self.image_size if image_size is None else image_size
         if side < self.min_size:
             raise UsageError(
-                f"Expected an image size of at least {self.min_size} for {self.name!r}."
+                f"Expected {option('image_size')} of at least {self.min_size} for {self.name!r}."
                 f" Received: {side}"
             )
         return side
@@ -94,52 +96,30 @@ class Backbone:
 
         Returns:
             A functional Keras model named like the backbone, from float32 (b, s, s, 3) to a
-            feature map (b, h, w, c) or a vector (b, c).
+            feature map (b, h, w, c), tokens (b, n, c) or a vector (b, c).
 
         Raises:
             UsageError: `image_size` is smaller than the network accepts, or the constructor
-                returns something other than a model.
+                returns something that cannot be trained.
         """
-        import keras
-
         side = self.side(image_size)
-        accepted = inspect.signature(_resolve(self.constructor)).parameters
+        constructor = _resolve(self.constructor)
+        accepted = inspect.signature(constructor).parameters
         wanted = {"weights": None, "include_top": False}
         options = {name: value for name, value in wanted.items() if name in accepted}
+        make = partial(constructor, input_shape=(side, side, 3), **options)
+        if self.own:
+            make = partial(adopt, make, self.name, side)
         # In a new thread Keras numbers layers from the start, so each build has the same names.
         with ThreadPoolExecutor(1) as thread:
-            model = thread.submit(self._construct, input_shape=(side, side, 3), **options).result()
-        if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-            raise UsageError(
-                f"Expected the constructor of {self.name!r} to return a functional or Sequential"
-                f" model with an Input({(side, side, 3)}). Received: {model!r:.60}"
-            )
-        if isinstance(model, keras.Sequential):
-            model = keras.Model(model.inputs[0], model.outputs[0])
+            model: keras.Model = thread.submit(make).result()
         model.name = self.name  # not at construction: some constructors prefix layers with it
         return model
 
-    def _construct(self, **options: Any) -> Any:
-        """Return what the constructor makes; a model that is not new at each call is copied.
-
-        Training must not change a user's own object.
-        """
-        import keras
-
-        model = _resolve(self.constructor)(**options)
-        fresh = isinstance(self.constructor, str) and self.constructor.startswith(_FRESH)
-        if fresh or not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-            return model
-        try:
-            copy = keras.models.clone_model(model)
-            copy.set_weights(model.get_weights())
-        except Exception as error:  # of whatever kind a user's layer raises
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(
-                f"Backbone {self.name!r} cannot be copied, nor would its model load again: {reason}"
-                " Give each layer of your own a get_config with all arguments of its __init__."
-            ) from error
-        return copy
+    @property
+    def own(self) -> bool:
+        """Whether a user wrote it: its constructor may return anything, and the same each time."""
+        return not (isinstance(self.constructor, str) and self.constructor.startswith(_FRESH))
 
     def apply_preprocess(self, x: Any) -> Any:
         """Return `x` preprocessed for the network.
@@ -167,8 +147,13 @@ def get_backbone(name: str) -> Backbone:
     backbone = _REGISTRY.get(name.lower())
     if backbone is None:
         hint = did_you_mean(name.lower(), _REGISTRY)
-        raise UsageError(f'Unknown backbone {name!r}.{hint} See "transfer backbones".')
+        raise UsageError(f"Unknown backbone {name!r}.{hint} {see_backbones()}")
     return backbone
+
+
+def see_backbones() -> str:
+    """Return the sentence that leads to the list of backbones."""
+    return f"See {either('transfer.list_backbones()', 'transfer backbones')}."
 
 
 def list_backbones(pattern: str = "*") -> list[Backbone]:

@@ -1,7 +1,9 @@
 """Where a network can be cut in two, and the blocks between the cuts.
 
 A *cut* is an operation that every path from input to output passes through. The upper part needs
-nothing but its tensor, so the lower part can be run once and its output cached.
+nothing but its tensor, so the lower part can be run once and its output cached. A layer that is
+used several times is no cut, and one with weights has all its uses on the same side of a cut: it
+trains or is frozen as a whole.
 
 A *block* ends at a cut where one of two things is true:
 
@@ -24,6 +26,7 @@ predecessor (NASNet), nothing can be cut and almost all of the network is one bl
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -76,7 +79,7 @@ def find_cuts(model: keras.Model) -> list[str]:
 
 
 def find_blocks(model: keras.Model) -> list[Block]:
-    """Return the blocks of a network from the output down, as ``--unfreeze N`` counts them.
+    """Return the blocks of a network from the output down, as ``unfreeze=N`` counts them.
 
         >>> [block.last for block in find_blocks(get_backbone("vgg16").build())]
         ['block5_pool', 'block4_pool', 'block3_pool', 'block2_pool', 'block1_pool']
@@ -140,7 +143,7 @@ def split_at(model: keras.Model, cut: str) -> tuple[keras.Model, keras.Model]:
 
 
 class _Graph:
-    """The operations of a functional model in topological order, and what flows between them."""
+    """Each use of an operation of a functional model in topological order, and what flows."""
 
     def __init__(self, model: keras.Model) -> None:
         if len(model.inputs) != 1 or len(model.outputs) != 1:
@@ -148,29 +151,39 @@ class _Graph:
                 f"Expected a network with one input and one output. Received: {model.name!r} with"
                 f" {len(model.inputs)} and {len(model.outputs)}"
             )
-        self.operations: list[Any] = list(model.operations)
-        position = {id(operation): i for i, operation in enumerate(self.operations)}
+        order = {id(operation): i for i, operation in enumerate(model.operations)}
         # Not operation._inbound_nodes: a layer shared with another model has its nodes too.
-        node_of = {id(n.operation): n for level in model._nodes_by_depth.values() for n in level}
-        nodes = [node_of[id(operation)] for operation in self.operations]
-        self.outputs: list[Any] = [node.outputs[0] for node in nodes]
-        self.sources = [
-            [position[id(tensor._keras_history.operation)] for tensor in node.input_tensors]
-            for node in nodes
+        nodes = [
+            node
+            for _, level in sorted(model._nodes_by_depth.items(), reverse=True)
+            for node in sorted(level, key=lambda node: order[id(node.operation)])
         ]
-        self.cuts = self._find_cuts()
+        self.operations: list[Any] = [node.operation for node in nodes]
+        self.last_use = {id(operation): i for i, operation in enumerate(self.operations)}
+        self.outputs: list[Any] = [node.outputs[0] for node in nodes]
+        maker = {id(tensor): i for i, node in enumerate(nodes) for tensor in node.outputs}
+        self.sources = [[maker[id(tensor)] for tensor in node.input_tensors] for node in nodes]
+        self.cuts = self._find_cuts([len(node.outputs) for node in nodes])
 
-    def _find_cuts(self) -> list[int]:
-        farthest = list(range(len(self.operations)))
+    def _find_cuts(self, outputs: Sequence[int]) -> list[int]:
+        """Return the positions of the cuts; `outputs` is the number of tensors at each."""
+        farthest = [self._until(i) for i in range(len(self.operations))]
         for consumer, sources in enumerate(self.sources):
             for source in sources:
                 farthest[source] = max(farthest[source], consumer)
+        uses = Counter(map(id, self.operations))
+        end = len(self.operations) - 1
         cuts, reach = [], 0
-        for i in range(len(self.operations)):
-            if reach <= i:  # no edge skips i
-                cuts.append(i)
+        for i, operation in enumerate(self.operations):
+            if reach <= i and (i == end or (uses[id(operation)] == 1 and outputs[i] == 1)):
+                cuts.append(i)  # nothing skips i
             reach = max(reach, farthest[i])
         return cuts
+
+    def _until(self, i: int) -> int:
+        """Return the last use of a layer with weights: both parts of the network would need it."""
+        operation = self.operations[i]
+        return self.last_use[id(operation)] if getattr(operation, "weights", None) else i
 
     def shape(self, i: int) -> tuple[int, ...]:
         shape = tuple(self.outputs[i].shape[1:])
@@ -195,6 +208,10 @@ class _Graph:
     def work(self, i: int) -> int:
         return self.parameters(i, rank=2) * math.prod(self.shape(i)[:-1])
 
+    def ends(self, i: int) -> bool:
+        """Return whether it is the last use of its layer."""
+        return self.last_use[id(self.operations[i])] == i
+
     def merges(self, i: int) -> bool:
         kind, sources = type(self.operations[i]).__name__, set(self.sources[i])
         carried = kind == "Concatenate" and not sources.isdisjoint(self.cuts)
@@ -203,13 +220,14 @@ class _Graph:
     def block(self, start: int, end: int) -> Block:
         import keras
 
-        operations = self.operations[start : end + 1]
+        whole = [i for i in range(start, end + 1) if self.ends(i)]
+        operations = [self.operations[i] for i in whole]
         layers = [op for op in operations if isinstance(op, keras.layers.Layer)]
         return Block(
-            first=operations[0].name,
-            last=operations[-1].name,
+            first=self.operations[start].name,
+            last=self.operations[end].name,
             layers=tuple(layer.name for layer in layers),
-            parameters=sum(self.parameters(i) for i in range(start, end + 1)),
+            parameters=sum(map(self.parameters, whole)),
             work=sum(self.work(i) for i in range(start, end + 1)),
         )
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import keras
 
-from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.blocks import affordable, find_blocks, split_at
 from transfer.networks.head import Head, build_head, parse_head, pool
@@ -112,16 +112,16 @@ class Classifier:
         Args:
             model: From `join`.
             layers: Names of the backbone's layers that train, see `layers_to_unfreeze`.
-            normalise: Whether their BatchNormalization learns too. With pretrained weights it must
-                not: its statistics are better than those of a few photos. From scratch it must:
-                they have only initial values.
+            normalise: Whether BatchNormalization learns too. With pretrained weights it must not:
+                its statistics are better than those of a few photos, and the head's are exact
+                already. From scratch it must: they have only initial values.
         """
         model.trainable = True
         for layer in self.base.layers:
             layer.trainable = layer.name in layers
-            for part in layer._flatten_layers():  # a user's own backbone may nest models
-                if isinstance(part, keras.layers.BatchNormalization) and not normalise:
-                    part.trainable = False
+        for part in () if normalise else model._flatten_layers():  # nested ones too
+            if isinstance(part, keras.layers.BatchNormalization):
+                part.trainable = False
 
 
 def settle_unfreeze(base: keras.Model, spec: str) -> str:
@@ -148,9 +148,8 @@ def settle_unfreeze(base: keras.Model, spec: str) -> str:
     names = [layer.name for layer in base.layers]
     if spec not in ("none", "all", *names):
         raise UsageError(
-            f"Cannot unfreeze {spec!r}: {base.name} has no layer of that name."
-            f"{did_you_mean(spec, names)} Expected auto, none, all, a number or a layer's name.",
-            knob="unfreeze",
+            f"Unknown {option('unfreeze', spec)}: {base.name} has no layer of that name."
+            f"{did_you_mean(spec, names)} Expected auto, none, all, a number or a layer's name."
         )
     return spec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transfer.errors import WeightsError
+from transfer.errors import WeightsError, either, option
 from transfer.networks.backbones import Backbone
 from transfer.system.digests import digest_once
 from transfer.system.download import download
@@ -50,8 +50,8 @@ def fetch(backbone: Backbone, folder: Path) -> Path:
     except (OSError, HTTPException, ValueError) as error:
         raise WeightsError(
             f"Cannot download {path.name} from {url}: {' '.join(str(error).split())}."
-            f" Put that file at {path} by hand, use --weights PATH, or choose a backbone whose"
-            " weights are on this machine (transfer weights)."
+            f" Put that file at {path} by hand, use {option('weights', 'PATH')}, or choose a"
+            f" backbone whose weights are on this machine{either('', ' (transfer weights)')}."
         ) from error
     return path
 

@@ -89,12 +89,18 @@ def _parse_layer(word: str, spec: str) -> tuple[str, float]:
 
 
 def pool(head: Head, feature_map: keras.KerasTensor) -> keras.KerasTensor:
-    """Turn a feature map (b, h, w, c) into vectors (b, d); vectors stay as they are."""
+    """Turn a feature map (b, h, w, c) or tokens (b, n, c) into vectors (b, d).
+
+    Vectors stay as they are.
+    """
     from keras import layers
 
-    if len(feature_map.shape) == 2:
+    rank = len(feature_map.shape)
+    if rank == 2:
         return feature_map
     average, largest = layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D
+    if rank == 3:
+        average, largest = layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D
     match head.pooling:
         case "avg":
             return average(name="avg_pool")(feature_map)

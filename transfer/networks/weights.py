@@ -21,7 +21,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.errors import UsageError, WeightsError, did_you_mean
+from transfer.errors import UsageError, WeightsError, did_you_mean, option
 from transfer.networks.backbones import Backbone, list_backbones
 from transfer.networks.download import fetch
 from transfer.system.digests import digest_once
@@ -144,18 +144,21 @@ def _locate_bundled(backbone: Backbone) -> Weights:
         names = ", ".join(other.name for other in list_backbones() if other.bundled)
         raise UsageError(
             f"No weights of {backbone.name!r} come with this package, only of: {names}."
-            " Use --weights imagenet or --weights PATH."
+            f" Use {option('weights', 'imagenet')} or {option('weights', 'PATH')}."
         )
     path = Path(__file__).parents[1] / "bundled" / backbone.bundled
     if not path.is_file():
-        raise WeightsError(f"{path} is missing. Reinstall the package, or use --weights PATH.")
+        raise WeightsError(
+            f"{path} is missing. Reinstall the package, or use {option('weights', 'PATH')}."
+        )
     return Weights("bundled", path)
 
 
 def _locate_cached(backbone: Backbone) -> Weights:
     if not backbone.weights_url or not backbone.weights_file:
         raise UsageError(
-            f"No ImageNet weights of {backbone.name!r} are known. Use --weights PATH or auto."
+            f"No ImageNet weights of {backbone.name!r} are known. Use {option('weights', 'PATH')}"
+            " or auto."
         )
     path = keras_cache() / backbone.weights_file
     return Weights("imagenet", path if path.is_file() else None)
@@ -173,7 +176,7 @@ def _find_file(backbone: Backbone, spec: str) -> Path:
         return file
     if not path.is_file():
         raise UsageError(
-            f"Weights {spec!r} do not exist.{did_you_mean(spec, _WORDS)}"
+            f"{option('weights', spec)} does not exist.{did_you_mean(spec, _WORDS)}"
             f" Expected {', '.join(_WORDS)}, or the path of a file or folder."
         )
     if path.suffix not in (".h5", ".hdf5"):

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from transfer.errors import RunError
+from transfer.errors import RunError, call_to_resume, option
+from transfer.system.files import unwritable
 from transfer.system.lock import HOLDER, LOCK, HeldError, hold, refuse_if_held
 
 # What a killed training leaves behind: our temporary files and Keras' own, activations, folds.
@@ -17,15 +18,23 @@ _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
 
 
 def check_output(output: str | os.PathLike[str]) -> Path:
-    """Return the path of a new run directory. Raises RunError if it is not empty or in use."""
+    """Return the path of a new run directory.
+
+    Raises:
+        RunError: It is not empty, in use, or cannot be written.
+    """
     path = Path(output).expanduser()
     try:
         refuse_if_held(path)
         if path.exists() and any(item.name not in (LOCK, HOLDER) for item in path.iterdir()):
-            hint = f", or continue with --resume {path}" if (path / "run.json").is_file() else ""
+            begun = (path / "run.json").is_file()
+            hint = f", or continue with: {call_to_resume(path)}" if begun else ""
             raise RunError(
-                f"{path} is not empty. Choose another --output{hint}; nothing was changed."
+                f"{path} is not empty; nothing was changed. Choose another {option('output')}{hint}"
             )
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+        if (why := unwritable(there / "run.json")) is not None:
+            raise RunError(_not_writable(path, why))
     except HeldError as error:
         raise _in_use(path, error) from error
     except OSError as error:
@@ -57,7 +66,7 @@ def make_run_directory(path: Path | None, name: str) -> Path:
             except FileExistsError:
                 continue
             return parent / f"{stem}-{number:03d}"
-        raise RunError(f"No free name for {stem} under runs/. Choose one with --output.")
+        raise RunError(f"No free name for {stem} under runs/. Choose one with {option('output')}")
     except OSError as error:
         raise not_writable(path or Path("runs"), error) from error
 
@@ -88,13 +97,15 @@ def _clear_away(directory: Path) -> None:
 
 def not_writable(path: Path, error: OSError) -> RunError:
     """Return the error for a run that cannot be written."""
-    return RunError(
-        f"Cannot write a run to {path}: {error.strerror}. Choose another place with --output."
-    )
+    return RunError(_not_writable(path, error.strerror))
+
+
+def _not_writable(path: Path, why: str | None) -> str:
+    return f"Cannot write a run to {path}: {why}. Choose another {option('output')}"
 
 
 def _in_use(path: Path, error: HeldError) -> RunError:
     who = "another process holds it"
     if error.holder is not None:
         who = f"{error.holder} has been training in it since {error.holder.since}"
-    return RunError(f"{path} is in use: {who}. Wait for it, or choose another --output.")
+    return RunError(f"{path} is in use: {who}. Wait for it, or choose another {option('output')}")

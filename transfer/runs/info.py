@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from transfer.errors import RunError
+from transfer.errors import RunError, call_to_train_again
 from transfer.recipe import Recipe
 from transfer.runs.older import upgraded
 from transfer.settings import Settings
@@ -190,7 +190,7 @@ def read_info(path: Path, raw: Mapping[str, Any], recipe: Recipe) -> RunInfo:
     except (msgspec.ValidationError, TypeError, ValueError, AttributeError) as error:
         raise RunError(
             f"{path} is damaged: {str(error)[:200]}. Restore the file, or train again with:"
-            f" transfer finetune DATA --recipe {path.with_name('recipe.json')}"
+            f" {call_to_train_again(path.parent)}"
         ) from error
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer.errors import RunError
+from transfer.errors import RunError, call
 from transfer.system.csv import read_csv, write_csv
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ class Predictions:
             table = [[float(row[f"p_{name}"]) for name in classes] for row in rows]
             paths = tuple(row["path"] for row in rows)
         except FileNotFoundError as error:
-            raise RunError(f"{path} is missing. Write it with: transfer evaluate RUN") from error
+            raise RunError(
+                f"{path} is missing. Write it with: {call('evaluate', 'RUN')}"
+            ) from error
         except (KeyError, ValueError, OSError, csv.Error) as error:
             raise RunError(
                 f"{path} is damaged or does not fit this run's classes: {error!r}."
-                " Write it again with: transfer evaluate RUN"
+                f" Write it again with: {call('evaluate', 'RUN')}"
             ) from error
         probabilities = np.array(table, dtype=np.float32).reshape(len(rows), len(classes))
         return cls(paths, true, probabilities, tuple(classes))

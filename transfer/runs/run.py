@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from transfer.errors import RunError
+from transfer.errors import RunError, call, call_to_resume, call_to_train_again
 from transfer.recipe import Recipe, is_uneven
 from transfer.runs.info import SCHEMA, RunInfo, read_info, records_settings
+from transfer.runs.metrics import Metrics
 from transfer.runs.predictions import Predictions
 from transfer.system.csv import read_csv
 from transfer.system.files import write_json
@@ -36,7 +37,7 @@ class Run:
         if not (self.path / "recipe.json").is_file():
             raise RunError(
                 f"{os.fspath(path)!r} is not a run directory (it holds no recipe.json)."
-                " Runs are made by: transfer finetune DATA"
+                f" Runs are made by: {call('finetune', 'DATA')}"
             )
 
     def __repr__(self) -> str:
@@ -80,7 +81,7 @@ class Run:
     def lacks(self, name: str) -> RunError:
         """Return the error for a missing file of the run, including how to recover."""
         path = self.path / name
-        again = f"transfer finetune DATA --recipe {self.path / 'recipe.json'}"
+        again = call_to_train_again(self.path)
         if not (self.path / "run.json").exists():
             return RunError(
                 f"{path} is missing: the run ended before its training began. Train with: {again}"
@@ -88,11 +89,11 @@ class Run:
         if self.info.status != "done":
             return RunError(
                 f"{path} is missing: the run did not get that far."
-                f" Finish it with: transfer finetune --resume {self.path}"
+                f" Finish it with: {call_to_resume(self.path)}"
             )
         missing = f"{path} is missing, though the run is finished."
         if name in _EVALUATED and (self.path / "model.keras").exists():
-            return RunError(f"{missing} Write it again with: transfer evaluate {self.path}")
+            return RunError(f"{missing} Write it again with: {call('evaluate', self.path)}")
         return RunError(f"{missing} Train again with: {again}")
 
     @cached_property
@@ -146,9 +147,13 @@ class Run:
         return is_uneven(self.info.counts.get("train", {}).values())
 
     @property
-    def metrics(self) -> Mapping[str, Any]:
-        """metrics.json of the run's own evaluation split, see `transfer.evaluate`."""
-        return self.read_json("metrics.json")
+    def metrics(self) -> Metrics:
+        """The metrics on the run's own evaluation split, from metrics.json.
+
+        Raises:
+            RunError: The file is missing or damaged.
+        """
+        return cast("Metrics", self.read_json("metrics.json"))
 
     def history(self) -> list[dict[str, str]]:
         """Return history.csv, one row per epoch; empty if there is none.

@@ -23,11 +23,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.runs.run import Run
 from transfer.system.progress import warn
 
@@ -35,7 +34,7 @@ PriorLike = str | Mapping[str, float]
 
 _NAMES = ("train", "even")
 _PAIR = re.compile(r"(.+?)=([^=,]*)(?:,|$)", re.DOTALL)  # names may hold "," and "="
-_EXPECTED = 'Expected train, even, or a share for each class, as in "cat=0.9,dog=0.1".'
+_WANTED = 'train, even, or a share for each class, as in "cat=0.9,dog=0.1".'
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,9 @@ class Prior:
         title = "given prior" if self.name == "given" else f"prior {self.name!r}"
         return f"{title}: {', '.join(shares[:8])}{', ...' if len(shares) > 8 else ''}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return its name and the share of each class, ready for JSON."""
-        return {"name": self.name, "shares": dict(zip(self.classes, self.target, strict=True))}
+    def shares(self) -> dict[str, float]:
+        """Return the share of each class where the model is used, 0..1."""
+        return dict(zip(self.classes, self.target, strict=True))
 
 
 def change_prior(
@@ -138,7 +137,9 @@ def _training(run: Run) -> tuple[np.ndarray, np.ndarray]:
 def _parse(text: str) -> dict[str, float]:
     pairs = [(name.strip(), share) for name, share in _PAIR.findall(text)]
     if not pairs or _PAIR.sub("", text).strip():
-        raise UsageError(f"Unknown prior {text!r}.{did_you_mean(text, _NAMES)} {_EXPECTED}")
+        raise UsageError(
+            f"Unknown {option('prior', text)}.{did_you_mean(text, _NAMES)} Expected {_WANTED}"
+        )
     names = [name for name, _ in pairs]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -159,7 +160,7 @@ def _number(name: str, share: object) -> float:
 def _shares(pairs: object, classes: Sequence[str], trained: np.ndarray) -> np.ndarray:
     """Return the share of each class, a float array of shape (classes,), as given."""
     if not isinstance(pairs, Mapping):
-        raise UsageError(f"{_EXPECTED} Received: {pairs!r:.80}")
+        raise UsageError(f"Expected {option('prior')} as {_WANTED} Received: {pairs!r:.80}")
     for name in pairs:
         if name not in classes:
             raise UsageError(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import Image
 
-from transfer.errors import DataError, RunError, TransferError
+from transfer.errors import DataError, RunError, TransferError, UsageError, call
 from transfer.features.converted import convert, has_openvino, place_for
 from transfer.features.engines import (
     BATCH_SIZE,
@@ -25,12 +25,13 @@ from transfer.features.engines import (
     openvino_engine,
     warn_of_fallback,
 )
-from transfer.images.decode import Source, decode
+from transfer.images.decode import Source, decode, is_open_file, wrong_kind
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import walk_images
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run
 from transfer.serving.postprocess import Prior
+from transfer.settings import Reading
 from transfer.system.digests import sha256_of
 from transfer.system.progress import track
 from transfer.system.quiet import import_tensorflow
@@ -48,7 +49,7 @@ class Prediction:
     """The model's prediction for one image.
 
     Attributes:
-        path: The file, or ``"#0"``, ``"#1"``... for arrays and PIL images.
+        path: The file; ``"#0"``, ``"#1"``... for all that is not given as a path.
         label: The most probable class.
         confidence: Its probability, 0..1.
         probabilities: Probability of every class, in the order of the run's classes.
@@ -104,7 +105,7 @@ class Predictor:
         their number.
 
         Args:
-            pictures: Pairs of a name and a file, PIL image or uint8 array (h, w, 3), RGB 0..255.
+            pictures: Pairs of a name and an image, see `transfer.decode`.
             on_bad: Called with the error of each unreadable image; if None, the error is raised.
 
         Raises:
@@ -122,7 +123,7 @@ class Predictor:
         waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = (
-                (name, pool.submit(decode, source, self.size, self._resize, self._reading))
+                (name, pool.submit(_decode, name, source, self.size, self._resize, self._reading))
                 for name, source in pictures
             )
             waiting.extend(islice(jobs, 2 * BATCH_SIZE))
@@ -136,6 +137,16 @@ class Predictor:
                         pool.shutdown(cancel_futures=True)
                         raise
                     on_bad(error)
+
+
+def _decode(name: str, source: Source, size: int, resize: str, reading: Reading) -> np.ndarray:
+    """Return an image as an array; errors tell which one it is."""
+    try:
+        return decode(source, size, resize, reading)
+    except (DataError, UsageError) as error:
+        if isinstance(source, (str, os.PathLike)):
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _open(run: Run) -> tuple[Engine, int, int]:
@@ -191,14 +202,15 @@ def predict(
 
     Args:
         predictor: The model.
-        sources: One image or several: files, folders, PIL images or uint8 arrays (h, w, 3).
-            They are read one by one, so a stream of any length works.
+        sources: One or several: folders, and images as `transfer.decode` takes them. They are read
+            one by one, so a stream of any length works.
         on_bad: Called with the error of each unreadable image, and of each folder that cannot
             be listed or holds no images; if None, the error is raised.
         prior: Class prior that the probabilities are corrected to; None to leave them as they are.
 
     Raises:
         DataError: An image or a folder cannot be read, and `on_bad` is None.
+        UsageError: `sources` is neither an image nor several.
     """
     for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
         row = row if prior is None else prior(row)
@@ -211,6 +223,8 @@ def _expand(
     sources: Source | Iterable[Source], on_bad: OnBad | None
 ) -> Iterator[tuple[str, Source]]:
     several = [sources] if _is_one(sources) else sources
+    if not isinstance(several, Iterable):
+        raise wrong_kind(f"{sources!r:.60} ({type(sources).__name__})")
     for number, source in enumerate(cast("Iterable[Source]", several)):
         if not isinstance(source, (str, os.PathLike)):
             yield f"#{number}", source
@@ -221,7 +235,7 @@ def _expand(
         elif _NO_PATH.match(str(source)) and not os.path.exists(source):  # noqa: PTH110 (as above)
             error = DataError(
                 f"Expected files and folders of images. Received: {str(source)!r}. To turn a data"
-                " set or an archive into a folder, run: transfer prepare SOURCE DEST"
+                f" set or an archive into a folder: {call('prepare', 'SOURCE', 'DEST')}"
             )
             if on_bad is None:
                 raise error
@@ -233,4 +247,6 @@ def _expand(
 def _is_one(sources: Source | Iterable[Source]) -> bool:
     if isinstance(sources, np.ndarray):
         return sources.ndim < 4  # a batch of images has four dimensions
-    return isinstance(sources, (str, os.PathLike, Image.Image))
+    if isinstance(sources, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)):
+        return True
+    return is_open_file(sources)

@@ -13,7 +13,7 @@ from transfer.system.files import write_text
 
 Row = tuple[int, dict[str, str]]
 
-# The header of a run's split.csv: a table of ours that users pass back as --split or --group-by.
+# The header of a run's split.csv: a table of ours that users pass back as `split` or `group_by`.
 # `read_rows` unguards only tables with exactly this header.
 SPLIT_HEADER = ("path", "label", "split", "sha256", "leak", "group")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")

@@ -6,6 +6,18 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
+from transfer.system.python_ops import released
+
+
+def numpy_defaults() -> np.errstate:
+    """Return a context (or decorator) with NumPy's own rules for floating-point errors.
+
+    Under a caller's ``np.seterr(all="raise")`` a probability that underflows would be an error.
+    """
+    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
 
 @contextmanager
 def as_guest() -> Iterator[None]:
@@ -17,7 +29,6 @@ def as_guest() -> Iterator[None]:
     imported before, see `transfer.system.quiet.import_tensorflow`.
     """
     import keras
-    import numpy as np
     from keras.src.backend.common import global_state
     from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
     from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
@@ -39,7 +50,8 @@ def as_guest() -> Iterator[None]:
     keras.config.set_dtype_policy("float32")
     keras.config.set_image_data_format("channels_last")
     try:
-        yield
+        with released(), numpy_defaults():
+            yield
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)

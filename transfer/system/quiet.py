@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from transfer.errors import UsageError
 
@@ -23,7 +23,8 @@ def import_tensorflow() -> None:
     itself is redirected during the import, by one thread at a time.
 
     Raises:
-        UsageError: Keras is configured for another backend than TensorFlow.
+        UsageError: Keras is configured for another backend than TensorFlow, eager execution is off,
+            or a distribution strategy is active.
     """
     with _importing:
         keras = sys.modules.get("keras")
@@ -35,6 +36,22 @@ def import_tensorflow() -> None:
             )
         if "tensorflow" not in sys.modules or keras is None:
             _import_quietly()
+    _check_session()
+
+
+def _check_session() -> None:
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        raise UsageError(
+            "Expected TensorFlow's eager execution. It is off: by disable_eager_execution(), or"
+            " inside a tf.Graph or tf.function. Make the call in a process of its own, or outside."
+        )
+    if tf.distribute.has_strategy():
+        raise UsageError(
+            "Expected no distribution strategy. Received a call inside the scope of a"
+            f" {type(tf.distribute.get_strategy()).__name__}. Make it outside of the scope."
+        )
 
 
 def _import_quietly() -> None:
@@ -55,6 +72,22 @@ def _import_quietly() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    _grow_gpu_memory()
+
+
+def _grow_gpu_memory() -> None:
+    """Let TensorFlow take a GPU's memory as it needs it, unless the user has decided otherwise.
+
+    By default it takes all of it, and a second run on the same GPU fails.
+    """
+    import tensorflow as tf
+
+    if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
+        return
+    for gpu in tf.config.list_physical_devices("GPU"):
+        if tf.config.get_logical_device_configuration(gpu) is None:
+            with suppress(RuntimeError, ValueError):  # the GPU is in use already
+                tf.config.experimental.set_memory_growth(gpu, True)
 
 
 @contextmanager

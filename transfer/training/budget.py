@@ -1,4 +1,4 @@
-"""--time: how many views and epochs a run can afford, from speeds measured at its start."""
+"""The time limit: how many views and epochs a run can afford, from speeds measured at its start."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import naming_bad_files
 from transfer.system.progress import say, silenced
 from transfer.training.frozen import MOST_VIEWS
+from transfer.training.optim.optimizers import LayerwiseAdamW
 from transfer.training.optim.precision import mix_precision
 from transfer.training.settle import MOST_EPOCHS
 from transfer.training.setup import Setup, Tunable
@@ -175,7 +176,7 @@ def _training_seconds(setup: Setup, features: tuple[Features, Features] | None) 
 
 def _ends(tunable: Tunable, mixed_precision: bool) -> list[float]:
     """Train at a rate of 0 for at least two passes; return the time at which each batch ended."""
-    model, optimizer = tunable.model, keras.optimizers.AdamW(0.0, weight_decay=0.0)
+    model, optimizer = tunable.model, LayerwiseAdamW(learning_rate=0.0, weight_decay=0.0)
     if mixed_precision:
         model, optimizer = mix_precision(model, tunable.base, optimizer)
     model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)

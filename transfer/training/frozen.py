@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from transfer.errors import option
 from transfer.images.augment import parse_augment
 from transfer.networks.blocks import find_cuts, split_at
 from transfer.networks.classifier import layers_to_unfreeze
@@ -47,7 +48,7 @@ def choose_cut(
     needed = row * (images[0] * (least + 1) + images[1])
     say(
         f"The frozen layers' activations would take {needed / 1e9:.1f} GB, more than"
-        f" --trunk-cache {recipe.trunk_cache}: fine-tuning runs the whole network instead."
+        f" {option('trunk_cache', recipe.trunk_cache)}: fine-tuning runs the whole network instead."
     )
     return "", MOST_VIEWS
 

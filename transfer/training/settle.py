@@ -11,14 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.dataset import Dataset
-from transfer.errors import UsageError
+from transfer.errors import UsageError, option
 from transfer.features.engines import choose_engine
 from transfer.images.levels import choose_reading
-from transfer.networks.backbones import get_backbone
+from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.classifier import settle_unfreeze
+from transfer.networks.own import check_saving
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe, is_uneven
 from transfer.settings import Settings
+from transfer.system.progress import say
 from transfer.system.units import parse_seconds
 from transfer.training.frozen import ENOUGH_WITHOUT_VIEWS, choose_cut, views_of
 from transfer.training.optim.precision import gains_from_half
@@ -62,7 +64,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         UsageError: A field does not fit the network, the images or the machine.
     """
     seed_everything(recipe.seed, recipe.deterministic)
-    base = get_backbone(recipe.backbone).build(recipe.image_size)
+    base = _build(get_backbone(recipe.backbone), recipe)
     pretrained = weights.pretrained
     unfreeze = settle_unfreeze(base, recipe.unfreeze) if pretrained else "all"
     images = len(dataset.train), len(dataset.val)
@@ -76,7 +78,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     settings = Settings(
         backbone=recipe.backbone,
         pretrained=pretrained,
-        image_size=get_backbone(recipe.backbone).side(recipe.image_size),
+        image_size=base.input.shape[1],
         resize=recipe.resize,
         reading=choose_reading(dataset.train.spans, recipe.color_profiles),
         head=recipe.head,
@@ -121,6 +123,18 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     )
     check_updates(settings, images[0])
     return settings, base
+
+
+def _build(backbone: Backbone, recipe: Recipe) -> keras.Model:
+    """Return the backbone; one of a user is checked, since its constructor may return anything."""
+    base = backbone.build(recipe.image_size)
+    if backbone.own:
+        images = keras.Input(base.input.shape[1:])
+        check_saving(keras.Model(images, base(backbone.apply_preprocess(images))), backbone.name)
+    if len(base.output.shape) == 3:
+        tokens = base.output.shape[1]
+        say(f"{backbone.name} returns {tokens or 'any number of'} tokens: the head pools them.")
+    return base
 
 
 def seed_everything(seed: int, deterministic: bool) -> None:
@@ -227,6 +241,6 @@ def check_updates(settings: Settings, images: int) -> None:
     batches = math.ceil(images / settings.batch_size) * settings.epochs
     if settings.fine_tunes and settings.accumulate > batches:
         raise UsageError(
-            f"--accumulate {settings.accumulate} never updates the weights: there are"
-            f" {batches:,} batches in {settings.epochs} epochs. Lower it, or --batch-size."
+            f"{option('accumulate', settings.accumulate)} never updates the weights: there are"
+            f" {batches:,} batches in {settings.epochs} epochs. Lower it, or {option('batch_size')}"
         )

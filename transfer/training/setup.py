@@ -18,6 +18,7 @@ from transfer.networks.weights import Weights
 from transfer.settings import Settings
 from transfer.system.cachedir import cache_limit
 from transfer.system.progress import say, warn
+from transfer.training.optim.statistics import average_over_an_epoch
 from transfer.training.settle import seed_everything
 from transfer.training.tuning.batches import Batches, batches_of_activations, batches_of_images
 
@@ -84,6 +85,9 @@ class Setup:
         settings, classifier = self.settings, self.classifier
         whole = classifier.join(head)
         classifier.unfreeze(whole, self.layers, normalise=not settings.pretrained)
+        if not settings.pretrained:
+            steps = -(-len(self.dataset.train) // settings.batch_size)
+            average_over_an_epoch(whole, steps)
         if not settings.cut or features is None:
             # A separate model: a compiled one would be saved with its metrics.
             model = keras.Model(whole.input, whole.output)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from transfer.errors import option
 from transfer.features.extract import extract
 from transfer.networks.backbones import Backbone
 from transfer.runs.info import FeatureInfo
@@ -97,7 +98,7 @@ def tell_from_scratch(backbone: Backbone) -> None:
     warn(
         f"Without pretrained weights, all of {backbone.name} is trained from scratch. Expect a long"
         " training and, with fewer than tens of thousands of photos, far lower accuracy than with"
-        " pretrained weights, which --weights auto uses."
+        f" pretrained weights, which {option('weights', 'auto')} uses."
     )
 
 

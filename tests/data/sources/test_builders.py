@@ -98,7 +98,8 @@ def test_where_files_fetched_by_hand_belong(
     source = ROOT / "handwriting_shapes"
     place = tmp_path / "tfds" / "downloads" / "manual"
     with pytest.raises(
-        DataError, match=rf"make_archive\.py.*Put them into '{place}'.*--manual-dir"
+        DataError,
+        match=rf"make_archive\.py.*Put them into '{place}'.*manual_dir= of transfer.prepare",
     ):
         resolve(source)
     place.mkdir(parents=True)

@@ -202,9 +202,9 @@ def test_a_digest_is_remembered_of_the_same_file_alone(
 def test_a_sha256_that_makes_no_sense(tmp_path: Path) -> None:
     options = Options(sha256="0" * 64)
     for data in (tmp_path, "keras:mnist"):
-        with pytest.raises(UsageError, match="Expected an archive with --sha256"):
+        with pytest.raises(UsageError, match="Expected an archive with sha256="):
             find(data, options)
-    with pytest.raises(UsageError, match="Expected --sha256 to match the one in the address"):
+    with pytest.raises(UsageError, match="Expected sha256= to match the one in the address"):
         find(f"https://x.invalid/x.zip#sha256={'1' * 64}", options)
     assert find(f"https://x.invalid/x.zip#sha256={'0' * 64}", options).name == "x"
 

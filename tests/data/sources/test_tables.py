@@ -85,7 +85,7 @@ def test_a_column_of_splits(folder: Path) -> None:
         ("photos/3.jpg\n", "line 4: expected 2 or more cells. Received: 1"),
         ("photos/7.jpg,cat\nphotos/8.jpg,cat\n", r"2 of 4 .* missing: 'photos/7.jpg' \(line 4\)"),
         ("photos,cat\n", "missing: 'photos'"),
-        ("../secret.jpg,cat\n", r"line 4: '\.\./secret\.jpg' leads out.*--follow-links"),
+        ("../secret.jpg,cat\n", r"line 4: '\.\./secret\.jpg' leads out.*follow_links=True"),
         ("/etc/passwd,cat\n", "line 4: '/etc/passwd' leads out"),
         ("link.jpg,cat\n", "line 4: 'link.jpg' leads out"),
         ("photos/1.jpg,dog\n", "line 4: 'photos/1.jpg' is 'dog'  here and 'cat'  in line 2"),

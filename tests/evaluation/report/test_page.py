@@ -196,13 +196,13 @@ def test_missing_or_foreign_files_say_how_to_fix_it(make_predictions, make_run) 
     run = make_run(make_predictions(["a", "b"]))
     metrics = json.loads((run.path / "metrics.json").read_text())
     (run.path / "metrics.json").write_text(json.dumps(metrics | {"n": 3}))
-    with pytest.raises(RunError, match=r"has 3 images. Write both again with: transfer evaluate"):
+    with pytest.raises(RunError, match=r"has 3 images. Write both again with: transfer\.ev"):
         write_report(run)
     (run.path / "metrics.json").write_text("{}")
     with pytest.raises(RunError, match="lacks split"):
         write_report(run)
     (run.path / "predictions.csv").unlink()
-    with pytest.raises(RunError, match="transfer evaluate RUN"):
+    with pytest.raises(RunError, match=r"transfer\.evaluate\(RUN"):
         write_report(run)
 
 

@@ -83,9 +83,9 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(keras.Sequential, "save", fail)
     with pytest.raises(TransferError, match=r"The disk is full: .*m\.keras needs about") as full:
         save_model(tiny(), path)
-    assert "--resume" not in str(full.value)  # only a run can say that
+    assert "resume(" not in str(full.value)  # only a run can say that
     told = out_of_disk(Path("runs/a"), full.value)
-    assert str(told) == f"{full.value} Then resume with: transfer finetune --resume runs/a"
+    assert str(told) == f"{full.value} Then resume with: transfer.resume('runs/a')"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -247,7 +247,7 @@ def test_a_monitor_that_the_model_does_not_have_is_refused_at_the_first_step(
     model.compile("sgd", "mse", metrics=["mae"])
     checkpoint = BestCheckpoint(tmp_path / "m.keras", "val_maee", "min")
     x = np.ones((2, 2), np.float32)
-    with pytest.raises(UsageError, match=r"Unknown monitor 'val_maee'\. Did you mean 'val_mae'"):
+    with pytest.raises(UsageError, match=r"Unknown monitor='val_maee'\. Did you mean 'val_mae'"):
         model.fit(x, x[:, :1], verbose=0, callbacks=[checkpoint])
 
 

@@ -59,7 +59,7 @@ def test_a_spoiled_generation_is_told_and_the_other_used(
     spoil(tmp_path / f"state-2.{suffix}")
     if suffix == "json" and spoil is Path.unlink:
         return  # as if no save had ever been finished
-    with pytest.raises(RunError, match=r"none of its saved states is valid.*--recipe") as caught:
+    with pytest.raises(RunError, match=r"none of its saved states is valid.*Recipe.load") as caught:
         load_state(tmp_path)
     assert caught.value.exit_code == 2
 

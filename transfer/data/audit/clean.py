@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from transfer.data.audit.duplicates import groups_of
 from transfer.data.audit.ledger import open_ledger
 from transfer.data.audit.look import Look, look_at
-from transfer.errors import DataError
+from transfer.errors import DataError, either, option
 from transfer.images.folder import ImageFolder
 from transfer.images.formats import FORMATS
 from transfer.images.levels import Span
@@ -108,7 +108,8 @@ def clean(
         say(f"{count} image(s): {note}.")
     for problem in filter(None, (_bad_files(result), _twins(folder, result.sha256))):
         if on_bad == "fail":
-            raise DataError(f"{problem} Fix or remove them, or leave out --strict.")
+            strict = either(option("on_bad", "fail"), "--strict")
+            raise DataError(f"{problem} Fix or remove them, or leave out {strict}.")
         warn(problem)
     _warn_of_near_twins(folder, result)
     good = folder.keep([path in result.sha256 for path in folder.paths])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transfer.data.audit.clean import REMARKS, Audit, remarks
+from transfer.errors import either, option
 from transfer.images.folder import ImageFolder, confusable
 from transfer.images.formats import FORMATS, listed
 from transfer.images.levels import choose_reading
@@ -18,7 +19,7 @@ from transfer.recipe import is_uneven
 
 SEVERITIES = {
     "error": "training is refused",
-    "problem": "left out or doubtful; refused with --strict",
+    "problem": "left out or doubtful; refused if strict",
     "warning": "worth a look",
     "note": "good to know",
 }
@@ -33,7 +34,7 @@ class Finding:
     Attributes:
         kind: Machine-readable, such as ``unusable`` or ``near-across-splits``.
         severity: ``error`` (training is refused), ``problem`` (training leaves it out or
-            takes it as it is, and refuses it with ``--strict``), ``warning`` or ``note``.
+            takes it as it is, and refuses it with ``on_bad="fail"``), ``warning`` or ``note``.
         title: What was found and how often, in a few words.
         advice: What to do.
         items: Where: paths (one, or a group of duplicates), or a name or path with details.
@@ -84,8 +85,9 @@ def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             kind = "empty" if not size else "lost" if not left else "single" if left == 1 else ""
             if kind != "single" or split in ("", "train"):
                 places[kind].append((f"{split}/{name}".lstrip("/"),))
+    allow = option("allow_empty", True)
     for kind, severity, title, advice in (
-        ("empty", "error", "no image", "Add some, remove the folder, or use --allow-empty."),
+        ("empty", "error", "no image", f"Add some, remove the folder, or use {allow}."),
         ("lost", "error", "no usable image", "Replace the images, or remove the folder."),
         ("single", "warning", "one usable image", "Add more of them."),
     ):
@@ -106,7 +108,8 @@ def _imbalance(sizes: Mapping[str, int]) -> Iterator[Finding]:
     if is_uneven(numbers):
         items = tuple((name, str(sizes[name])) for name in sorted(sizes, key=lambda n: sizes[n]))
         title = f"classes are uneven: {min(numbers):,} to {max(numbers):,} images"
-        advice = "Consider --balance weights, and read macro-F1 rather than accuracy."
+        weights = option("balance", "weights")
+        advice = f"Consider {weights}, and read macro-F1 rather than accuracy."
         yield Finding("imbalance", "warning", title, advice, items)
 
 
@@ -114,6 +117,7 @@ def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
     """Yield duplicates: identical files first, then groups of near duplicates."""
     split = dict(zip(folder.paths, folder.splits, strict=True))
     label = dict(zip(folder.paths, folder.labels, strict=True))
+    dedupe = option("dedupe", True)
     for kind, words, keys in (
         ("copies", "that are identical files", audit.sha256),
         ("near", "that are near duplicates", audit.groups),
@@ -133,7 +137,7 @@ def _alike(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             ("classes", "problem" if kind == "copies" else "warning", "in different classes",
              "Decide which class is right."),
             ("splits", "warning", "in different splits",
-             "Accuracy is optimistic: remove them from train, or train with --dedupe."),
+             f"Accuracy is optimistic: remove them from train, or use {dedupe}."),
             ("one class", "note", "in one class", "They add nothing; one of each is enough."),
         ):  # fmt: skip
             if items := tuple(places[place]):
@@ -149,22 +153,23 @@ def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
     return [tuple(sorted(group)) for group in groups.values() if len(group) > 1]
 
 
-_ADVICE = {
-    "animated": ("note", "Only the first frame is used."),
-    "pages": ("note", "Save the others as files of their own to use them."),
-    "depth": ("note", "By the training images, {depth}."),
-    "profile": ("note", "They are converted to sRGB, unless with --color-profiles ignore."),
-    "bad-profile": ("note", "They are read as sRGB."),
-    "extension": ("note", "Other tools may fail on them; --fix-list gives the right names."),
-    "exif": ("note", "Other tools may show them rotated."),
-    "tiny": ("warning", "They have little detail at a network's input size."),
-    "huge": ("note", "Scale them down to read them faster."),
-    "elongated": (
-        "warning",
-        "They are stretched to a square; consider --resize pad, or crop them.",
-    ),
-    "blank": ("warning", "They show nothing; remove them."),
-}
+def _advice() -> dict[str, tuple[str, str]]:
+    """Return the severity of each remark, and what to do."""
+    fixes, pad = either("Checkup.write_fixes", "--fix-list"), option("resize", "pad")
+    ignore = option("color_profiles", "ignore")
+    return {
+        "animated": ("note", "Only the first frame is used."),
+        "pages": ("note", "Save the others as files of their own to use them."),
+        "depth": ("note", "By the training images, {depth}."),
+        "profile": ("note", f"They are converted to sRGB, unless with {ignore}."),
+        "bad-profile": ("note", "They are read as sRGB."),
+        "extension": ("note", f"Other tools may fail on them; {fixes} gives the right names."),
+        "exif": ("note", "Other tools may show them rotated."),
+        "tiny": ("warning", "They have little detail at a network's input size."),
+        "huge": ("note", "Scale them down to read them faster."),
+        "elongated": ("warning", f"They are stretched to a square; consider {pad}, or crop them."),
+        "blank": ("warning", "They show nothing; remove them."),
+    }
 
 
 def _pictures(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
@@ -176,7 +181,7 @@ def _pictures(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
         for kind in remarks(path, look):
             paths[kind].append((path, *_details(kind, look.header)))
         colours[_colours(look.header)] += 1
-    for kind, (severity, advice) in _ADVICE.items():
+    for kind, (severity, advice) in _advice().items():
         if items := tuple(paths[kind]):
             advice = advice.replace("{depth}", _depths(folder, audit))
             yield Finding(kind, severity, f"{_count(items)}: {REMARKS[kind]}", advice, items)

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from transfer.data.sources.examples import keys_of, write_examples
-from transfer.errors import DataError, TransferError, UsageError, did_you_mean
+from transfer.errors import DataError, TransferError, UsageError, call, did_you_mean, option
 from transfer.images.scan import is_junk
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
@@ -177,7 +177,8 @@ def _build(builder: Any, manual: Path, without: str) -> None:
     if instructions and not (manual.is_dir() and any(manual.iterdir())):
         raise DataError(
             f"{builder.name} is built from files that you download yourself. {_line(instructions)}"
-            f" Put them into {str(manual)!r}, or give their folder: transfer prepare --manual-dir"
+            f" Put them into {str(manual)!r}, or give their folder:"
+            f" {option('manual_dir')} of {call('prepare', 'SOURCE', 'DEST')}"
         )
     config = tfds.download.DownloadConfig(
         manual_dir=manual if instructions else None,

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -15,8 +15,19 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
 from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
 from transfer.data.sources.members import Limits
-from transfer.errors import DataError, UsageError, did_you_mean
+from transfer.errors import (
+    DataError,
+    TransferError,
+    UsageError,
+    call,
+    call_to_resume,
+    did_you_mean,
+    option,
+)
+from transfer.runs.run import Run
 from transfer.system.digests import is_sha256
+from transfer.system.files import is_file
+from transfer.system.progress import warn_unused
 
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
 
@@ -66,8 +77,22 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
     """
     source = _find(data, options)
     if options.sha256 is not None and "archive" not in source.about:
-        raise UsageError(f"Expected an archive with --sha256. Received: {source.text!r}")
+        raise UsageError(f"Expected an archive with {option('sha256')}. Received: {source.text!r}")
+    _tell_unused(source, options)
     return source
+
+
+def _tell_unused(source: Source, options: Options) -> None:
+    archive, linked = "archive" in source.about, source.folder or "table" in source.about
+    built = {"tfds", "builder"} & source.about.keys()
+    limits = [
+        f"max_{limit.name}"
+        for limit in fields(Limits)
+        if not archive and getattr(options.limits, limit.name) != limit.default
+    ]
+    manual = ["manual_dir"] * (options.manual_dir is not None and not built)
+    links = ["follow_links"] * (options.follow_links and not linked)
+    warn_unused([*manual, *links, *limits], f"on {source.text!r}")
 
 
 def _find(data: str | os.PathLike[str], options: Options) -> Source:
@@ -83,6 +108,8 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
     if not text:
         raise DataError(f"Expected {KNOWN}. Received an empty path.")
     path = Path(text).expanduser()
+    if is_file(path / "recipe.json") and is_file(path / "run.json"):
+        raise DataError(_advise_on_run(text, path))
     if path.is_dir() and builders.builder_script(path.absolute()):
         return _from_builder(text, path.absolute(), options)
     if not path.is_file():
@@ -93,6 +120,16 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
         return _from_table(text, path.absolute(), options)
     ends = ", ".join((*archives.SUFFIXES, *tables.SUFFIXES))
     raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}.")
+
+
+def _advise_on_run(text: str, path: Path) -> str:
+    try:
+        data = Run(path).info.data
+    except TransferError:  # it is damaged
+        data = ""
+    trained = f", trained on {data!r}" if data else ""
+    way_out = call_to_resume(Path(text))
+    return f"{text!r} is a run{trained}. Expected images. To finish the run: {way_out}"
 
 
 def _sample(text: str, name: str) -> Source:
@@ -181,12 +218,13 @@ def _at_address(text: str, options: Options) -> Source:
     digest = options.sha256 or named
     if named not in ("", digest):
         raise UsageError(
-            f"Expected --sha256 to match the one in the address. Received: {digest} for {text}."
+            f"Expected {option('sha256')} to match the one in the address."
+            f" Received: {digest} for {text}."
         )
     if not is_sha256(digest):
         raise UsageError(
             f"Downloads must be pinned by SHA-256. Add the digest (64 hex digits) to the address:"
-            f" {url}#sha256=..., or give --sha256 to transfer prepare."
+            f" {url}#sha256=..., or give {option('sha256')} to {call('prepare', 'SOURCE', 'DEST')}"
         )
     if not name.lower().endswith(archives.SUFFIXES):
         raise UsageError(

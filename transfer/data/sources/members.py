@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
-from transfer.errors import DataError, UsageError
+from transfer.errors import DataError, UsageError, call, option
 from transfer.images.formats import guess_kind
 
 CHUNK = 1 << 20
@@ -53,8 +53,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("size", "files", "ratio"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"Expected max_{name} of 1 or more. Received: {self!r}")
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= 1):
+                raise UsageError(
+                    f"Expected {option(f'max_{name}')} of 1 or more. Received: {value!r}"
+                )
 
 
 class Readable(Protocol):
@@ -213,7 +216,8 @@ class _Meter:
     def _stop(self, what: str, name: str) -> NoReturn:
         raise DataError(
             f"The archive {str(self._path)!r} is refused: it unpacks to {what}."
-            f" If you trust it, allow more: transfer prepare --max-{name}"
+            f" If you trust it, raise {option(f'max_{name}')} of"
+            f" {call('prepare', 'SOURCE', 'DEST')}"
         )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from transfer.data.sources.kinds import Options, find
 from transfer.data.sources.staging import PREFIX, new_folder
-from transfer.errors import DataError, TransferError
+from transfer.errors import DataError, TransferError, option
 from transfer.images.folder import ImageFolder
 from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
@@ -134,7 +134,8 @@ def _copy(root: Path, target: Path, follow_links: bool) -> None:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(index.file(path), target / path)
     if links:
-        warn(f"Left out {links} link(s). Copy what they lead to with --follow-links.")
+        follow = option("follow_links", True)
+        warn(f"Left out {links} link(s). Copy what they lead to with {follow}.")
 
 
 def _checked_dest(dest: Path) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from transfer.errors import DataError, did_you_mean
+from transfer.errors import DataError, did_you_mean, option
 from transfer.images.folder import SPLIT_NAMES
 from transfer.images.scan import is_junk
 from transfer.system.csv import read_cells
@@ -131,7 +131,7 @@ def _row(
     if not inside and not follow_links:
         raise fail(
             f"{path!r} leads out of the table's folder. Copy the image there, or allow it with"
-            " --follow-links."
+            f" {option('follow_links', True)}."
         )
     return Row(
         line,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from transfer.errors import DataError, RunError
+from transfer.errors import DataError, RunError, call
 from transfer.evaluation import gallery
 from transfer.evaluation.curves import learning_curves
 from transfer.evaluation.evaluate import find_caveat
@@ -15,6 +15,7 @@ from transfer.evaluation.report import matrix, sections
 from transfer.evaluation.report.data import About, read_about, shareable
 from transfer.evaluation.report.redaction import redact_recipe
 from transfer.evaluation.report.suspicious import read_suspicious
+from transfer.runs.metrics import Metrics
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run
 from transfer.system.files import write_text
@@ -58,7 +59,7 @@ def write_report(run: Run, directory: Path | None = None) -> Path:
     if not predictions.paths:
         raise DataError(
             f"Expected at least one image in {directory / 'predictions.csv'}. Received: none."
-            " Evaluate a split that has images: transfer evaluate RUN"
+            f" Evaluate a split that has images: {call('evaluate', 'RUN')}"
         )
     metrics = _read_metrics(run, directory, predictions)
     page = _render(_context(run, directory, predictions, metrics))
@@ -67,7 +68,7 @@ def write_report(run: Run, directory: Path | None = None) -> Path:
     return path
 
 
-def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Mapping[str, Any]:
+def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Metrics:
     metrics = _read_json(run, directory, "metrics.json")
     missing = [key for key in NEEDED if key not in metrics]
     if missing:
@@ -77,11 +78,11 @@ def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Mappin
     elif metrics["n"] != len(predictions.paths):
         problem = f"has {metrics['n']} images"
     else:
-        return metrics
+        return cast("Metrics", metrics)
     raise RunError(
         f"Expected {directory / 'metrics.json'} to fit the {len(predictions.paths)} images and"
         f" {len(predictions.classes)} classes of predictions.csv next to it. It {problem}."
-        " Write both again with: transfer evaluate RUN"
+        f" Write both again with: {call('evaluate', 'RUN')}"
     )
 
 
@@ -90,7 +91,7 @@ def _read_json(run: Run, directory: Path, name: str) -> Mapping[str, Any]:
 
 
 def _context(
-    run: Run, directory: Path, predictions: Predictions, metrics: Mapping[str, Any]
+    run: Run, directory: Path, predictions: Predictions, metrics: Metrics
 ) -> dict[str, Any]:
     """Return the variables of the templates."""
     own = directory.resolve() == run.path.resolve()

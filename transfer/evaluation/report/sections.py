@@ -10,6 +10,7 @@ from typing import Any
 from transfer.evaluation.curves import PHASES, read_number
 from transfer.evaluation.report.data import About
 from transfer.recipe import MONITORS
+from transfer.runs.metrics import Metrics
 
 LONGEST_TITLE = 40
 
@@ -134,19 +135,20 @@ class Headline:
     clean: bool
 
 
-def headline(metrics: Mapping[str, Any], uneven: bool) -> Headline:
+def headline(metrics: Metrics, uneven: bool) -> Headline:
     """Return the figures that the page leads with.
 
     Macro-F1 is known for all images only, so it does not lead where some are leaked.
 
     Args:
-        metrics: As `transfer.evaluation.metrics.compute_metrics` returns them.
+        metrics: Of the evaluation.
         uneven: Whether the training classes are uneven.
     """
-    leaked = metrics.get("leaked")
-    if leaked and leaked["n_without"]:
-        low, high = leaked["accuracy_without_ci95"]
-        return Headline(leaked["accuracy_without"], (low, high), leaked["n_without"], None, True)
+    if "leaked" in metrics:
+        leaked = metrics["leaked"]
+        accuracy, bounds = leaked["accuracy_without"], leaked["accuracy_without_ci95"]
+        if accuracy is not None and bounds is not None:
+            return Headline(accuracy, (bounds[0], bounds[1]), leaked["n_without"], None, True)
     low, high = metrics["accuracy_ci95"]
     macro_f1 = metrics["macro_f1"] if uneven else None
     return Headline(metrics["accuracy"], (low, high), metrics["n"], macro_f1, False)

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.errors import TransferError
+from transfer.errors import TransferError, option
 from transfer.features.extract import Features
 from transfer.networks.head import (
     absorb_scaling,
@@ -30,6 +30,8 @@ from transfer.statistics.scaling import common_scale, standardisation, unit
 from transfer.system.progress import bar, say
 from transfer.training.head.logistic import START, STRENGTHS, cross_validate, solve
 from transfer.training.keep.checkpoint import BestCheckpoint, Patience
+from transfer.training.optim.optimizers import LayerwiseAdam
+from transfer.training.optim.statistics import SettledStatistics
 from transfer.training.tuning.history import History
 from transfer.training.tuning.metrics import MacroF1
 
@@ -74,7 +76,7 @@ def fit_head(
     if not np.isfinite(train.vectors).all() or not np.isfinite(val.vectors).all():
         raise TransferError(
             "The features contain NaN or infinity. Check the weights file, or choose another with"
-            " --weights."
+            f" {option('weights')}"
         )
     spec = parse_head(settings.head)
     shape = train.vectors.shape[1], len(settings.class_weights), settings.seed
@@ -165,7 +167,7 @@ def _train(
     steps = -(-len(train.labels) // BATCH_SIZE) * epochs
     rate = keras.optimizers.schedules.CosineDecay(settings.head_learning_rate, decay_steps=steps)
     head.compile(
-        optimizer=keras.optimizers.Adam(rate),
+        optimizer=LayerwiseAdam(learning_rate=rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy", MacroF1(len(weights))],
         jit_compile=False,
@@ -183,12 +185,13 @@ def _train(
             verbose=0,
             callbacks=[
                 keras.callbacks.TerminateOnNaN(),
+                SettledStatistics(train.vectors),
                 best,
                 Patience(monitor, mode=mode, patience=settings.head_patience),
                 history.recorder("head"),
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1)),
             ],
         )
-        history.require_finite("head", settings.head_learning_rate, "--head-learning-rate")
+        history.require_finite("head", settings.head_learning_rate, "head_learning_rate")
         head.load_weights(best.filepath)
     return best.best_logs

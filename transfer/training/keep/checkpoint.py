@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.errors import RunError, UsageError, did_you_mean
+from transfer.errors import RunError, UsageError, call_to_train_again, did_you_mean, option
 from transfer.system.files import atomic
 from transfer.training.keep.state import State, roomy, save_state
 from transfer.training.tuning.history import History
@@ -56,7 +56,7 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         if batch == 0 and self.monitor.removeprefix("val_") not in (logs or {}):
             known = [prefix + name for prefix in ("", "val_") for name in logs or {}]
             raise UsageError(
-                f"Unknown monitor {self.monitor!r}.{did_you_mean(self.monitor, known)}"
+                f"Unknown {option('monitor', self.monitor)}.{did_you_mean(self.monitor, known)}"
                 f" This model has: {', '.join(known)}."
             )
 
@@ -147,8 +147,8 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         expected = [tuple(v.shape) for v in [*variables, *variables_that_train(self.model)]]
         if expected != [array.shape for array in arrays]:
             raise RunError(
-                f"{saved.file} holds the state of another model. Train again with: transfer"
-                f" finetune DATA --recipe {self.directory / 'recipe.json'}"
+                f"{saved.file} holds the state of another model. Train again with:"
+                f" {call_to_train_again(self.directory)}"
             )
         self.start = arrays[len(variables) :]
         for variable, array in zip(variables, arrays[: len(variables)], strict=True):

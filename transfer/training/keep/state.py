@@ -1,4 +1,4 @@
-"""The state of a training on disk, in two generations: what ``--resume`` starts from.
+"""The state of a training on disk, in two generations: what resuming starts from.
 
     state-1.npz   arrays
     state-1.json  the progress, and the sha256 of the arrays and of itself; written last, it makes
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from transfer.errors import RunError, TransferError
+from transfer.errors import RunError, TransferError, call_to_resume, call_to_train_again
 from transfer.system.digests import sha256_of
 from transfer.system.files import atomic, write_text
 from transfer.system.progress import warn
@@ -106,7 +106,7 @@ def load_state(directory: Path) -> State | None:
     if any((directory / f"{name}.json").exists() for name in _NAMES):
         raise RunError(
             f"Cannot resume {directory}: none of its saved states is valid: {', '.join(faults)}."
-            f" Train again with: transfer finetune DATA --recipe {directory / 'recipe.json'}"
+            f" Train again with: {call_to_train_again(directory)}"
         )
     return None
 
@@ -143,7 +143,7 @@ def out_of_disk(directory: Path, error: BaseException) -> DiskFull | None:
         error = _disk_full(directory, max(file.stat().st_size for file in directory.iterdir()))
     if not isinstance(error, DiskFull):
         return None
-    return DiskFull(f"{error} Then resume with: transfer finetune --resume {directory}")
+    return DiskFull(f"{error} Then resume with: {call_to_resume(directory)}")
 
 
 def _disk_full(path: Path, size: int) -> DiskFull:

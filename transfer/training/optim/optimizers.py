@@ -25,9 +25,11 @@ class _Layerwise:
         factors: One for each of the model's ``trainable_variables``, in their order; None for 1.
             (Not by path: Keras may change paths when it loads a model.)
         options: Those of the optimizer. With ``use_ema`` the average of each variable starts at
-            its initial value and is updated whenever the variable is: average = `ema_momentum` *
-            average + (1 - `ema_momentum`) * variable. (Keras' own begins after the first step and
-            moves with every batch of an accumulation.)
+            its initial value and is updated whenever the variable is: average = m * average +
+            (1 - m) * variable, where m after n updates is the smaller of `ema_momentum` and
+            (1 + n) / (10 + n), or a short training would be judged by its first weights (as
+            ``num_updates`` of tf.train.ExponentialMovingAverage). (Keras' own begins after the
+            first step and moves with every batch of an accumulation.)
     """
 
     def __init__(self, *, factors: Sequence[float] | None = None, **options: Any) -> None:
@@ -47,6 +49,16 @@ class _Layerwise:
             with tf.init_scope():  # once, even where a traced step is the first to build
                 for variable, average in zip(variables, self._averages, strict=True):
                     average.assign(variable)
+
+    def _all_reduce_sum_gradients(self: Any, pairs: Sequence[Any]) -> Sequence[Any]:
+        """Return the gradients of one replica as they are.
+
+        Summing them, even over one, registers a function with TensorFlow that keeps the graph of
+        the training step, and with it all weights, until the process ends.
+        """
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return pairs
+        return super()._all_reduce_sum_gradients(pairs)  # type: ignore[misc,no-any-return]
 
     @property
     def _averages(self: Any) -> Sequence[keras.Variable]:
@@ -69,8 +81,10 @@ class _Layerwise:
 
     def _update_model_variables_moving_average(self: Any, variables: Sequence[Any]) -> None:
         batches = self._iterations + 1
-        moved = tf.equal(batches % (self.gradient_accumulation_steps or 1), 0)
-        share = tf.where(moved, 1 - self.ema_momentum, 0.0)
+        together = self.gradient_accumulation_steps or 1
+        updates = tf.cast(batches // together, tf.float32)
+        momentum = tf.minimum(self.ema_momentum, (1 + updates) / (10 + updates))
+        share = tf.where(tf.equal(batches % together, 0), 1 - momentum, 0.0)
         for variable, average in zip(variables, self._averages, strict=True):
             self.assign_add(average, share * (variable - average))
 

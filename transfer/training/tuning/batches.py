@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,7 @@ from transfer.images.pipeline import (
 )
 from transfer.settings import Settings
 from transfer.system.progress import say
+from transfer.system.python_ops import python_op
 from transfer.training.tuning.mixing import hard_batches, soft_batches
 
 
@@ -63,39 +64,51 @@ def batches_of_activations(
             return balanced_order(train.labels[:count], settings.seed, epoch)
         return epoch_order(count, settings.seed, epoch)
 
-    def train_batches():  # type: ignore[no-untyped-def]
-        for epoch in range(first_epoch, epochs):
-            order = order_of(epoch)
-            views = (first_view[order] + epoch + repetitions(order)) % train.views
-            chosen = views * count + order
-            for start in range(0, count, size):
-                yield rows(train, chosen[start : start + size])
+    @lru_cache(maxsize=1)  # one epoch after the other
+    def chosen_in(epoch: int) -> np.ndarray:
+        order = order_of(epoch)
+        views = (first_view[order] + epoch + repetitions(order)) % train.views
+        return np.asarray(views * count + order)
 
-    def val_batches():  # type: ignore[no-untyped-def]
-        for start in range(0, len(val), size):
-            yield rows(val, np.arange(start, min(start + size, len(val))))[:2]
+    def train_batch(step: np.ndarray) -> tuple[np.ndarray, ...]:
+        epoch, number = divmod(int(step), steps)
+        return rows(train, chosen_in(epoch)[number * size : (number + 1) * size])
+
+    def val_batch(step: np.ndarray) -> tuple[np.ndarray, ...]:
+        start = int(step) * size
+        return rows(val, np.arange(start, min(start + size, len(val))))[:2]
 
     assert train.activations is not None
+    steps = -(-count // size)
     signature = (
         tf.TensorSpec((None, *train.activations.shape[1:]), tf.float32),
         tf.TensorSpec((None,), tf.int64),
         tf.TensorSpec((None,), tf.float32),
     )
-    steps = -(-count // size)
     return Batches(
-        _dataset(train_batches, signature, steps * (epochs - first_epoch)),
-        _dataset(val_batches, signature[:2], -(-len(val) // size)),
+        _dataset(train_batch, range(first_epoch * steps, epochs * steps), signature),
+        _dataset(val_batch, range(-(-len(val) // size)), signature[:2]),
         steps,
         count,
     )
 
 
 def _dataset(
-    batches: Callable[[], Iterator[Any]], signature: tuple[tf.TensorSpec, ...], length: int
+    batch: Callable[[np.ndarray], tuple[np.ndarray, ...]],
+    steps: range,
+    signature: tuple[tf.TensorSpec, ...],
 ) -> tf.data.Dataset:
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    known = dataset.apply(tf.data.experimental.assert_cardinality(length))
-    return known.prefetch(PREFETCH).with_options(without_autotune())
+    """Return a dataset of the batches with these numbers."""
+
+    def load(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        values = python_op(batch, [step], [spec.dtype for spec in signature])
+        return tuple(
+            tf.ensure_shape(value, spec.shape)
+            for value, spec in zip(values, signature, strict=True)
+        )
+
+    batches = tf.data.Dataset.range(steps.start, steps.stop).map(load)
+    return batches.prefetch(PREFETCH).with_options(without_autotune())
 
 
 def batches_of_images(

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from transfer.errors import option
 from transfer.images.pipeline import naming_bad_files
 from transfer.recipe import MONITORS
 from transfer.settings import Settings
@@ -91,7 +92,7 @@ def fine_tune(
         UsageError: There are fewer batches than are accumulated for one update.
     """
     epochs, monitor = settings.epochs, settings.monitor
-    check_updates(settings, tunable.batches.images)  # again: those of a fold, or as --time allows
+    check_updates(settings, tunable.batches.images)  # again: those of a fold, or as the time allows
     steps = tunable.batches.steps_per_epoch * epochs
     batches = with_targets(
         tunable.batches, tunable.model.output_shape[-1], settings, record.first_epoch
@@ -171,7 +172,8 @@ def compile_for_tuning(tunable: Tunable, settings: Settings, steps: int) -> kera
 
 def _watcher(settings: Settings, history: History, advance: Advance) -> keras.callbacks.Callback:
     """Return a callback that advances the bar, checks each step's loss and reports each epoch."""
-    narrow = " If float16 is too narrow for this network, use --mixed-precision off."
+    off = option("mixed_precision", "off")
+    narrow = f" If float16 is too narrow for this network, use {off}."
     hint = narrow if settings.mixed_precision else ""
     epoch = 0
 
@@ -181,7 +183,7 @@ def _watcher(settings: Settings, history: History, advance: Advance) -> keras.ca
 
     def step_done(batch: int, logs: dict[str, float]) -> None:
         rate = settings.learning_rate
-        check_loss(logs["loss"], "finetune", epoch, rate, "--learning-rate", hint)
+        check_loss(logs["loss"], "finetune", epoch, rate, "learning_rate", hint)
         advance(1)
 
     return keras.callbacks.LambdaCallback(

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from transfer.errors import TransferError
+from transfer.errors import TransferError, option
 from transfer.system.csv import write_csv
 
 COLUMNS = (
@@ -59,16 +59,14 @@ class History:
         """Return how long the epochs of a phase took."""
         return float(sum(row["seconds"] for row in self.rows if row["phase"] == phase))
 
-    def require_finite(self, phase: str, rate: float, option: str) -> None:
+    def require_finite(self, phase: str, rate: float, knob: str) -> None:
         """Raise TransferError where the phase's training loss ended as NaN or infinite."""
         rows = [row for row in self.rows if row["phase"] == phase]
         if rows:
-            check_loss(rows[-1].get("loss", 0.0), phase, rows[-1]["epoch"], rate, option)
+            check_loss(rows[-1].get("loss", 0.0), phase, rows[-1]["epoch"], rate, knob)
 
 
-def check_loss(
-    loss: float, phase: str, epoch: int, rate: float, option: str, hint: str = ""
-) -> None:
+def check_loss(loss: float, phase: str, epoch: int, rate: float, knob: str, hint: str = "") -> None:
     """Raise TransferError where a training loss is NaN or infinite.
 
     Args:
@@ -76,13 +74,13 @@ def check_loss(
         phase: Name of the phase.
         epoch: Its number, from 1.
         rate: The learning rate.
-        option: The option that sets it.
+        knob: The field of the recipe that sets it.
         hint: What else may help.
     """
     if not math.isfinite(loss):
         raise TransferError(
             f"Training diverged in epoch {epoch} of phase {phase!r}: the loss is {loss}."
-            f" Lower the rate with {option} (it was {rate:g}).{hint}"
+            f" Lower the rate with {option(knob)} (it was {rate:g}).{hint}"
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transfer.settings import Settings
+from transfer.system.python_ops import python_op
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -45,7 +46,7 @@ def soft_batches(
         targets = tf.one_hot(labels, num_classes)
         if settings.mix != "none":
             shapes = [inputs.shape, targets.shape, weights.shape]
-            mixture = tf.numpy_function(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
+            mixture = python_op(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
             inputs, targets, weights = map(tf.ensure_shape, mixture, shapes)
         smoothing = settings.label_smoothing
         return inputs, targets * (1 - smoothing) + smoothing / num_classes, weights
