@@ -6,24 +6,28 @@ import os
 from collections.abc import Collection, Mapping
 
 from transfer.data.audit.clean import Audit, clean
+from transfer.data.copies import hint_at_sources
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
 from transfer.data.split import SplitOptions, split_dataset
 from transfer.errors import option
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe, is_uneven
+from transfer.recipe.reading import reading_of
 from transfer.settings import Reading
 from transfer.system.progress import say, warn
+
+CLASS_NAMES = "class_names.json"  # of a run whose classes a file has named
 
 
 def read_images(data: str | os.PathLike[str], recipe: Recipe) -> tuple[str, ImageFolder, Audit]:
     """Return a short name of the data, its usable images, and the audit of all of them."""
-    root, name = resolve(data, follow_links=recipe.follow_links)
-    folder = ImageFolder.index(
-        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
-    )
-    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
-    return name, *clean(folder, recipe.on_bad, recipe.check)
+    resolved = resolve(data, reading_of(recipe))
+    folder = resolved.index()
+    say(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}")
+    if recipe.group_by == "none" and (hint := hint_at_sources(folder)):
+        warn(hint)
+    return resolved.name, *clean(folder, recipe.on_bad, recipe.check)
 
 
 def split_images(folder: ImageFolder, audit: Audit, recipe: Recipe) -> Dataset:

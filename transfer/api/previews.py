@@ -15,11 +15,11 @@ from transfer.errors import UsageError, option
 from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
-from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import ImageOptions
 from transfer.images.preview import make_preview
 from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
+from transfer.recipe.reading import reading_of
 from transfer.settings import Reading
 from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
@@ -49,7 +49,7 @@ def preview(
         output: The PNG file to write, replaced if it exists.
         count: Images per class, 1 to 12.
         **knobs: Fields of `Recipe` that differ: ``augment``, ``resize``, ``image_size``,
-            ``backbone``, ``seed``, ``allow_empty``, ``follow_links``.
+            ``backbone``, ``seed``, and those that say how the data are read.
 
     Returns:
         The path of the file.
@@ -72,11 +72,7 @@ def preview(
     size = get_backbone(recipe.backbone).side(recipe.image_size)
     if parse_augment(recipe.augment).keys() - {"fill"}:
         import_tensorflow()
-    folder = ImageFolder.index(
-        resolve(data, follow_links=recipe.follow_links)[0],
-        allow_empty=recipe.allow_empty,
-        follow_links=recipe.follow_links,
-    )
+    folder = resolve(data, reading_of(recipe)).index()
     if "train" in folder.splits:
         folder = folder.select("train")
     totals = np.bincount(folder.labels, minlength=len(folder.classes))

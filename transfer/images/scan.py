@@ -22,6 +22,7 @@ from transfer.system.progress import say, warn
 NOT_UTF8 = "file name is not UTF-8"
 NOT_IMAGE = "not an image"
 REPEATED = "link to an image that is already included"
+REPEATED_FOLDER = "link to a folder that is already included"
 _IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -75,12 +76,16 @@ class Scanner:
     Attributes:
         images: Paths relative to `root`, with forward slashes, in no order.
         skipped: Reason to number of files that were left out.
+        left_out: Path and reason of each of them, in no order; without names that are not UTF-8.
+        folders: Paths of all folders that were entered, empty ones included.
     """
 
     def __init__(self, root: Path, follow_links: bool) -> None:
         self.root = root
         self.images: list[str] = []
         self.skipped: Counter[str] = Counter()
+        self.left_out: list[tuple[str, str]] = []
+        self.folders: list[str] = []
         self._real_root = os.path.realpath(root)
         self._follow_links = follow_links
         self._real_paths: set[str] = set()
@@ -121,38 +126,22 @@ class Scanner:
                 files.append(entry.name)
         return folders, files, links
 
-    def subfolders(self, folder: str) -> list[str]:
-        """Return the sorted names of the folders in a folder, linked ones included."""
-        folders, _, links = self.entries(folder)
-        linked = [name for name in links if (self.root / folder / name).is_dir()]
-        return sorted(folders + linked)
-
-    def loose_images(self, folder: str) -> int:
-        """Return how many image files lie directly in a folder."""
-        _, files, links = self.entries(folder)
-        paths = [self.root / folder / name for name in files + links]
-        return sum(path.is_file() and not reason_left_out(path, path.name) for path in paths)
-
-    def enter(self, folder: str) -> None:
-        """Collect what lies below a folder; links wait until `follow`."""
-        if (self.root / folder).is_symlink():
-            self._links.append(folder)
-        else:
-            self._walk(folder, os.path.realpath(self.root / folder))
-
-    def follow(self) -> None:
-        """Collect what the links lead to, after the real files, which keep their paths."""
+    def enter_all(self) -> None:
+        """Collect what lies below the root: first the real files, which keep their paths, then
+        what links lead to.
+        """
+        self._walk("", self._real_root)
         while self._links:
             self._links.sort(reverse=True)
             self._follow(self._links.pop())
-        self.tell()
+        if self._not_utf8:
+            self.skipped[NOT_UTF8] = len(self._not_utf8)
 
     def tell(self) -> None:
-        """Report the runs left out; count the names that are not UTF-8, and warn of them."""
+        """Report the runs and the names that are not UTF-8, which were left out."""
         if self._runs:
             say(f"Left out {', '.join(sorted(self._runs))}: runs, not images.")
         if self._not_utf8:
-            self.skipped[NOT_UTF8] = len(self._not_utf8)
             shown = ", ".join(sorted(self._not_utf8)[:5])
             warn(f"Left out {len(self._not_utf8)} file(s): {NOT_UTF8}, such as {shown}.")
 
@@ -160,12 +149,14 @@ class Scanner:
         if real in self._real_paths:
             return
         self._real_paths.add(real)
+        self.folders.append(folder)
         folders, files, links = self.entries(folder)
+        within = f"{folder}/".lstrip("/")
         for name in files:
-            self._add(f"{folder}/{name}", f"{real}/{name}")
-        self._links += [f"{folder}/{name}" for name in links]
+            self._add(f"{within}{name}", f"{real}/{name}")
+        self._links += [f"{within}{name}" for name in links]
         for name in folders:
-            self._walk(f"{folder}/{name}", f"{real}/{name}")
+            self._walk(f"{within}{name}", f"{real}/{name}")
 
     def _follow(self, link: str) -> None:
         try:
@@ -184,7 +175,9 @@ class Scanner:
                 f"The link {link!r} leads out of {str(self.root)!r}, to {real!r}."
                 f" Copy the images there, or allow it with {option('follow_links', True)}."
             )
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode) and real in self._real_paths:
+            self.leave_out(link, REPEATED_FOLDER)
+        elif stat.S_ISDIR(mode):
             self._walk(link, real)
         elif stat.S_ISREG(mode):
             self._add(link, real)
@@ -194,10 +187,15 @@ class Scanner:
         if not reason and real in self._real_paths:
             reason = REPEATED
         if reason:
-            self.skipped[reason] += 1
+            self.leave_out(path, reason)
         else:
             self._real_paths.add(real)
             self.images.append(path)
+
+    def leave_out(self, path: str, reason: str) -> None:
+        """Record that a file is not used, and why."""
+        self.skipped[reason] += 1
+        self.left_out.append((path, reason))
 
     def _is_utf8(self, folder: str, name: str) -> bool:
         try:

@@ -10,6 +10,7 @@ from transfer.data.audit.clean import audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import fixes
 from transfer.images.folder import ImageFolder
+from transfer.recipe.reading import Reading
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def found(tmp_path, photo):
             elif content is not None:
                 image = photo(content) if isinstance(content, int) else content
                 image.save(path)
-        folder = ImageFolder.index(tmp_path, allow_empty=True, allow_single=True)
+        folder = ImageFolder.index(tmp_path, Reading(allow_empty=True), allow_single=True)
         findings = find(folder, audit(folder))
         write.fixes = fixes(findings, dict(zip(folder.paths, folder.splits, strict=True)))
         return {finding.kind: finding for finding in findings}
@@ -131,7 +132,7 @@ def test_classes(found, tmp_path):
     assert kinds["empty-class"].items == (("void",),)
     assert kinds["lost-class"].items == (("bad",),)
     assert kinds["single-class"].items == (("B",),)
-    assert kinds["confusable-classes"].items == (("'B'", "'b'"),)
+    assert kinds["confusable-classes"].items == (("B", "b"),)
     assert kinds["empty-class"].severity == kinds["lost-class"].severity == "error"
     assert kinds["single-class"].severity == "warning"
 
@@ -152,11 +153,20 @@ def test_imbalance(found):
 @pytest.mark.case("D27")
 def test_files_that_are_not_looked_at(found):
     kinds = found({**TWO, "loose.jpg": 5, "a/x.nef": b"II", "b/notes.txt": b""})
-    assert dict(kinds["skipped"].items) == {
-        "loose file at the top": "1",
-        "not an image": "1",
-        "unsupported raw camera file": "1",
-    }
+    assert kinds["skipped"].items == (("b/notes.txt", "not an image"),)
+    assert kinds["left-out"].items == (
+        ("a/x.nef", "unsupported raw camera file"),
+        ("loose.jpg", "loose file at the top"),
+    )
+    assert [fix for fix in found.fixes if fix[1].startswith("left out")] == [
+        ("a/x.nef", "left out: unsupported raw camera file", "convert it to JPEG or PNG"),
+        (
+            "loose.jpg",
+            "left out: loose file at the top",
+            "move it into the folder of its class, or out of the data",
+        ),
+    ]
+    assert (kinds["skipped"].severity, kinds["left-out"].severity) == ("note", "warning")
 
 
 @pytest.fixture

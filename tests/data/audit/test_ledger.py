@@ -218,11 +218,12 @@ def test_two_processes_at_once(tree):
     code += "from transfer.data.audit.clean import audit; from transfer.images.folder import *\n"
     code += "print(len(audit(ImageFolder.index(sys.argv[1])).sha256))"
     command = [sys.executable, "-W", "error", "-c", code, str(root)]
+    said = "Read as: 2 classes: a, b\n"
     both = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    assert [process.communicate() for process in both] == [("60\n", "")] * 2
+    assert [process.communicate() for process in both] == [("60\n", said)] * 2
     database = sqlite3.connect(ledger.ledger_file())
     assert database.execute("SELECT count(*) FROM files").fetchone() == (60,)
     database.close()

@@ -10,8 +10,8 @@ from typing import Any
 
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
-from transfer.images.folder import SPLIT_NAMES
 from transfer.images.formats import HEAD, format_of
+from transfer.images.layout.splitnames import splits_of
 from transfer.system.progress import track, warn
 
 _NAMES = ("image/filename", "file_name", "filename")
@@ -44,7 +44,7 @@ def write_examples(builder: Any, target: Path) -> None:
 
     image, label = keys_of(builder)
     names = [_class_name(name) for name in builder.info.features[label].names]
-    splits = {name: SPLIT_NAMES[name] for name in builder.info.splits if name in SPLIT_NAMES}
+    splits = splits_of(builder.info.splits)
     if len(builder.info.splits) == 1:
         splits = dict.fromkeys(builder.info.splits, "")
     others = sorted(set(builder.info.splits) - set(splits))
