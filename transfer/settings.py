@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Reading:
+class Decoding:
     """How the pictures of a run become 8-bit sRGB, in training and ever after.
 
     Attributes:
@@ -22,7 +22,7 @@ class Reading:
 
 
 # How versions that did not record it read pictures.
-EARLIER_READING = Reading(integers=(0.0, 65535.0), profiles="ignore")
+EARLIER_DECODING = Decoding(integers=(0.0, 65535.0), profiles="ignore")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Settings:
         seconds: Approximate time for the run; 0 for no limit.
         seed: Seed of shuffling, augmentation and initial weights.
         deterministic: Whether only operations are used that give the same bits every time.
-        reading: How pictures become 8-bit sRGB.
+        decoding: How pictures become 8-bit sRGB.
     """
 
     backbone: str
@@ -128,7 +128,7 @@ class Settings:
     seconds: float
     seed: int
     deterministic: bool
-    reading: Reading = EARLIER_READING
+    decoding: Decoding = EARLIER_DECODING
 
     @property
     def fine_tunes(self) -> bool:

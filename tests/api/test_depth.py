@@ -13,7 +13,7 @@ from PIL import Image
 import transfer
 from transfer.images.decode import decode
 from transfer.runs.run import Run
-from transfer.settings import EARLIER_READING, Reading
+from transfer.settings import EARLIER_DECODING, Decoding
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def test_a_run_reads_new_pictures_as_those_it_was_trained_on(
     toy: str, folder: Path, said: Callable[[], str]
 ) -> None:
     run = transfer.finetune(folder, backbone=toy, unfreeze="none", color_profiles="ignore")
-    reading = Run(run.path).info.settings.reading
-    assert reading == Reading(integers=(0, 4095), profiles="ignore")
+    decoding = Run(run.path).info.settings.decoding
+    assert decoding == Decoding(integers=(0, 4095), profiles="ignore")
     assert "12 image(s) of more than 8 bits: 0 to 4095 becomes 0 to 255." in said()
     size = run.info.settings.image_size
     for path in sorted(folder.rglob("*.tif")):
-        array = decode(path, size, reading=reading)
+        array = decode(path, size, decoding=decoding)
         assert array.mean() < 20 or array.mean() > 100
         (shown,) = run.predict(path)
         (expected,) = run.predict(array)
@@ -51,4 +51,4 @@ def test_runs_of_earlier_versions_read_as_they_did(toy: str, folder: Path) -> No
     assert record["settings"]["reading"]["profiles"] == "convert"
     del record["settings"]["reading"]
     (run.path / "run.json").write_text(json.dumps(record))
-    assert Run(run.path).info.settings.reading == EARLIER_READING
+    assert Run(run.path).info.settings.decoding == EARLIER_DECODING

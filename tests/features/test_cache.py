@@ -35,7 +35,7 @@ from transfer.networks.classifier import Classifier
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.runs.info import FeatureInfo
 from transfer.runs.run import Run
-from transfer.settings import EARLIER_READING, Reading, Settings
+from transfer.settings import EARLIER_DECODING, Decoding, Settings
 from transfer.training.setup import _open_cache
 
 SETTINGS = make_settings(batch_size=4, augment="flip,shift=0.2")
@@ -598,17 +598,17 @@ def test_only_pictures_that_are_read_anew_have_other_keys(
     folder = ImageFolder.index(root)
     digests = {path: path.encode().hex() for path in folder.paths}
 
-    def keys(reading: Reading) -> dict[str, str]:
+    def keys(decoding: Decoding) -> dict[str, str]:
         return dict(
             zip(
                 folder.paths,
-                FeatureCache(ABOUT, ["x"], digests)._keys(folder, reading),
+                FeatureCache(ABOUT, ["x"], digests)._keys(folder, decoding),
                 strict=True,
             )
         )
 
-    assert keys(EARLIER_READING) == digests
-    assert keys(Reading(integers=(0.0, 65535.0))) == digests
-    new = keys(Reading(integers=(0.0, 4095.0)))
+    assert keys(EARLIER_DECODING) == digests
+    assert keys(Decoding(integers=(0.0, 65535.0))) == digests
+    new = keys(Decoding(integers=(0.0, 4095.0)))
     assert [path for path in new if new[path] != digests[path]] == ["b/deep.png"]
-    assert new["b/deep.png"] != keys(Reading(integers=(0.0, 1023.0)))["b/deep.png"]
+    assert new["b/deep.png"] != keys(Decoding(integers=(0.0, 1023.0)))["b/deep.png"]

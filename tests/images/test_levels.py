@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from transfer.images.decode import as_rgb, decode, variant
-from transfer.images.levels import FULL, Span, choose_reading, levels_of, read_deep
+from transfer.images.levels import FULL, Span, choose_decoding, levels_of, read_deep
 from transfer.images.open import open_image, read_header
-from transfer.settings import EARLIER_READING, Reading
+from transfer.settings import EARLIER_DECODING, Decoding
 
 RAMP = np.linspace(0, 255, 48 * 64).round().astype(np.uint16).reshape(48, 64)
 
@@ -57,8 +57,8 @@ def test_levels(spans, levels) -> None:
 
 def test_one_rule_for_integers_and_one_for_floats() -> None:
     spans = [Span(0, 4095), Span(0, 1, floats=True), Span(0, 100)]
-    assert choose_reading(spans, "ignore") == Reading((0, 4095), (0, 1), "ignore")
-    assert choose_reading([], "convert") == Reading()
+    assert choose_decoding(spans, "ignore") == Decoding((0, 4095), (0, 1), "ignore")
+    assert choose_decoding([], "convert") == Decoding()
 
 
 @pytest.mark.case("F02")
@@ -86,15 +86,15 @@ def test_a_reading_applies_to_every_picture(tmp_path) -> None:
     for name, values in (("dark", dark), ("light", light)):
         (tmp_path / name).write_bytes(png16(values))
         (tmp_path / f"{name}-colours").write_bytes(png16(np.stack([values] * 3, axis=-1)))
-    reading = Reading(integers=(0, 4095))
+    decoding = Decoding(integers=(0, 4095))
     for name in ("dark", "dark-colours"):
-        assert decode(tmp_path / name, 32, reading=reading).max() == 16
+        assert decode(tmp_path / name, 32, decoding=decoding).max() == 16
         assert decode(tmp_path / name, 32).max() > 250
-        assert decode(tmp_path / name, 32, reading=EARLIER_READING).max() <= 1
-    assert decode(tmp_path / "light", 32, reading=reading).max() > 250
-    assert variant(tmp_path / "light", reading) == "levels (0, 4095)"
-    assert variant(tmp_path / "light", Reading(integers=FULL)) == ""
-    assert variant(tmp_path / "light", EARLIER_READING) == ""
+        assert decode(tmp_path / name, 32, decoding=EARLIER_DECODING).max() <= 1
+    assert decode(tmp_path / "light", 32, decoding=decoding).max() > 250
+    assert variant(tmp_path / "light", decoding) == "levels (0, 4095)"
+    assert variant(tmp_path / "light", Decoding(integers=FULL)) == ""
+    assert variant(tmp_path / "light", EARLIER_DECODING) == ""
 
 
 @pytest.mark.case("F02")

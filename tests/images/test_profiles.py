@@ -9,9 +9,9 @@ from PIL import Image, ImageCms
 
 from transfer.images.decode import as_rgb, decode, variant
 from transfer.images.open import read_header
-from transfer.settings import EARLIER_READING, Reading
+from transfer.settings import EARLIER_DECODING, Decoding
 
-IGNORE = Reading(profiles="ignore")
+IGNORE = Decoding(profiles="ignore")
 D50 = (0.9642, 1.0, 0.8249)
 D65 = (0.3127, 0.329)
 P3 = ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06))
@@ -111,8 +111,8 @@ def test_colours_become_srgb(data, mode, kind, picture, tmp_path) -> None:
     assert (decode(path, 64, "stretch", IGNORE) != decode(path, 64)).any()
     with Image.open(path) as image:
         assert (np.asarray(as_rgb(image, IGNORE)) == plain).all()
-    assert variant(path, Reading()) == "sRGB"
-    assert variant(path, IGNORE) == variant(path, EARLIER_READING) == ""
+    assert variant(path, Decoding()) == "sRGB"
+    assert variant(path, IGNORE) == variant(path, EARLIER_DECODING) == ""
 
 
 @pytest.mark.case("F08")
@@ -154,7 +154,7 @@ def test_unusable_profiles_are_ignored(data, picture, encoded, tmp_path) -> None
     path.write_bytes(encoded(picture(), "PNG", icc_profile=data))
     assert (decode(path, 32) == decode(picture(), 32)).all()
     assert read_header(path).profile == "unusable"
-    assert variant(path, Reading()) == ""
+    assert variant(path, Decoding()) == ""
 
 
 @pytest.mark.case("F08")
@@ -164,4 +164,4 @@ def test_srgb_by_any_vendor_changes_nothing(picture, encoded, tmp_path) -> None:
     path.write_bytes(encoded(picture(), "PNG", icc_profile=own))
     assert (decode(path, 32) == decode(picture(), 32)).all()
     assert read_header(path).profile == ""
-    assert variant(path, Reading()) == ""
+    assert variant(path, Decoding()) == ""

@@ -14,7 +14,7 @@ from transfer.errors import option
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe, is_uneven
 from transfer.recipe.reading import reading_of
-from transfer.settings import Reading
+from transfer.settings import Decoding
 from transfer.system.progress import say, warn
 
 CLASS_NAMES = "class_names.json"  # of a run whose classes a file has named
@@ -69,9 +69,9 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
     warn(" ".join(words))
 
 
-def tell_reading(dataset: Dataset, reading: Reading) -> None:
+def tell_decoding(dataset: Dataset, decoding: Decoding) -> None:
     """Say by which rule images of more than 8 bits are read, if there are any."""
-    for levels, floats in ((reading.integers, False), (reading.floats, True)):
+    for levels, floats in ((decoding.integers, False), (decoding.floats, True)):
         if levels is not None:
             count = sum(each.floats is floats for each in dataset.deep.values())
             kind = "floating-point numbers" if floats else "more than 8 bits"

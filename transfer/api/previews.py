@@ -20,7 +20,7 @@ from transfer.images.preview import make_preview
 from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
 from transfer.recipe.reading import reading_of
-from transfer.settings import Reading
+from transfer.settings import Decoding
 from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
@@ -83,7 +83,7 @@ def preview(
             recipe.resize,
             augment=recipe.augment,
             seed=recipe.seed,
-            reading=Reading(profiles=recipe.color_profiles),
+            decoding=Decoding(profiles=recipe.color_profiles),
         ),
         count=count,
         views=VIEWS,

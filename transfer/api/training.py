@@ -18,7 +18,7 @@ from transfer.api.images import (
     read_images,
     split_options,
     tell_counts,
-    tell_reading,
+    tell_decoding,
 )
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
@@ -113,7 +113,7 @@ def finetune(
 
     with as_guest():
         settings, base = settle(recipe, dataset, weights)
-        tell_reading(dataset, settings.reading)
+        tell_decoding(dataset, settings.decoding)
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)

@@ -24,7 +24,7 @@ from transfer.features.store import Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
 from transfer.images.decode import variant
 from transfer.images.folder import ImageFolder
-from transfer.settings import Reading, Settings
+from transfer.settings import Decoding, Settings
 from transfer.system.cachedir import cache_limit
 from transfer.system.digests import sha256_or_none
 from transfer.system.progress import warn
@@ -62,7 +62,7 @@ class FeatureCache:
     def view(self, folder: ImageFolder, number: int, settings: Settings) -> CachedView:
         """Return the cached rows of one view of a folder's images; 0 is the images themselves."""
         about: dict[str, Any] = {"view": number}
-        keys = self._keys(folder, settings.reading)
+        keys = self._keys(folder, settings.decoding)
         if number:
             spec = {"version": AUGMENT_VERSION, **parse_augment(settings.augment)}
             about |= {"augment": spec, "seed": settings.seed}
@@ -73,11 +73,11 @@ class FeatureCache:
         self.in_use.update(space.path for space in spaces)
         return CachedView(self, folder, keys, spaces)
 
-    def _keys(self, folder: ImageFolder, reading: Reading) -> list[str]:
+    def _keys(self, folder: ImageFolder, decoding: Decoding) -> list[str]:
         """Return a key for the array of each image: the file's digest, unless it is read anew."""
         unknown = [path for path in folder.paths if path not in self._variants]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            found = pool.map(lambda path: variant(folder.file(path), reading), unknown)
+            found = pool.map(lambda path: variant(folder.file(path), decoding), unknown)
             self._variants.update(zip(unknown, found, strict=True))
         return [_key(self.sha256[path], self._variants[path]) for path in folder.paths]
 

@@ -15,14 +15,14 @@ from transfer.images.levels import FULL, Levels, Span, bits_of, levels_of, read_
 from transfer.images.open import check_size, open_image, orientation, turn_of
 from transfer.images.profiles import profile_of, to_srgb
 from transfer.recipe import RESIZES
-from transfer.settings import Reading
+from transfer.settings import Decoding
 
 Source = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray
 
 # Raise it whenever `decode` makes another array of every file: cached features of the old arrays
 # are then no longer used. What changes some files only belongs in `variant`.
 DECODE_VERSION = 1
-EACH_BY_ITSELF = Reading()
+EACH_BY_ITSELF = Decoding()
 WHITE = (255, 255, 255)
 
 _TURNS = {
@@ -37,7 +37,7 @@ _TURNS = {
 
 
 def decode(
-    source: Source, size: int, resize: str = "stretch", reading: Reading = EACH_BY_ITSELF
+    source: Source, size: int, resize: str = "stretch", decoding: Decoding = EACH_BY_ITSELF
 ) -> np.ndarray:
     """Return an image as an upright square of 8-bit sRGB.
 
@@ -57,8 +57,8 @@ def decode(
         size: Side of the result in pixels.
         resize: ``"stretch"`` (aspect ratio is lost), ``"crop"`` (largest centred square) or
             ``"pad"`` (the whole image on white).
-        reading: How values of more than 8 bits and colour profiles are treated; that of a run is
-            ``run.info.settings.reading``.
+        decoding: How values of more than 8 bits and colour profiles are treated; that of a run is
+            ``run.info.settings.decoding``.
 
     Returns:
         uint8 array of shape (size, size, 3), RGB, 0..255.
@@ -74,13 +74,13 @@ def decode(
     if isinstance(source, Image.Image):
         check_size(source, "the image")
         with turn_of(source):
-            return _to_square(_flat(source, reading), size, resize)
+            return _to_square(_flat(source, decoding), size, resize)
     path, stream = _file(source)
     with open_image(path, stream) as image:
         if isinstance(image, JpegImageFile) and min(image.size) >= 4 * size:
             image.draft(None, (2 * size, 2 * size))
         with turn_of(image):
-            return _to_square(_flat(image, reading), size, resize)
+            return _to_square(_flat(image, decoding), size, resize)
 
 
 def wrong_kind(received: object) -> UsageError:
@@ -109,26 +109,26 @@ def _file(source: object) -> tuple[str | os.PathLike[str] | None, IO[bytes] | No
     raise wrong_kind(f"{source!r:.60} ({type(source).__name__})")
 
 
-def as_rgb(image: Image.Image, reading: Reading = EACH_BY_ITSELF) -> Image.Image:
+def as_rgb(image: Image.Image, decoding: Decoding = EACH_BY_ITSELF) -> Image.Image:
     """Return an image upright and in 8-bit RGB, transparency composited on white.
 
     Args:
         image: A Pillow image of any mode; it is not modified.
-        reading: See `decode`.
+        decoding: See `decode`.
     """
-    return _flat(image, reading).convert("RGB")
+    return _flat(image, decoding).convert("RGB")
 
 
-def _flat(image: Image.Image, reading: Reading) -> Image.Image:
+def _flat(image: Image.Image, decoding: Decoding) -> Image.Image:
     """Return an image upright and opaque, in 8-bit gray or RGB."""
     deep = read_deep(image)
     if deep is None:
         image.load()
         flat = image
     else:
-        flat = deep.scaled(_levels(deep.span, reading))
+        flat = deep.scaled(_levels(deep.span, decoding))
     turn = _TURNS.get(orientation(image))  # known after loading: Pillow turns TIFF files itself
-    if reading.profiles == "convert":
+    if decoding.profiles == "convert":
         flat = to_srgb(flat)
     if flat.has_transparency_data:
         rgba = flat.convert("RGBA")
@@ -139,11 +139,11 @@ def _flat(image: Image.Image, reading: Reading) -> Image.Image:
     return flat if turn is None else flat.transpose(turn)
 
 
-def _levels(span: Span, reading: Reading) -> Levels:
-    return (reading.floats if span.floats else reading.integers) or levels_of([span])
+def _levels(span: Span, decoding: Decoding) -> Levels:
+    return (decoding.floats if span.floats else decoding.integers) or levels_of([span])
 
 
-def variant(source: str | os.PathLike[str], reading: Reading) -> str:
+def variant(source: str | os.PathLike[str], decoding: Decoding) -> str:
     """Return in what a file's array differs from that of versions which read no profile or depth.
 
     It is part of the keys under which features are kept. Photos of 8 bits without a profile have
@@ -151,10 +151,10 @@ def variant(source: str | os.PathLike[str], reading: Reading) -> str:
     """
     try:
         with open_image(source) as image:
-            convert = reading.profiles == "convert" and profile_of(image) == "other"
+            convert = decoding.profiles == "convert" and profile_of(image) == "other"
             kinds = ["sRGB"] if convert else []
             if bits_of(image) > 8:
-                levels = reading.floats if image.mode == "F" else reading.integers
+                levels = decoding.floats if image.mode == "F" else decoding.integers
                 kinds += [] if levels == FULL else [f"levels {levels}"]
             return ", ".join(kinds)
     except DataError:

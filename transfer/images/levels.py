@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from transfer.images.wide import declared_bits, is_inverse, is_wide, wide_values
-from transfer.settings import Reading
+from transfer.settings import Decoding
 
 Levels = tuple[float, float]
 FULL: Levels = (0.0, 65535.0)
@@ -60,7 +60,7 @@ def levels_of(spans: Iterable[Span]) -> Levels:
     return (0.0, 2.0**bits - 1)
 
 
-def choose_reading(spans: Iterable[Span], profiles: str = "convert") -> Reading:
+def choose_decoding(spans: Iterable[Span], profiles: str = "convert") -> Decoding:
     """Return the one rule by which the pictures of a run are read.
 
     Args:
@@ -70,7 +70,7 @@ def choose_reading(spans: Iterable[Span], profiles: str = "convert") -> Reading:
     spans = list(spans)
     integers = [each for each in spans if not each.floats]
     floats = [each for each in spans if each.floats]
-    return Reading(
+    return Decoding(
         levels_of(integers) if integers else None, levels_of(floats) if floats else None, profiles
     )
 

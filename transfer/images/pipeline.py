@@ -17,7 +17,7 @@ from transfer.errors import DataError
 from transfer.images.augment import build_augment
 from transfer.images.decode import EACH_BY_ITSELF, decode
 from transfer.images.folder import ImageFolder
-from transfer.settings import Reading
+from transfer.settings import Decoding
 from transfer.system.python_ops import python_op
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ImageOptions:
         batch_size: Images per batch; the last batch of each epoch holds what is left.
         augment: See `transfer.images.augment.parse_augment`.
         seed: Seed of order and augmentation, 0 or more.
-        reading: See `transfer.images.decode.decode`.
+        decoding: See `transfer.images.decode.decode`.
     """
 
     size: int
@@ -47,7 +47,7 @@ class ImageOptions:
     batch_size: int = 32
     augment: str = "none"
     seed: int = 0
-    reading: Reading = EACH_BY_ITSELF
+    decoding: Decoding = EACH_BY_ITSELF
 
 
 def image_batches(
@@ -229,7 +229,7 @@ def unwrap(error: Exception) -> DataError | None:
 def _decode(folder: ImageFolder, row: int, options: ImageOptions) -> np.ndarray:
     try:
         file = folder.file(folder.paths[row])
-        return decode(file, options.size, options.resize, options.reading)
+        return decode(file, options.size, options.resize, options.decoding)
     except DataError as error:
         with _failures_lock:
             _failures.append(error)

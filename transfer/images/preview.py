@@ -66,7 +66,7 @@ def _choose(folder: ImageFolder, count: int, options: ImageOptions) -> dict[str,
             path = folder.paths[row]
             try:
                 decoded[path] = decode(
-                    folder.file(path), options.size, options.resize, options.reading
+                    folder.file(path), options.size, options.resize, options.decoding
                 )
                 readable += 1
             except DataError as error:

@@ -86,7 +86,7 @@ class Predictor:
 
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
-        self._resize, self._reading = run.recipe.resize, run.info.settings.reading
+        self._resize, self._decoding = run.recipe.resize, run.info.settings.decoding
         with _LOADING:
             self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
@@ -119,7 +119,7 @@ class Predictor:
     def _decode(self, name: str, source: Source) -> np.ndarray:
         """Return an image as an array; errors tell which one it is."""
         try:
-            return decode(source, self.size, self._resize, self._reading)
+            return decode(source, self.size, self._resize, self._decoding)
         except (DataError, UsageError) as error:
             if isinstance(source, (str, os.PathLike)):
                 raise

@@ -13,7 +13,7 @@ import tensorflow as tf
 from transfer.data.dataset import Dataset
 from transfer.errors import UsageError, option
 from transfer.features.engines import choose_engine
-from transfer.images.levels import choose_reading
+from transfer.images.levels import choose_decoding
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.classifier import settle_unfreeze
 from transfer.networks.own import check_saving
@@ -80,7 +80,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         pretrained=pretrained,
         image_size=base.input.shape[1],
         resize=recipe.resize,
-        reading=choose_reading(dataset.train.spans, recipe.color_profiles),
+        decoding=choose_decoding(dataset.train.spans, recipe.color_profiles),
         head=recipe.head,
         augment=recipe.augment,
         views=min(views, room),

@@ -13,7 +13,7 @@ from transfer.data.copies import hint_at_sources
 from transfer.errors import either, option
 from transfer.images.folder import EXPECTED, ImageFolder, confusable
 from transfer.images.formats import FORMATS, listed
-from transfer.images.levels import choose_reading
+from transfer.images.levels import choose_decoding
 from transfer.images.open import Header
 from transfer.recipe import is_uneven
 
@@ -208,8 +208,8 @@ def _pictures(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
 def _depths(folder: ImageFolder, audit: Audit) -> str:
     """Say by which rule images of more than 8 bits would be read."""
     deep, split = audit.deep, "train" if "train" in folder.splits else ""
-    reading = choose_reading(deep[path] for path in folder.select(split).paths if path in deep)
-    rules = [each for each in (reading.integers, reading.floats) if each is not None]
+    decoding = choose_decoding(deep[path] for path in folder.select(split).paths if path in deep)
+    rules = [each for each in (decoding.integers, decoding.floats) if each is not None]
     words = [f"{low:g} to {high:g} becomes 0 to 255" for low, high in rules]
     return " and ".join(words) or "each by itself"
 

@@ -20,12 +20,12 @@ from transfer.images.decode import as_rgb
 from transfer.images.formats import HEAD, format_of
 from transfer.images.levels import Span, read_deep
 from transfer.images.open import Header, header_of, open_image, turn_of
-from transfer.settings import Reading
+from transfer.settings import Decoding
 
 # Raise it whenever the same file gets another result: remembered ones are then discarded.
 LOOK_VERSION = 3
 _DRAFT = 4 * THUMBNAIL
-_PLAIN = Reading(profiles="ignore")
+_PLAIN = Decoding(profiles="ignore")
 
 
 @dataclass(frozen=True)

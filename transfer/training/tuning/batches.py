@@ -145,7 +145,7 @@ def options_of(settings: Settings) -> ImageOptions:
         settings.resize,
         settings.batch_size,
         seed=settings.seed,
-        reading=settings.reading,
+        decoding=settings.decoding,
     )
 
 
