@@ -51,16 +51,43 @@ def test_every_usual_suffix_is_used(tree, encoded, suffix):
 @pytest.mark.case("D13")
 def test_unsupported_kinds_are_counted_and_said(tree, said):
     root = tree({"a": 1, "b": 1})
-    for name in ("1.tiff", "2.TIFF", "3.heic", "4.avif", "5.svg", "notes.txt", "README"):
+    for name in ("1.nef", "2.DNG", "3.jxl", "5.svg", "notes.txt", "README"):
         (root / "a" / name).write_bytes(b"x")
     folder = ImageFolder.index(root)
     assert len(folder) == 2
-    assert folder.skipped["unsupported .tiff"] == 2
-    assert folder.skipped["unsupported .heic"] == 1
-    assert folder.skipped["unsupported .avif"] == 1
-    assert folder.skipped["unsupported .svg"] == 1
-    assert folder.skipped["not an image"] == 2
-    assert "Left out 2 file(s): unsupported .tiff" in said()
+    assert folder.skipped == {
+        "unsupported raw camera file": 2,
+        "unsupported SVG": 1,
+        "JPEG XL, which needs: pip install pillow-jxl-plugin": 1,
+        "not an image": 2,
+    }
+    assert "Left out 2 file(s): unsupported raw camera file" in said()
+
+
+@pytest.mark.case("D12")
+def test_other_suffixes_are_read_by_content(tree, encoded):
+    root = tree({"a": 1, "b": 1})
+    for name in ("1", "2.txt", "3.jpg_large", "4.nef", "5.heic"):
+        (root / "a" / name).write_bytes(encoded())
+    (root / "a" / "6").write_bytes(encoded(kind="TIFF"))
+    for name, data in {
+        "a.csv": b"path,label\n1.jpg,a\n",
+        "b.json": b"{}",
+        "c.txt": b"P1 is the first of us\n",
+        "d.txt": b"BM is a company\n",
+        "Thumbs.db": b"\xd0\xcf\x11\xe0",
+        ".DS_Store": b"\0\0\0\x01Bud1",
+        "e.npy": b"\x93NUMPY\x01\0",
+        "f.mp4": b"\0\0\0\x18ftypmp42",
+        "g": b"",
+    }.items():
+        (root / "b" / name).write_bytes(data)
+    folder = ImageFolder.index(root)
+    assert folder.paths == (
+        "a/0.jpg", "a/1", "a/2.txt", "a/3.jpg_large", "a/4.nef", "a/5.heic", "a/6", "b/0.jpg",
+    )  # fmt: skip
+    assert folder.skipped == {"not an image": 7}
+    assert len(list(walk_images(root))) == 8
 
 
 @pytest.mark.case("D19")
@@ -288,8 +315,8 @@ def test_what_is_no_folder(tmp_path):
 
 def test_folder_without_images(tree):
     root = tree({"a": 0, "b": 0})
-    (root / "a" / "1.tif").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"No usable image.*1 unsupported \.tif"):
+    (root / "a" / "1.nef").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"No usable image.*1 unsupported raw camera file"):
         ImageFolder.index(root)
 
 

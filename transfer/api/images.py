@@ -14,6 +14,7 @@ from transfer.errors import option
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe, is_uneven
 from transfer.recipe.reading import reading_of
+from transfer.settings import Decoding
 from transfer.system.progress import say, warn
 
 CLASS_NAMES = "class_names.json"  # of a run whose classes a file has named
@@ -66,6 +67,15 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
     if recipe.balance == "none":
         words.append(f"Consider {option('balance', 'weights')}.")
     warn(" ".join(words))
+
+
+def tell_decoding(dataset: Dataset, decoding: Decoding) -> None:
+    """Say by which rule images of more than 8 bits are read, if there are any."""
+    for levels, floats in ((decoding.integers, False), (decoding.floats, True)):
+        if levels is not None:
+            count = sum(each.floats is floats for each in dataset.deep.values())
+            kind = "floating-point numbers" if floats else "more than 8 bits"
+            say(f"{count:,} image(s) of {kind}: {levels[0]:g} to {levels[1]:g} becomes 0 to 255.")
 
 
 def warn_of_few(totals: Mapping[str, int], recipe: Recipe, drawn: Collection[str]) -> None:

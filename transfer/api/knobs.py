@@ -27,6 +27,7 @@ class FrozenKnobs(ReadingKnobs, total=False):
     weights: str | os.PathLike[str]
     image_size: int | None
     resize: str
+    color_profiles: str
     engine: str
     precision: str
     val: float
@@ -91,6 +92,7 @@ class PreviewKnobs(ReadingKnobs, total=False):
 
     augment: str
     resize: str
+    color_profiles: str
     image_size: int | None
     backbone: str
     seed: int

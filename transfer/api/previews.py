@@ -20,6 +20,7 @@ from transfer.images.preview import make_preview
 from transfer.networks.backbones import get_backbone
 from transfer.recipe import Recipe
 from transfer.recipe.reading import reading_of
+from transfer.settings import Decoding
 from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
@@ -77,7 +78,13 @@ def preview(
     totals = np.bincount(folder.labels, minlength=len(folder.classes))
     found = make_preview(
         folder.keep([label < MOST_CLASSES for label in folder.labels]),
-        ImageOptions(size, recipe.resize, augment=recipe.augment, seed=recipe.seed),
+        ImageOptions(
+            size,
+            recipe.resize,
+            augment=recipe.augment,
+            seed=recipe.seed,
+            decoding=Decoding(profiles=recipe.color_profiles),
+        ),
         count=count,
         views=VIEWS,
     )

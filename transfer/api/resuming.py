@@ -129,6 +129,7 @@ def _settings(
                 epochs=known.epochs,
                 mixed_precision=known.mixed_precision,
             )
+        settings = replace(settings, decoding=known.decoding)
     engine = choose_engine(run.recipe.engine, run.recipe.precision)
     then = run.info.features.engine if run.info.features else settings.engine
     if saved is not None and engine != then:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from transfer.api.evaluation import evaluate_on, own_subject, report
-from transfer.api.images import CLASS_NAMES, read_images, split_options, tell_counts
+from transfer.api.images import (
+    CLASS_NAMES,
+    read_images,
+    split_options,
+    tell_counts,
+    tell_decoding,
+)
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
@@ -107,6 +113,7 @@ def finetune(
 
     with as_guest():
         settings, base = settle(recipe, dataset, weights)
+        tell_decoding(dataset, settings.decoding)
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)

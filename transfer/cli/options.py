@@ -23,6 +23,7 @@ HELP = {
     "weights": "auto, bundled, imagenet, none, or a file or folder.",
     "image_size": "Side of the input in pixels.  [default: the network's own, mostly 224]",
     "resize": "How a photo becomes a square.",
+    "color_profiles": "Convert the colours of ICC profiles to sRGB, or take them as they are.",
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
     "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1"; "light,flip=0" if'
     " mirroring changes what an image shows, as with digits.",

@@ -10,7 +10,8 @@ SECTIONS = {
         *("time", "output", "resume", "as_json", "quiet"),
     ),
     "Images and splits": (
-        *("split", "group_by", "dedupe", "folds", "folds_finetune", "resize", "check"),
+        *("split", "group_by", "dedupe", "folds", "folds_finetune", "resize"),
+        *("color_profiles", "check"),
         *("on_bad", "strict", "limit", "allow_empty", "follow_links"),
     ),
     "How DATA is read": (

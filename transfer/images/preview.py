@@ -65,7 +65,9 @@ def _choose(folder: ImageFolder, count: int, options: ImageOptions) -> dict[str,
                 break
             path = folder.paths[row]
             try:
-                decoded[path] = decode(folder.file(path), options.size, options.resize)
+                decoded[path] = decode(
+                    folder.file(path), options.size, options.resize, options.decoding
+                )
                 readable += 1
             except DataError as error:
                 warn(f"Left out: {error}")

@@ -1,4 +1,8 @@
-"""Walks a folder and lists the candidate images. Opens none of them."""
+"""Walks a folder and lists the candidate images.
+
+Files with the usual suffix of a format count as images until they are opened; of all others the
+first bytes decide.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from transfer.errors import DataError, option
-from transfer.images.formats import IMAGE_SUFFIXES, READ, UNSUPPORTED_SUFFIXES
+from transfer.images.formats import HEAD, READ, left_out, trusted
 from transfer.system.files import is_file
 from transfer.system.progress import say, warn
 
@@ -25,6 +29,25 @@ _IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 def is_junk(name: str) -> bool:
     """Return whether a file or folder is hidden or a leftover of another system."""
     return name.startswith(".") or name.lower() in _IGNORED
+
+
+def reason_left_out(file: str | os.PathLike[str], name: str) -> str:
+    """Return why a regular file is left out, or "" where it seems to be an image that is read.
+
+    Args:
+        file: Its path. It is opened only where its name says too little.
+        name: The name by which it is known, whose suffix counts.
+    """
+    suffix = Path(name).suffix.lower()
+    if trusted(suffix):
+        return ""
+    try:
+        with Path(file).open("rb") as stream:
+            head = stream.read(HEAD)
+    except OSError:
+        head = b""
+    reason = left_out(head, suffix)
+    return NOT_IMAGE if reason is None else reason
 
 
 def not_utf8(root: Path) -> list[str]:
@@ -136,16 +159,18 @@ class Scanner:
             self._walk(f"{within}{name}", f"{real}/{name}")
 
     def _follow(self, link: str) -> None:
-        is_image = Path(link).suffix.lower() in IMAGE_SUFFIXES
         try:
             mode = (self.root / link).stat().st_mode
         except OSError:
-            if is_image:  # a dangling link stays in the index, so that the audit can name it
+            if trusted(Path(link).suffix.lower()):  # dangling: the audit names it
                 self.images.append(link)
             return
         real = os.path.realpath(self.root / link)
         inside = real == self._real_root or real.startswith(self._real_root.rstrip("/") + "/")
-        if not inside and not self._follow_links and (stat.S_ISDIR(mode) or is_image):
+        wanted = stat.S_ISDIR(mode) or (
+            stat.S_ISREG(mode) and not reason_left_out(self.root / link, link)
+        )
+        if wanted and not inside and not self._follow_links:
             raise DataError(
                 f"The link {link!r} leads out of {str(self.root)!r}, to {real!r}."
                 f" Copy the images there, or allow it with {option('follow_links', True)}."
@@ -158,17 +183,14 @@ class Scanner:
             self._add(link, real)
 
     def _add(self, path: str, real: str) -> None:
-        suffix = Path(path).suffix.lower()
-        if suffix in IMAGE_SUFFIXES:
-            if real in self._real_paths:
-                self.leave_out(path, REPEATED)
-            else:
-                self._real_paths.add(real)
-                self.images.append(path)
-        elif suffix in UNSUPPORTED_SUFFIXES:
-            self.leave_out(path, f"unsupported {suffix}")
+        reason = reason_left_out(real, path)
+        if not reason and real in self._real_paths:
+            reason = REPEATED
+        if reason:
+            self.leave_out(path, reason)
         else:
-            self.leave_out(path, NOT_IMAGE)
+            self._real_paths.add(real)
+            self.images.append(path)
 
     def leave_out(self, path: str, reason: str) -> None:
         """Record that a file is not used, and why."""
@@ -213,7 +235,7 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
         DataError: There is no image, or a folder cannot be listed, and `on_bad` is None.
     """
     scanner = Scanner(root, follow_links=True)
-    unsupported: Counter[str] = Counter()
+    left: Counter[str] = Counter()
     entered: set[str] = set()
     reported = False
 
@@ -236,11 +258,13 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
             return
         linked = {name for name in links if (root / folder / name).is_dir()}
         for name in sorted({*files, *links} - linked):
-            suffix = Path(name).suffix.lower()
-            if suffix in IMAGE_SUFFIXES:
-                yield root / folder / name
-            elif suffix in UNSUPPORTED_SUFFIXES:
-                unsupported[suffix] += 1
+            path = root / folder / name
+            readable = trusted(path.suffix.lower()) or path.is_file()  # a pipe would block
+            reason = reason_left_out(path, name) if readable else NOT_IMAGE
+            if not reason:
+                yield path
+            elif reason != NOT_IMAGE:
+                left[reason] += 1
         for name in sorted({*folders, *linked}):
             yield from walk(folder / name)
 
@@ -249,7 +273,7 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
         found = True
         yield path
     scanner.tell()
-    for suffix, count in unsupported.items():
-        warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
+    for reason, count in left.items():
+        warn(f"Left out {count} file(s) in {str(root)!r}: {reason}.")
     if not found and not reported:
         report(DataError(f"No images in {str(root)!r}. Expected image files ({READ})."))

@@ -22,12 +22,14 @@ MONITORS = {
     "loss": "min",
 }
 RESIZES = ("stretch", "crop", "pad")
+COLOR_PROFILES = ("convert", "ignore")
 BALANCES = ("none", "weights", "sqrt", "oversample")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
 CHOICES: dict[str, tuple[str, ...]] = {  # of the fields with a fixed set of values
     **Reading.CHOICES,
     "resize": RESIZES,
+    "color_profiles": COLOR_PROFILES,
     "monitor": ("auto", *MONITORS),
     "balance": BALANCES,
     "optimizer": ("auto", "adam", "adamw", "sgd"),
@@ -76,6 +78,7 @@ class Recipe(Reading):
             network is trained from scratch.
         image_size: Side of the square input in pixels; None: the backbone's default.
         resize: How a photo becomes a square: ``stretch``, ``crop`` (centre) or ``pad`` (white).
+        color_profiles: ``convert`` colours to sRGB by their ICC profile, or ``ignore`` it.
         head: Head spec, for example ``"linear"`` or ``"flatten,1024,dropout=0.5"``.
         augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
             (``"flip,rotate=10,shift=0.1"``).
@@ -168,6 +171,7 @@ class Recipe(Reading):
     weights: str = "auto"
     image_size: int | None = None
     resize: str = "stretch"
+    color_profiles: str = "convert"
     head: str = "linear"
     augment: str = "light"
     views: int | None = None

@@ -13,6 +13,7 @@ from transfer.data.copies import hint_at_sources
 from transfer.errors import either, option
 from transfer.images.folder import EXPECTED, ImageFolder, confusable
 from transfer.images.formats import FORMATS, listed
+from transfer.images.levels import choose_decoding
 from transfer.images.open import Header
 from transfer.recipe import is_uneven
 
@@ -62,7 +63,7 @@ def find(
         allow_empty: Whether training accepts class folders without images.
     """
     found = [*_reading(folder), *_unusable(audit), *_classes(folder, audit), *_alike(folder, audit)]
-    found += [*_pictures(audit), *_skipped(folder, nameless)]
+    found += [*_pictures(folder, audit), *_skipped(folder, nameless)]
     if allow_empty:
         found = [replace(e, severity="note") if e.kind == "empty-class" else e for e in found]
     order = list(SEVERITIES)
@@ -169,8 +170,13 @@ def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
 def _advice() -> dict[str, tuple[str, str]]:
     """Return the severity of each remark, and what to do."""
     fixes, pad = either("Checkup.write_fixes", "--fix-list"), option("resize", "pad")
+    ignore = option("color_profiles", "ignore")
     return {
         "animated": ("note", "Only the first frame is used."),
+        "pages": ("note", "Save the others as files of their own to use them."),
+        "depth": ("note", "By the training images, {depth}."),
+        "profile": ("note", f"They are converted to sRGB, unless with {ignore}."),
+        "bad-profile": ("note", "They are read as sRGB."),
         "extension": ("note", f"Other tools may fail on them; {fixes} gives the right names."),
         "exif": ("note", "Other tools may show them rotated."),
         "tiny": ("warning", "They have little detail at a network's input size."),
@@ -180,7 +186,7 @@ def _advice() -> dict[str, tuple[str, str]]:
     }
 
 
-def _pictures(audit: Audit) -> Iterator[Finding]:
+def _pictures(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
     paths: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     colours: dict[str, int] = defaultdict(int)
     for path, look in audit.looks.items():
@@ -191,6 +197,7 @@ def _pictures(audit: Audit) -> Iterator[Finding]:
         colours[_colours(look.header)] += 1
     for kind, (severity, advice) in _advice().items():
         if items := tuple(paths[kind]):
+            advice = advice.replace("{depth}", _depths(folder, audit))
             yield Finding(kind, severity, f"{_count(items)}: {REMARKS[kind]}", advice, items)
     if len(colours) > 1 or set(colours) - {"RGB"}:
         items = tuple((name, f"{colours[name]:,}") for name in sorted(colours))
@@ -198,19 +205,29 @@ def _pictures(audit: Audit) -> Iterator[Finding]:
         yield Finding("colours", "note", "images differ in how colours are stored", advice, items)
 
 
+def _depths(folder: ImageFolder, audit: Audit) -> str:
+    """Say by which rule images of more than 8 bits would be read."""
+    deep, split = audit.deep, "train" if "train" in folder.splits else ""
+    decoding = choose_decoding(deep[path] for path in folder.select(split).paths if path in deep)
+    rules = [each for each in (decoding.integers, decoding.floats) if each is not None]
+    words = [f"{low:g} to {high:g} becomes 0 to 255" for low, high in rules]
+    return " and ".join(words) or "each by itself"
+
+
 def _details(kind: str, header: Header) -> tuple[str, ...]:
     if kind in ("tiny", "huge", "elongated"):
         return (f"{header.width} x {header.height} pixels",)
     if kind == "extension":
-        return (f"{header.format}: {FORMATS[header.format].suffixes[0]}",)
+        return (f"{FORMATS[header.format].shown}: {FORMATS[header.format].suffixes[0]}",)
     return ()
 
 
 def _colours(header: Header) -> str:
     name = {"1": "bilevel", "L": "gray", "LA": "gray", "P": "palette", "PA": "palette"}.get(
-        header.mode, "16-bit gray" if header.mode.startswith("I") else header.mode
+        header.mode, "gray" if header.mode in ("F", "La") or header.mode[0] == "I" else header.mode
     )
-    name = "RGB" if header.mode in ("RGBA", "RGBX") else name
+    name = "RGB" if header.mode in ("RGBA", "RGBX", "RGBa") else name
+    name = f"{header.bits}-bit {name}" if header.bits > 8 else name
     return f"{name} with transparency" if header.transparent else name
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
-from transfer.images.formats import format_of
+from transfer.images.formats import HEAD, format_of
 from transfer.images.layout.splitnames import splits_of
 from transfer.system.progress import track, warn
 
@@ -76,7 +76,7 @@ def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[str
 
     `taken` are the paths so far, case-folded: not every file system distinguishes A.jpg from a.jpg.
     """
-    found = format_of(data[:12])
+    found = format_of(data[:HEAD])
     suffix = found.suffixes[0] if found else ".jpg"
     given = next((row[key] for key in _NAMES if isinstance(row.get(key), bytes)), b"")
     stem = Path(given.decode(errors="replace")).stem
