@@ -69,6 +69,7 @@ class Survey:
         skipped: Reason to number of files left out; those whose names are not UTF-8 too.
         tables: Paths of the files that may say what the classes are.
         packed: Paths of archives and shards.
+        documents: Folders that hold files, and no image among them.
         tell: Reports the runs and the names that are not UTF-8, which were left out.
     """
 
@@ -78,6 +79,7 @@ class Survey:
     skipped: Mapping[str, int]
     tables: tuple[str, ...]
     packed: tuple[str, ...]
+    documents: tuple[str, ...] = ()
     tell: Callable[[], None] = lambda: None
 
 
@@ -94,15 +96,17 @@ def describe(path: str | os.PathLike[str], follow_links: bool = False) -> Survey
     scanner = Scanner(root, follow_links)
     scanner.enter_all()
     aside = _aside(scanner.folders)
+    documents = _of_documents(scanner)
     images = _photos(scanner, aside)
     others = sorted(path for path, reason in scanner.left_out if reason == NOT_IMAGE)
     return Survey(
         root,
-        _tree(_without(scanner.folders, aside | _of_documents(scanner)), images),
+        _tree(_without(scanner.folders, aside | documents), images),
         tuple(sorted(scanner.left_out)),
         dict(scanner.skipped),
         tuple(path for path in others if is_table_name(path)),
         tuple(path for path in others if path.lower().endswith(PACKED_ENDS)),
+        tuple(sorted(each for each in documents if each.rpartition("/")[0] not in documents)),
         scanner.tell,
     )
 

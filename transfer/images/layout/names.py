@@ -85,17 +85,25 @@ def remark_on_names(plan: Plan) -> None:
 
 
 def remark_on_tables(plan: Plan, survey: Survey) -> None:
-    """Add remarks on tables at the top that are not read, and on a file that may name classes."""
+    """Add remarks on what lies beside the classes: tables, folders of documents, lists of names."""
     top = [path for path in survey.tables if "/" not in path and not path.endswith(".txt")]
     if top:
         text = f"Not read: {in_words(top, 4)}. If it says the classes, give the file as DATA."
         plan.remark("tables", text)
+    inside = {
+        folder for names in plan.folders.values() for each in names.values() for folder in each
+    }
+    beside = {folder.rpartition("/")[0] for folder in inside}
+    if shown := [each for each in survey.documents if each.rpartition("/")[0] in beside]:
+        words = in_words([f"{each}/" for each in shown], 4)
+        text = f"Not read as classes, since their files are no images: {words}."
+        plan.remark("documents", text, serious=True)
     if not is_code(plan.classes) or "named by" in plan.text:
         return
     names = sorted(each.name for each in survey.root.parent.glob("*"))
-    beside = [name for name in names if _NAMES_FILE.fullmatch(name)]
+    near = [name for name in names if _NAMES_FILE.fullmatch(name)]
     within = [path for path in survey.tables if _NAMES_FILE.fullmatch(path.rpartition("/")[2])]
-    if found := [*within, *(f"../{name}" for name in beside)]:
+    if found := [*within, *(f"../{name}" for name in near)]:
         text = f"The classes are numbers or codes. If {found[0]} names them:"
         text += f" {option('class_names')}."
         plan.remark("codes", text)
