@@ -75,6 +75,8 @@ def evaluate(
     _warn_of_gaps(chosen, subject)
     elsewhere = data is not None or subject.split != run.info.split or asked is not None
     directory = _make_directory(run, subject, asked) if elsewhere else run.path
+    if subject.dataset is not None:  # what the report may show
+        subject.dataset.write(directory / "split.csv")
     metrics = evaluate_on(run, directory, subject, prior=asked)
     say(f"Report: {shown(write_report(run, directory))}")
     return metrics
@@ -91,6 +93,7 @@ class Subject:
         leaks: Paths of those that training has seen.
         seen: Words for messages on what that includes.
         caveat: Why its metrics are optimistic, from `find_caveat`; None where nothing is known.
+        dataset: The images with their digests, where they are not the run's own.
     """
 
     name: str
@@ -99,11 +102,14 @@ class Subject:
     leaks: Collection[str]
     seen: str
     caveat: str | None = None
+    dataset: Dataset | None = None
 
 
 def own_subject(run: Run, split: str | None) -> Subject:
     split = split or run.info.split
-    dataset = Dataset.read(run.path, _own_images(run), run.classes).select(split)
+    links = run.recipe.follow_links
+    whole = Dataset.read(run.path, _own_images(run), run.classes, follow_links=links)
+    dataset = whole.select(split)
     caveat = find_caveat(split, run.info.settings.monitor, len(run.history()))
     return Subject(split, dataset.images, split, dataset.leaks, _NEAR, caveat)
 
@@ -119,7 +125,8 @@ def _other(
     if split is None and set(images.splits) != {""}:
         split = "test" if "test" in images.splits else "val"
     chosen = images if split is None else images.select(split)
-    return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen)
+    dataset = Dataset(chosen, result.sha256, result.groups, {})
+    return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen, dataset=dataset)
 
 
 def _warn_of_gaps(images: ImageFolder, subject: Subject) -> None:
@@ -154,7 +161,8 @@ def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     root = run.info.data
     if not (run.path / "split.csv").is_file():
         return set(), _NEAR
-    own = Dataset.read(run.path, root or "/", run.classes).train
+    links = run.recipe.follow_links
+    own = Dataset.read(run.path, root or "/", run.classes, follow_links=links).train
     trained = {own.sha256[path] for path in own.paths} - {""}
     copies = {path for path, digest in result.sha256.items() if digest in trained}
     if not (trained and root and Path(root).is_dir()):
@@ -181,11 +189,10 @@ def _make_directory(run: Run, subject: Subject, prior: Prior | None) -> Path:
         name, about["prior"] = f"{name}-prior-{prior.name}", prior.to_dict()
     for number in count(1):
         directory = run.path / "evaluations" / (name if number == 1 else f"{name}-{number}")
-        file = directory / "evaluation.json"
-        known = run.read_json(str(file.relative_to(run.path))) if file.is_file() else about
+        known = run.read_evaluation(directory) or about
         if all(known.get(key) == about.get(key) for key in ("data", "prior")):
             directory.mkdir(parents=True, exist_ok=True)
-            write_json(file, about)
+            write_json(directory / "evaluation.json", about)
             return directory
     raise AssertionError
 

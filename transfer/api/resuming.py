@@ -66,7 +66,8 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: An
             return run
         backbone = check_recipe(run.recipe)
         saved = _find_state(run)
-        dataset = Dataset.read(run.path, _find_images(run, data), run.classes)
+        root, links = _find_images(run, data), run.recipe.follow_links
+        dataset = Dataset.read(run.path, root, run.classes, follow_links=links)
         _check_images(run, dataset)
         weights = resolve_weights(backbone, run.recipe.weights)
         if weights.sha256 != run.info.weights.sha256:

@@ -26,7 +26,8 @@ from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_batches, naming_bad_files
 from transfer.runs.info import FoldsInfo
 from transfer.runs.run import Run
-from transfer.system.csv import read_csv, write_csv
+from transfer.system.csv import read_number, read_table, write_csv
+from transfer.system.files import damaged
 from transfer.system.progress import say, silenced
 from transfer.system.quiet import without_retracing_advice
 from transfer.training.head.fitting import fit_head, is_solved
@@ -104,8 +105,11 @@ def _run_fold(
 def _finished(path: Path, images: ImageFolder, fold: np.ndarray) -> list[list[Any]]:
     """Return the rows of the finished folds that match the current folds."""
     by_fold: dict[str, list[list[Any]]] = {}
-    for row in read_csv(path):
-        by_fold.setdefault(row["fold"], []).append([row[name] for name in COLUMNS])
+    try:
+        for row in read_table(path, lambda row: [row[name] for name in COLUMNS]):
+            by_fold.setdefault(row[1], []).append(row)
+    except (OSError, ValueError) as error:
+        raise damaged(path, error, "Remove it to cross-validate again.") from error
     dealt = {
         str(number + 1): [images.paths[i] for i in np.flatnonzero(fold == number)]
         for number in np.unique(fold)
@@ -120,9 +124,17 @@ def _tell_plan(run: Run, tuned: bool, folds: int, left: int) -> None:
     if left < folds:
         words += f", {folds - left} of which are done"
     if tuned and left:
-        seconds = sum(float(row["seconds"]) for row in read_csv(run.path / "history.csv"))
+        seconds = _seconds(run.path / "history.csv")
         words += f": about {left * seconds:.0f} s"
     say(words)
+
+
+def _seconds(path: Path) -> float:
+    """Return how long the epochs in history.csv took."""
+    try:
+        return sum(read_table(path, lambda row: read_number(row["seconds"])))
+    except (OSError, ValueError) as error:
+        raise damaged(path, error, "Train again without --resume.") from error
 
 
 def _predict_head(

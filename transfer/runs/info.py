@@ -13,7 +13,10 @@ from typing import Any
 from transfer.errors import RunError
 from transfer.recipe import Recipe
 from transfer.runs.older import upgraded
+from transfer.runs.records import Count, Share, as_record
 from transfer.settings import Settings
+from transfer.system.files import damaged
+from transfer.system.text import cut
 
 SCHEMA = 2
 Figures = dict[str, float | None]  # None for values that are not finite
@@ -32,8 +35,8 @@ class WeightsInfo:
 class FeatureInfo:
     """Images whose features came from the cache or were computed, and by what."""
 
-    cached: int
-    computed: int
+    cached: Count
+    computed: Count
     engine: str
     precision: str
 
@@ -55,8 +58,8 @@ class Choice:
     why: str = ""
     monitor: str = ""
     candidates: Figures = field(default_factory=dict)
-    gained: int = 0
-    lost: int = 0
+    gained: Count = 0
+    lost: Count = 0
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,11 @@ class LabelErrors:
         reliable: Whether that model is accurate enough for these figures to mean anything.
     """
 
-    likely: int = 0
-    images: int = 0
-    low: int | None = None
-    high: int | None = None
-    accuracy: float | None = None
+    likely: Count = 0
+    images: Count = 0
+    low: Count | None = None
+    high: Count | None = None
+    accuracy: Share | None = None
     reliable: bool = True
 
 
@@ -85,10 +88,10 @@ class LabelErrors:
 class FoldFigures:
     """One fold: its number from 1, images, accuracy and macro-F1 (0..1)."""
 
-    fold: int
-    n: int
-    accuracy: float
-    macro_f1: float
+    fold: Count
+    n: Count
+    accuracy: Share
+    macro_f1: Share
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,15 @@ class FoldsInfo:
 
     phase: str
     seconds: float
-    k: int = 0
-    n: int = 0
-    accuracy: float = 0.0
-    accuracy_ci95: tuple[float, float] = (0.0, 1.0)
-    macro_f1: float = 0.0
-    accuracy_mean: float = 0.0
-    accuracy_std: float = 0.0
-    macro_f1_mean: float = 0.0
-    macro_f1_std: float = 0.0
+    k: Count = 0
+    n: Count = 0
+    accuracy: Share = 0.0
+    accuracy_ci95: tuple[Share, Share] = (0.0, 1.0)
+    macro_f1: Share = 0.0
+    accuracy_mean: Share = 0.0
+    accuracy_std: Share = 0.0
+    macro_f1_mean: Share = 0.0
+    macro_f1_std: Share = 0.0
     per_fold: tuple[FoldFigures, ...] = ()
 
 
@@ -140,17 +143,17 @@ class RunInfo:
 
     data: str
     split: str
-    counts: dict[str, dict[str, int]]
+    counts: dict[str, dict[str, Count]]
     weights: WeightsInfo
     settings: Settings
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, Count] = field(default_factory=dict)
     bad: tuple[tuple[str, str], ...] = ()
-    notes: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, Count] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
     status: str = "running"
     error: str = ""
-    resumed: int = 0
+    resumed: Count = 0
     features: FeatureInfo | None = None
     phase_kept: str = ""
     phases: dict[str, Figures] = field(default_factory=dict)
@@ -177,21 +180,21 @@ def read_info(path: Path, raw: Mapping[str, Any], recipe: Recipe) -> RunInfo:
     Raises:
         RunError: A field is missing or of another type, or the file is of a newer version.
     """
-    import msgspec
-
     schema = raw.get("schema", 1)
     if isinstance(schema, int) and schema > SCHEMA:
         raise RunError(
-            f"{path} was written by a newer version of transfer (schema {schema}; this version"
+            f"{path} was written by a newer version of transfer (schema {cut(schema)}; this version"
             f" reads up to {SCHEMA}). Update the package to read this run."
         )
+    hint = (
+        "Restore the file, or train again with: transfer finetune DATA --recipe"
+        f" {path.with_name('recipe.json')}"
+    )
     try:
-        return msgspec.convert(upgraded(raw, recipe) if schema == 1 else dict(raw), RunInfo)
-    except (msgspec.ValidationError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(
-            f"{path} is damaged: {str(error)[:200]}. Restore the file, or train again with:"
-            f" transfer finetune DATA --recipe {path.with_name('recipe.json')}"
-        ) from error
+        current = upgraded(raw, recipe) if schema == 1 else dict(raw)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, error, hint) from error
+    return as_record(current, RunInfo, path, hint)
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,113 @@
+"""The JSON files of an evaluation as typed records. What does not fit becomes a RunError."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from transfer.system.files import damaged
+
+T = TypeVar("T")
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Share = Annotated[float, Meta(ge=-1e-9, le=1 + 1e-9)]  # rounding included
+Interval = Annotated[list[Share], Meta(min_length=2, max_length=2)]
+
+
+def as_record(raw: Any, kind: type[T], path: Path, hint: str) -> T:
+    """Return the contents of a JSON file as a record; unknown keys are left out.
+
+    Args:
+        raw: What the file holds.
+        kind: The record: a dataclass or a TypedDict.
+        path: The file, for the message.
+        hint: The way out, a sentence.
+
+    Raises:
+        RunError: A key is missing, or a value has another type or range; its place is named.
+    """
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise damaged(path, error, hint) from error
+
+
+ClassFigures = TypedDict(
+    "ClassFigures",
+    {
+        "class": str,
+        "precision": Share | None,
+        "recall": Share | None,
+        "f1": Share | None,
+        "support": Count,
+        "recall_ci95": NotRequired[Interval | None],
+    },
+)
+
+
+class Confusion(TypedDict):
+    """Two classes, how many images of the one are predicted as the other, and their share."""
+
+    true: str
+    predicted: str
+    count: Count
+    share: Share
+
+
+class Leaked(TypedDict):
+    """How many images training has seen, and the accuracy without them."""
+
+    images: Count
+    n_without: Count
+    accuracy_without: Share | None
+    accuracy_without_ci95: Interval | None
+
+
+class MainFigures(TypedDict):
+    """The metrics that are compared with and without a prior."""
+
+    accuracy: Share
+    macro_f1: Share
+    log_loss: float
+    ece: Share
+
+
+class PriorFigures(TypedDict):
+    """The class frequencies that predictions are corrected to, and the metrics without that."""
+
+    name: str
+    shares: dict[str, Share]
+    without: MainFigures
+
+
+class Metrics(MainFigures):
+    """metrics.json: what `transfer.evaluation.metrics.compute_metrics` returns."""
+
+    split: str
+    n: Annotated[int, Meta(ge=1, le=2**53)]
+    accuracy_ci95: Interval
+    balanced_accuracy: Share
+    per_class: list[ClassFigures]
+    confusion_matrix: list[list[Count]]
+    most_confused: list[Confusion]
+    majority_accuracy: NotRequired[Share]
+    top5_accuracy: NotRequired[Share]
+    leaked: NotRequired[Leaked]
+    prior: NotRequired[PriorFigures]
+    caveat: NotRequired[str | None]
+
+
+class Evaluation(TypedDict):
+    """evaluation.json: what an evaluation on other images is about.
+
+    Attributes:
+        data: Absolute path of the folder.
+        split: Name of the split; ``all`` where there is none.
+        prior: The class frequencies that predictions are corrected to.
+    """
+
+    data: str
+    split: str
+    prior: NotRequired[dict[str, Any]]
