@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import numbers
 import operator
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transfer.errors import UsageError, did_you_mean
+from transfer.system.files import read_json
+from transfer.system.text import cut
 from transfer.system.units import parse_bytes, parse_seconds
 
 MONITORS = {
@@ -206,7 +208,8 @@ class Recipe:
             elif annotation.startswith("int") and hasattr(value, "__index__"):
                 value = operator.index(value)
             elif annotation.startswith("float") and isinstance(value, numbers.Real):
-                value = float(value)
+                with suppress(OverflowError):  # a huge int stays one, and is refused below
+                    value = float(value)
         object.__setattr__(self, name, value)
         expected: tuple[type, ...] = {
             "str": (str,),
@@ -269,9 +272,9 @@ class Recipe:
     def load(cls, path: str | Path) -> Recipe:
         """Read a recipe.json. Raises UsageError where it cannot be read."""
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise UsageError(f"Cannot read the recipe {str(path)!r}: {error}") from error
+            values = read_json(Path(path))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"Cannot read the recipe {str(path)!r}: {cut(error)}") from error
         if not isinstance(values, dict):
             raise UsageError(f"Expected a JSON object in the recipe {str(path)!r}.")
         return cls.from_dict(values)

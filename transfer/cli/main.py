@@ -21,6 +21,7 @@ from transfer.errors import (
     out_of_memory,
 )
 from transfer.system import signals
+from transfer.system.text import cut
 
 COMMANDS = (
     "check",
@@ -36,6 +37,7 @@ COMMANDS = (
     "weights",
     "cache",
 )
+_LONGEST = 2000  # characters of an error: a file may hold a value of any length
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -172,7 +174,7 @@ def _advice(word: str) -> str:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(" ".join(message.split()), err=True)
+    click.echo(cut(" ".join(message.split()), _LONGEST), err=True)
     return code
 
 
