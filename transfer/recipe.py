@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import numbers
 import operator
 import os
@@ -52,6 +51,7 @@ BOUNDS = {  # of whole numbers
     "accumulate": (1, 65_536),
     "seed": (0, 2**31 - 1),
 }
+LARGEST = 1e38  # of other numbers, which have to fit into a float32
 UNEVEN = 3.0  # times the smallest class
 
 
@@ -247,11 +247,11 @@ class Recipe:
     def _check_rates(self) -> None:
         for name in ("head_learning_rate", "learning_rate"):
             rate = getattr(self, name)
-            if rate is not None and not 0 < rate < math.inf:
+            if rate is not None and not 0 < rate <= LARGEST:
                 raise _unexpected(name, "above 0", rate)
         for name in ("weight_decay", "clip_norm"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
+            if value is not None and not 0 <= value <= LARGEST:
                 raise _unexpected(name, "of 0 or more", value)
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
             raise _unexpected("layer_decay", "above 0 and at most 1", self.layer_decay)

@@ -25,6 +25,7 @@ from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
 from transfer.system.files import shown, write_json
 from transfer.system.progress import say, warn
+from transfer.system.text import cut
 
 if TYPE_CHECKING:
     from transfer.serving.postprocess import Prior, PriorLike
@@ -69,10 +70,8 @@ def evaluate(
         )
     asked = None if prior is None else tell_prior(run, prior)
     subject = own_subject(run, split) if data is None else _other(run, data, split, follow_links)
-    chosen = subject.images
-    if not chosen.paths:
-        raise DataError(f"There are no {subject.split} images in {str(chosen.root)!r}.")
-    _warn_of_gaps(chosen, subject)
+    _refuse_empty(subject)
+    _warn_of_gaps(subject.images, subject)
     elsewhere = data is not None or subject.split != run.info.split or asked is not None
     directory = _make_directory(run, subject, asked) if elsewhere else run.path
     if subject.dataset is not None:  # what the report may show
@@ -127,6 +126,12 @@ def _other(
     chosen = images if split is None else images.select(split)
     dataset = Dataset(chosen, result.sha256, result.groups, {})
     return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen, dataset=dataset)
+
+
+def _refuse_empty(subject: Subject) -> None:
+    if not subject.images.paths:
+        where = str(subject.images.root)
+        raise DataError(f"There are no {cut(subject.split)} images in {where!r}.")
 
 
 def _warn_of_gaps(images: ImageFolder, subject: Subject) -> None:
@@ -213,6 +218,7 @@ def evaluate_on(
         known: Probabilities (classes,) by path, for images that the model has predicted already.
         prior: What the probabilities are corrected to; None for the model's own.
     """
+    _refuse_empty(subject)
     predictions = _predict(run, subject.images, known or {})
     about = None
     if prior is not None:

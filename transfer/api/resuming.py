@@ -198,9 +198,14 @@ def _find_state(run: RunDirectory) -> State | None:
             f"Versions have changed ({changed}): results may differ slightly from those of an"
             " uninterrupted run."
         )
+    epochs = info.settings.epochs
+    if run.records_settings and saved.epoch > epochs:
+        raise RunError(
+            f"Cannot resume {run.path}: its state was saved after epoch {saved.epoch}, and its"
+            f" run.json sets {epochs} epochs. Restore the file that was changed."
+        )
     best = saved.progress["best"]["best"]
     words = "" if best is None else f"; best {info.settings.monitor} {best:.4f}"
-    epochs = info.settings.epochs
     say(f"Resuming fine-tuning after epoch {saved.epoch} of at most {epochs}{words}")
     return saved
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import RunError
-from transfer.recipe import Recipe
+from transfer.recipe import BOUNDS, CHOICES, LARGEST, Recipe
 from transfer.runs.older import upgraded
 from transfer.runs.records import Count, Share, as_record
 from transfer.settings import Settings
@@ -194,7 +194,23 @@ def read_info(path: Path, raw: Mapping[str, Any], recipe: Recipe) -> RunInfo:
         current = upgraded(raw, recipe) if schema == 1 else dict(raw)
     except (TypeError, ValueError, AttributeError) as error:
         raise damaged(path, error, hint) from error
-    return as_record(current, RunInfo, path, hint)
+    info = as_record(current, RunInfo, path, hint)
+    for name, value in vars(info.settings).items():
+        if not _is_possible(name, value):
+            raise damaged(path, ValueError(f"The setting {name} is {cut(value)}"), hint)
+    return info
+
+
+def _is_possible(name: str, value: Any) -> bool:
+    """Return whether a setting may have a value; older runs have 0 where none was recorded."""
+    if isinstance(value, tuple):
+        return all(_is_possible(name, each) for each in value)
+    if isinstance(value, str):
+        return name not in CHOICES or value in CHOICES[name]
+    if name in ("val", "label_smoothing", "ema", "layer_decay"):
+        return bool(0 <= value <= 1)
+    most = LARGEST if isinstance(value, float) else 100_000
+    return bool(0 <= value <= BOUNDS.get(name, (0, most))[1])
 
 
 def versions() -> dict[str, str]:

@@ -30,7 +30,7 @@ def as_record(raw: Any, kind: type[T], path: Path, hint: str) -> T:
     """
     try:
         return msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # keys that are no Unicode
         raise damaged(path, error, hint) from error
 
 
