@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from transfer.errors import RunError
+from transfer.errors import DataError, RunError
+from transfer.evaluation.report import write_report
 from transfer.runs.run import Run
 
 
@@ -30,3 +32,28 @@ def test_what_its_images_were_used_for_is_in_the_metrics(run: Run) -> None:
     assert run.evaluate()["caveat"] == "chose_the_model"
     (run.path / "history.csv").write_text("phase,epoch,val_accuracy\nhead,1,0.8\n")
     assert run.evaluate()["caveat"] is None
+
+
+def test_pictures_of_other_data_are_those_that_were_indexed(
+    run: Run, make_folder: Callable[..., Path]
+) -> None:
+    photos = make_folder("others", per_class=3)
+    (photos / "red").rename(photos / "x")
+    (photos / "blue").rename(photos / "red")  # so that there are mistakes to show
+    (photos / "x").rename(photos / "blue")
+    run.evaluate(photos)
+    (directory,) = (run.path / "evaluations").iterdir()
+    assert "data:image" in (directory / "report.html").read_text()
+    (directory / "split.csv").unlink()  # the run's own has other images
+    assert "data:image" not in write_report(run, directory).read_text()
+
+
+def test_a_link_that_leads_out_of_the_images_is_refused(run: Run, tmp_path: Path) -> None:
+    photos = Path(shutil.copytree(run.info.data, tmp_path / "photos"))
+    run.update(data=str(photos))
+    assert run.evaluate()["n"]
+    for photo in photos.rglob("*.png"):
+        photo.unlink()
+        photo.symlink_to(Path(run.path / "elsewhere.png"))
+    with pytest.raises(DataError, match=r"leads out of .* by a link"):
+        run.evaluate()
