@@ -75,6 +75,20 @@ def test_a_recipe_that_was_changed_is_named(run: Run, knob: str) -> None:
     assert len(str(caught.value)) < 600
 
 
+def test_a_huge_number_in_a_recipe_is_named(run: Run) -> None:
+    (run.path / "recipe.json").write_text(json.dumps(Recipe().to_dict() | {"val": 10**400}))
+    with pytest.raises(RunError, match=r"recipe\.json is damaged: Expected val as float"):
+        _ = Run(run.path).recipe
+
+
+@pytest.mark.parametrize("key", ["\ud800", "accuracy\ud800"])
+def test_a_key_that_is_no_unicode_is_named(run: Run, key: str) -> None:
+    metrics = compute_metrics(FOUND, "val") | {key: 1}
+    (run.path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(RunError, match=r"metrics\.json is damaged"):
+        _ = run.metrics
+
+
 @pytest.mark.parametrize("names", [[], ["a", "a"], ["a", 1], {}])
 def test_classes_are_names_each_once(run: Run, names: Any) -> None:
     (run.path / "classes.json").write_text(json.dumps(names))
