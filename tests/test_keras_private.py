@@ -18,7 +18,7 @@ import transfer
 
 ROOT = Path(transfer.__file__).parent
 OF_OTHERS = {"_replace", "_asdict", "_fields", "_registry"}  # of namedtuples and such
-OF_OTHERS |= {"_seed", "_rng", "_set_global_seed"}  # of TensorFlow's context
+OF_OTHERS |= {"_seed", "_rng", "_set_global_seed", "_initialized"}  # of TensorFlow's context
 
 
 def _model() -> Any:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from transfer.errors import RunError
+from transfer.errors import DataError, RunError
+from transfer.evaluation.report import write_report
 from transfer.runs.run import Run
 
 
@@ -50,4 +52,29 @@ def test_a_run_that_cannot_be_written_is_named_before_the_work(
 
     monkeypatch.setattr("transfer.system.files.os.open", refused)  # root may do anything
     with pytest.raises(RunError, match=f"Cannot write an evaluation to {run.path}: Read-only"):
+        run.evaluate()
+
+
+def test_pictures_of_other_data_are_those_that_were_indexed(
+    run: Run, make_folder: Callable[..., Path]
+) -> None:
+    photos = make_folder("others", per_class=3)
+    (photos / "red").rename(photos / "x")
+    (photos / "blue").rename(photos / "red")  # so that there are mistakes to show
+    (photos / "x").rename(photos / "blue")
+    run.evaluate(photos)
+    (directory,) = (run.path / "evaluations").iterdir()
+    assert "data:image" in (directory / "report.html").read_text()
+    (directory / "split.csv").unlink()  # the run's own has other images
+    assert "data:image" not in write_report(run, directory).read_text()
+
+
+def test_a_link_that_leads_out_of_the_images_is_refused(run: Run, tmp_path: Path) -> None:
+    photos = Path(shutil.copytree(run.info.data, tmp_path / "photos"))
+    run.update(data=str(photos))
+    assert run.evaluate()["n"]
+    for photo in photos.rglob("*.png"):
+        photo.unlink()
+        photo.symlink_to(Path(run.path / "elsewhere.png"))
+    with pytest.raises(DataError, match=r"leads out of .* by a link"):
         run.evaluate()

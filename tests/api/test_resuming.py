@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -282,3 +283,16 @@ def test_twenty_kills_at_random_moments(
         assert outcome(path) == outcome(tmp_path / "whole")
         number += 1
     assert number <= 10  # otherwise hardly any was killed in time
+
+
+def test_a_state_of_an_epoch_that_the_run_does_not_have_is_refused(half: Path) -> None:
+    run = Run(half)
+    run.update(settings=dataclasses.replace(run.info.settings, epochs=1))
+    with pytest.raises(RunError, match=r"saved after epoch \d+, and its run\.json sets 1 epochs"):
+        transfer.resume(half)
+
+
+def test_a_missing_split_is_refused(half: Path) -> None:
+    (half / "split.csv").unlink()
+    with pytest.raises(RunError, match=r"changed after its training began: split\.csv"):
+        transfer.resume(half)

@@ -53,7 +53,7 @@ def test_split_file_gives_the_split_back(tmp_path):
     assert Dataset.read(tmp_path, tmp_path, classes) == dataset
     assert match_sides(read_sides(tmp_path / "split.csv"), folder, digests) == split_of(folder)
     for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(RunError, match="cannot be read as a split"):
+        with pytest.raises(RunError, match=r"split\.csv (is damaged|cannot be read: No such file)"):
             Dataset.read(folder, tmp_path, ["x"])
 
 
@@ -173,3 +173,62 @@ def test_paths_in_another_unicode_form_are_the_same(tmp_path: Path) -> None:
     (tmp_path / "sides.csv").write_text(f"path,split\n{decomposed},val\nb/1.jpg,train\n")
     known = match_sides(read_sides(tmp_path / "sides.csv"), folder, dict.fromkeys(folder.paths, ""))
     assert known == {composed: "val", "b/1.jpg": "train"}
+
+
+def listing(tmp_path: Path, path: str, columns: str = "") -> Path:
+    row = f"{path},x,train,{64 * 'a'},,g" + columns
+    (tmp_path / "split.csv").write_text(f"path,label,split,sha256,leak,group\n{row}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/1.jpg", "../1.jpg", "x/../../1.jpg", "x\\\\..\\\\1.jpg", ""]
+)
+def test_a_path_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
+    listing(tmp_path, path)
+    with pytest.raises(RunError, match=r"split\.csv is damaged: Row 1: .*leads out of the image"):
+        Dataset.read(tmp_path, tmp_path, ["x"])
+    with pytest.raises(DataError, match=r"Line 2 of .*split\.csv.*leads out of the image"):
+        read_sides(tmp_path)
+
+
+@pytest.mark.parametrize("link", ["x", "x/1.jpg"])
+def test_a_link_that_leads_out_is_refused_unless_links_are_followed(
+    tmp_path: Path, link: str
+) -> None:
+    for folder in ("secret", "photos"):
+        (tmp_path / folder / "x").mkdir(parents=True)
+        (tmp_path / folder / "x" / "1.jpg").write_bytes(b"")
+    run = listing(tmp_path, "x/1.jpg")
+    assert len(Dataset.read(run, tmp_path / "photos", ["x"])) == 1
+    (tmp_path / "photos" / "x").rename(tmp_path / "photos" / "real")
+    (tmp_path / "photos" / "x").symlink_to(tmp_path / "photos" / "real")  # within the folder
+    (tmp_path / "linked").symlink_to(tmp_path / "photos")
+    assert len(Dataset.read(run, tmp_path / "linked", ["x"])) == 1
+    path = tmp_path / "photos" / link
+    path.unlink()
+    path.symlink_to(tmp_path / "secret" / link)
+    with pytest.raises(DataError, match=r"'x/1\.jpg' leads out of .* by a link, to .*secret"):
+        Dataset.read(run, tmp_path / "photos", ["x"])
+    assert len(Dataset.read(run, tmp_path / "photos", ["x"], follow_links=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "lists no image"),
+        ("path,label,split\n", "lists no image"),
+        ("path,label,split\n1.jpg,x,train\n1.jpg,x,val\n", "lists '1.jpg' twice"),
+        ("path,label,split\n1.jpg,x,dev\n", "Row 1: 'dev' is no split"),
+        ("path,label,split\n1.jpg,x\n", "Expected 3 cells in row 1. Received: 2"),
+        ("path,label,path\n1.jpg,x,2\n", "Two columns have the same name"),
+        ("path,label,split\n1.jpg," + 100_000 * "y" + ",train\n", "Row 1: 'yyy"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused_in_a_short_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(RunError, match=rf"split\.csv is damaged: .*{words}") as caught:
+        Dataset.read(tmp_path, tmp_path, ["x"])
+    assert len(str(caught.value)) < 500

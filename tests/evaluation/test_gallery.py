@@ -17,6 +17,7 @@ from transfer.evaluation.gallery import (
 )
 from transfer.evaluation.metrics import compute_metrics
 from transfer.runs.predictions import Predictions
+from transfer.system.digests import sha256_of
 
 
 def decode(uri: str | None) -> Image.Image:
@@ -61,11 +62,23 @@ def test_pictures_are_decoded_as_for_training(
 def test_no_file_outside_the_data_folder_gets_into_the_page(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "secret.png")
     (tmp_path / "data").mkdir()
-    thumbnail = thumbnailer(tmp_path / "data")
-    assert thumbnail("../secret.png") is None
-    assert thumbnail(str(tmp_path / "secret.png")) is None
-    assert thumbnailer(tmp_path)("secret.png") is not None
-    assert thumbnailer(None)("secret.png") is None
+    (tmp_path / "data" / "link.png").symlink_to(tmp_path / "secret.png")
+    secret = str(tmp_path / "secret.png")
+    for listed in ({}, dict.fromkeys(["../secret.png", secret, "link.png"], 64 * "0")):
+        thumbnail = thumbnailer(tmp_path / "data", listed)
+        assert [thumbnail(name) for name in ("../secret.png", secret, "link.png")] == 3 * [None]
+
+
+def test_only_what_was_indexed_gets_into_the_page(tmp_path: Path) -> None:
+    for name in ("listed.png", "other.png"):
+        Image.new("RGB", (9, 9)).save(tmp_path / name)
+    listed = {"listed.png": sha256_of(tmp_path / "listed.png"), "old.png": ""}
+    thumbnail = thumbnailer(tmp_path, listed)
+    assert thumbnail("listed.png") is not None
+    assert thumbnail("other.png") is None
+    assert thumbnailer(None, listed)("listed.png") is None
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "listed.png")
+    assert thumbnailer(tmp_path, listed)("listed.png") is None
 
 
 def test_the_page_has_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +86,8 @@ def test_the_page_has_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Image.new("RGB", (9, 9), "red").save(tmp_path / f"{name}.png")
     each = len(encode_thumbnail(tmp_path / "a.png") or "")
     monkeypatch.setattr("transfer.evaluation.gallery.MOST_BYTES", 2 * each)
-    thumbnail = thumbnailer(tmp_path)
+    digests = {f"{name}.png": sha256_of(tmp_path / f"{name}.png") for name in "abc"}
+    thumbnail = thumbnailer(tmp_path, digests)
     assert [thumbnail(f"{name}.png") is not None for name in "aabc"] == [True, True, True, False]
 
 

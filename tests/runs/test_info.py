@@ -143,6 +143,26 @@ def test_wrong_types_are_told_in_one_line(run: Run, schema: str) -> None:
         assert not said or ("run.json" in said and "\n" not in said and len(said) < 600)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("optimizer", "nadam"),
+        ("image_size", 10**6),
+        ("batch_size", -1),
+        ("epochs", 10**12),
+        ("learning_rate", 1e300),
+        ("label_smoothing", 2.0),
+        ("class_weights", [1.0, -1.0]),
+    ],
+)
+def test_a_setting_that_no_recipe_allows_is_named(run: Run, name: str, value: Any) -> None:
+    raw = json.loads(json.dumps(asdict(make_info())))
+    raw["settings"][name] = value
+    write(run, raw)
+    with pytest.raises(RunError, match=rf"run\.json is damaged: The setting {name} is"):
+        _ = run.info
+
+
 def test_every_field_is_documented() -> None:
     assert RunInfo.__doc__ is not None
     assert [f.name for f in fields(RunInfo) if f"{f.name}: " not in RunInfo.__doc__] == []

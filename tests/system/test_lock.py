@@ -100,7 +100,21 @@ def test_a_record_without_a_lock_means_nothing(tmp_path: Path, text: str) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["{", "[]", None])
+def record(**changes: object) -> str:
+    return json.dumps({"pid": 7, "host": "elsewhere", "since": "2026"} | changes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        None,
+        "[" * 100_000,
+        *(record(pid=pid) for pid in (0, -1, 10**20, float("inf"), "7", 7.5, True)),
+        record(host=5),
+    ],
+)
 def test_a_holder_that_nothing_is_known_of_still_holds(tmp_path: Path, text: str | None) -> None:
     with hold(tmp_path):
         (tmp_path / HOLDER).unlink()
@@ -109,6 +123,10 @@ def test_a_holder_that_nothing_is_known_of_still_holds(tmp_path: Path, text: str
         with pytest.raises(HeldError) as caught:
             refuse_if_held(tmp_path)
     assert caught.value.holder is None
+
+
+def test_a_long_name_of_a_host_is_cut() -> None:
+    assert len(str(Holder(7, 100_000 * "x", ""))) < 300
 
 
 def test_of_processes_at_once_one_holds(tmp_path: Path) -> None:

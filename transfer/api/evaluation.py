@@ -29,6 +29,7 @@ from transfer.runs.run import Run, RunLike, as_run
 from transfer.system.files import shown, unwritable, write_json
 from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say, warn
+from transfer.system.text import cut
 
 if TYPE_CHECKING:
     from transfer.serving.postprocess import Prior, PriorLike
@@ -77,12 +78,12 @@ def evaluate(
         )
     asked = None if prior is None else tell_prior(run, prior)
     subject = own_subject(run, split) if data is None else _other(run, data, split, follow_links)
-    chosen = subject.images
-    if not chosen.paths:
-        raise DataError(f"There are no {subject.split} images in {str(chosen.root)!r}.")
-    _warn_of_gaps(chosen, subject)
+    _refuse_empty(subject)
+    _warn_of_gaps(subject.images, subject)
     elsewhere = data is not None or subject.split != run.info.split or asked is not None
     directory = _place(run, subject, asked, elsewhere)
+    if subject.dataset is not None:  # what the report may show
+        subject.dataset.write(directory / "split.csv")
     metrics = evaluate_on(run, directory, subject, prior=asked)
     say(f"Report: {shown(write_report(run, directory))}")
     return metrics
@@ -99,6 +100,7 @@ class Subject:
         leaks: Paths of those that training has seen.
         seen: Words for messages on what that includes.
         caveat: Why its metrics are optimistic, from `find_caveat`; None where nothing is known.
+        dataset: The images with their digests, where they are not the run's own.
     """
 
     name: str
@@ -107,11 +109,14 @@ class Subject:
     leaks: Collection[str]
     seen: str
     caveat: str | None = None
+    dataset: Dataset | None = None
 
 
 def own_subject(run: Run, split: str | None) -> Subject:
     split = split or run.info.split
-    dataset = Dataset.read(run.path, _own_images(run), run.classes).select(split)
+    links = run.recipe.follow_links
+    whole = Dataset.read(run.path, _own_images(run), run.classes, follow_links=links)
+    dataset = whole.select(split)
     caveat = find_caveat(split, run.info.settings.monitor, len(run.history()))
     return Subject(split, dataset.images, split, dataset.leaks, _NEAR, caveat)
 
@@ -130,7 +135,14 @@ def _other(
     if split is None and set(images.splits) != {""}:
         split = "test" if "test" in images.splits else "val"
     chosen = images if split is None else images.select(split)
-    return Subject(f"{resolved.name}-{split or 'all'}", chosen, split or "all", leaks, seen)
+    name, dataset = resolved.name, Dataset(chosen, result.sha256, result.groups, {})
+    return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen, dataset=dataset)
+
+
+def _refuse_empty(subject: Subject) -> None:
+    if not subject.images.paths:
+        where = str(subject.images.root)
+        raise DataError(f"There are no {cut(subject.split)} images in {where!r}.")
 
 
 def _warn_of_gaps(images: ImageFolder, subject: Subject) -> None:
@@ -165,7 +177,8 @@ def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     root = run.info.data
     if not (run.path / "split.csv").is_file():
         return set(), _NEAR
-    own = Dataset.read(run.path, root or "/", run.classes).train
+    links = run.recipe.follow_links
+    own = Dataset.read(run.path, root or "/", run.classes, follow_links=links).train
     trained = {own.sha256[path] for path in own.paths} - {""}
     copies = {path for path, digest in result.sha256.items() if digest in trained}
     if not (trained and root and Path(root).is_dir()):
@@ -205,11 +218,10 @@ def _make_directory(run: Run, subject: Subject, prior: Prior | None) -> Path:
         about["prior"] = {"name": prior.name, "shares": prior.shares()}
     for number in count(1):
         directory = run.path / "evaluations" / (name if number == 1 else f"{name}-{number}")
-        file = directory / "evaluation.json"
-        known = run.read_json(str(file.relative_to(run.path))) if file.is_file() else about
+        known = run.read_evaluation(directory) or about
         if all(known.get(key) == about.get(key) for key in ("data", "prior")):
             directory.mkdir(parents=True, exist_ok=True)
-            write_json(file, about)
+            write_json(directory / "evaluation.json", about)
             return directory
     raise AssertionError
 
@@ -230,6 +242,7 @@ def evaluate_on(
         known: Probabilities (classes,) by path, for images that the model has predicted already.
         prior: What the probabilities are corrected to; None for the model's own.
     """
+    _refuse_empty(subject)
     predictions = _predict(run, subject.images, known or {})
     about: PriorUsed | None = None
     if prior is not None:

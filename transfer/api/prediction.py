@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -83,7 +84,8 @@ def iterate_predictions(
     modified = model.stat().st_mtime_ns if model.is_file() else 0
     from transfer.serving.predictor import predict as iterate
 
-    return iterate(_load(run.path.absolute(), modified), pictures, on_bad, asked)
+    model_of = run.path.absolute(), modified, os.getpid()  # threads do not survive a fork
+    return iterate(_load(*model_of), pictures, on_bad, asked)
 
 
 def tell_prior(run: Run, prior: PriorLike) -> Prior:
@@ -95,14 +97,14 @@ def tell_prior(run: Run, prior: PriorLike) -> Prior:
     return found
 
 
-def _load(path: Path, modified: int) -> Predictor:
+def _load(path: Path, modified: int, process: int) -> Predictor:
     """Return the model of a run; threads that ask for it at the same time load it once."""
     with _LOADING:
-        return _predictor(path, modified)
+        return _predictor(path, modified, process)
 
 
 @lru_cache(maxsize=2)
-def _predictor(path: Path, modified: int) -> Predictor:
+def _predictor(path: Path, modified: int, process: int) -> Predictor:
     """Return the model of a run, kept for the next call in the same process."""
     from transfer.serving.predictor import Predictor
 

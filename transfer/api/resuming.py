@@ -75,7 +75,8 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Un
             return run
         backbone = check_recipe(run.recipe)
         saved = _find_state(run)
-        dataset = Dataset.read(run.path, _find_images(run, data), run.classes)
+        root, links = _find_images(run, data), run.recipe.follow_links
+        dataset = Dataset.read(run.path, root, run.classes, follow_links=links)
         _check_images(run, dataset)
         weights = resolve_weights(backbone, run.recipe.weights)
         if weights.sha256 != run.info.weights.sha256:
@@ -205,9 +206,14 @@ def _find_state(run: RunDirectory) -> State | None:
             f"Versions have changed ({changed}): results may differ slightly from those of an"
             " uninterrupted run."
         )
+    epochs = info.settings.epochs
+    if run.records_settings and saved.epoch > epochs:
+        raise RunError(
+            f"Cannot resume {run.path}: its state was saved after epoch {saved.epoch}, and its"
+            f" run.json sets {epochs} epochs. Restore the file that was changed."
+        )
     best = saved.progress["best"]["best"]
     words = "" if best is None else f"; best {info.settings.monitor} {best:.4f}"
-    epochs = info.settings.epochs
     say(f"Resuming fine-tuning after epoch {saved.epoch} of at most {epochs}{words}")
     return saved
 

@@ -38,7 +38,7 @@ from transfer.runs.directory import check_output, locked, make_run_directory
 from transfer.runs.info import RunInfo, WeightsInfo, versions
 from transfer.runs.run import Run as RunDirectory
 from transfer.settings import Settings
-from transfer.system.digests import sha256_of
+from transfer.system.digests import sha256_or_none
 from transfer.system.files import shown, write_json
 from transfer.system.guest import as_guest
 from transfer.system.progress import say
@@ -226,6 +226,6 @@ def identity(run: RunDirectory) -> dict[str, Any]:
     return {
         "recipe": run.recipe.to_dict(),
         "classes": list(run.classes),
-        "split.csv": sha256_of(run.path / "split.csv"),
+        "split.csv": sha256_or_none(run.path / "split.csv"),
         "weights": run.info.weights.sha256,
     }

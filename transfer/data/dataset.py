@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from transfer.data.groups import number_groups
-from transfer.errors import RunError
-from transfer.images.folder import ImageFolder
+from transfer.errors import DataError, call
+from transfer.images.folder import SPLITS, ImageFolder
 from transfer.images.levels import Span
-from transfer.system.csv import SPLIT_HEADER, read_csv, write_csv
+from transfer.system.csv import SPLIT_HEADER, only_once, read_table, write_csv
+from transfer.system.files import damaged, inside
+from transfer.system.text import cut
 
 
 @dataclass(frozen=True)
@@ -110,33 +112,55 @@ class Dataset:
         )
 
     @classmethod
-    def read(cls, run: Path, root: str | os.PathLike[str], classes: Sequence[str]) -> Dataset:
+    def read(
+        cls,
+        run: Path,
+        root: str | os.PathLike[str],
+        classes: Sequence[str],
+        *,
+        follow_links: bool = False,
+    ) -> Dataset:
         """Read the images of a run from its split.csv.
 
         Args:
             run: The run directory.
             root: Folder that the paths are relative to.
             classes: Class names in the order of the model's outputs.
+            follow_links: Accept symbolic links that lead out of the folder.
 
         Raises:
-            RunError: The file is missing or damaged, names other classes, or a path leads out of
-                the folder.
+            RunError: The file is missing or damaged, lists no image, names other classes, or a
+                path leads out of the folder.
+            DataError: A link leads out of the folder.
         """
-        path = run / "split.csv"
+        file = run / "split.csv"
         index = {name: label for label, name in enumerate(classes)}
+
+        def parse(row: dict[str, str]) -> dict[str, str]:
+            if row["label"] not in index:
+                raise ValueError(f"{row['label']!r} is no class of this run")
+            if row["split"] not in (*SPLITS, ""):
+                raise ValueError(f"{row['split']!r} is no split")
+            inside(row["path"])
+            return row
+
         try:
-            rows = read_csv(path)
-            images = ImageFolder(
-                Path(root).absolute(),
-                tuple(classes),
-                tuple(_inside(row["path"]) for row in rows),
-                tuple(index[row["label"]] for row in rows),
-                tuple(row["split"] for row in rows),
-            )
-        except (KeyError, ValueError, OSError, csv.Error) as error:
-            raise RunError(
-                f"{str(path)!r} cannot be read as a split of these classes: {error!r}"
-            ) from error
+            rows = read_table(file, parse)
+            only_once([row["path"] for row in rows])
+            if not rows:
+                raise ValueError("It lists no image")
+        except (ValueError, OSError) as error:
+            hint = f"Restore it, or train again with: {call('finetune', 'DATA')}"
+            raise damaged(file, error, hint) from error
+        images = ImageFolder(
+            Path(root).absolute(),
+            tuple(classes),
+            tuple(row["path"] for row in rows),
+            tuple(index[row["label"]] for row in rows),
+            tuple(row["split"] for row in rows),
+        )
+        if not follow_links:
+            _refuse_links_out(images)
         return cls(
             images,
             {row["path"]: row.get("sha256", "") for row in rows},
@@ -146,8 +170,16 @@ class Dataset:
         )
 
 
-def _inside(path: str) -> str:
-    """Return a path of split.csv. Raises ValueError where it leads out of the image folder."""
-    if Path(path).is_absolute() or ".." in path.replace("\\", "/").split("/"):
-        raise ValueError(f"the path {path!r} leads out of the image folder")
-    return path
+def _refuse_links_out(images: ImageFolder) -> None:
+    """Raise DataError where a symbolic link on the way to an image leads out of the folder."""
+    real = functools.cache(os.path.realpath)
+    root = real(images.root)
+    for path in images.paths:
+        folder, name = os.path.split(images.root / path)
+        file = os.path.join(real(folder), name)  # noqa: PTH118 - a hundred thousand times
+        target = os.path.realpath(file) if os.path.islink(file) else file  # noqa: PTH114
+        if not target.startswith(root.rstrip("/") + "/"):
+            raise DataError(
+                f"The path {cut(path)!r} leads out of {str(images.root)!r} by a link, to"
+                f" {cut(target)!r}. Copy the images there."
+            )

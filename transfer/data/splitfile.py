@@ -11,8 +11,10 @@ from transfer.errors import DataError, did_you_mean
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.csv import read_rows
 from transfer.system.digests import is_sha256
+from transfer.system.files import inside
 from transfer.system.names import nfc
 from transfer.system.progress import say, warn
+from transfer.system.text import cut
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,22 @@ def read_sides(path: str | os.PathLike[str]) -> list[Side]:
     for line, row in read_rows(file, ("path", "split")):
         side = Side(row["path"], row.get("sha256", ""), row["split"])
         where = f"Line {line} of {str(file)!r}"
+        try:
+            inside(side.path)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}. Expected paths relative to it.") from error
         if side.split not in SPLITS:
             raise DataError(
-                f"{where} has an unknown split {side.split!r}.{did_you_mean(side.split, SPLITS)}"
-                " Expected train, val or test."
+                f"{where} has an unknown split {cut(side.split)!r}."
+                f"{did_you_mean(side.split, SPLITS)} Expected train, val or test."
             )
         if side.sha256 and not is_sha256(side.sha256):
-            raise DataError(f"{where} has no SHA-256 in lower-case hex: {side.sha256!r}.")
+            raise DataError(f"{where} has no SHA-256 in lower-case hex: {cut(side.sha256)!r}.")
         for word in filter(None, (side.path, side.sha256)):
             first, split = lines.setdefault(word, (line, side.split))
             if split != side.split:
                 raise DataError(
-                    f"{where} puts {word!r} into {side.split}, and line {first} into {split}."
+                    f"{where} puts {cut(word)!r} into {side.split}, and line {first} into {split}."
                 )
         sides.append(side)
     if not sides:
@@ -105,7 +111,7 @@ def match_sides(
     if not known:
         raise DataError(
             f"The split file lists none of the {len(folder):,} images in {str(folder.root)!r}."
-            f" It lists paths such as {sides[0].path!r}."
+            f" It lists paths such as {cut(sides[0].path)!r}."
         )
     new = len(folder) - len(known)
     if new:

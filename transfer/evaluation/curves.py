@@ -9,6 +9,7 @@ from itertools import groupby
 
 WIDTH, HEIGHT = 560.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 26.0, 42.0
+MOST = 3.5e38  # what float32 can hold
 PHASES = {"head": "head", "finetune": "fine-tuning"}
 
 Point = tuple[int, float]
@@ -132,12 +133,12 @@ def _column(history: Sequence[Mapping[str, str]], key: str) -> list[float | None
 
 
 def read_number(text: str) -> float | None:
-    """Return a cell of history.csv as a number; None where it is empty, no number or not finite."""
+    """Return a cell of history.csv as a number; None where it is no number or not finite."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= MOST else None
 
 
 def _phase_spans(history: Sequence[Mapping[str, str]]) -> Iterator[tuple[int, int, str]]:

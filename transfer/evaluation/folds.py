@@ -10,7 +10,8 @@ from transfer.runs.info import FoldFigures, FoldsInfo
 from transfer.runs.run import Run
 from transfer.statistics.intervals import wilson_interval
 from transfer.statistics.metrics import accuracy, count_confusions, macro_f1
-from transfer.system.csv import read_csv
+from transfer.system.csv import read_table
+from transfer.system.files import damaged
 
 
 def summarise_folds(run: Run) -> FoldsInfo:
@@ -28,15 +29,27 @@ def summarise_folds(run: Run) -> FoldsInfo:
     Returns:
         Over all predictions together ``accuracy``, ``accuracy_ci95`` (Wilson) and ``macro_f1``,
         0..1; ``per_fold``, and mean and sample standard deviation of these.
+
+    Raises:
+        RunError: folds.csv is missing or damaged.
     """
     known = run.info.folds
     assert known is not None
-    rows = read_csv(run.path / "folds.csv")
-    index = {name: i for i, name in enumerate(run.classes)}
-    true, predicted = (
-        np.array([index[row[column]] for row in rows]) for column in ("label", "predicted")
-    )
-    fold = np.array([int(row["fold"]) for row in rows])
+    path, index = run.path / "folds.csv", {name: i for i, name in enumerate(run.classes)}
+
+    def parse(row: dict[str, str]) -> tuple[int, int, int]:
+        for column in ("label", "predicted"):
+            if row[column] not in index:
+                raise ValueError(f"{row[column]!r} is no class of this run")
+        return index[row["label"]], index[row["predicted"]], int(row["fold"])
+
+    try:
+        rows = read_table(path, parse)
+        if not rows:
+            raise ValueError("It lists no image")
+    except (OSError, ValueError) as error:
+        raise damaged(path, error, "Remove it to cross-validate again.") from error
+    true, predicted, fold = np.array(rows).T
 
     def figures(number: int, chosen: np.ndarray) -> FoldFigures:
         matrix = count_confusions(true[chosen], predicted[chosen], len(index))

@@ -7,8 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
@@ -16,8 +15,10 @@ from transfer.errors import DataError
 from transfer.evaluation.metrics import image_losses
 from transfer.images.decode import EACH_BY_ITSELF, as_rgb
 from transfer.images.open import open_image, turn_of
+from transfer.runs.metrics import Confusion
 from transfer.runs.predictions import Predictions
 from transfer.settings import Decoding
+from transfer.system.digests import sha256_or_none
 
 SIDE = 128  # pixels
 MOST_BYTES = 1_500_000  # of all thumbnails of a page together, as base64
@@ -59,7 +60,7 @@ class Pair:
 
 def confused_pairs(
     predictions: Predictions,
-    most_confused: Sequence[Mapping[str, Any]],
+    most_confused: Sequence[Confusion],
     thumbnail: Thumbnailer,
     pairs: int = 8,
     images: int = 6,
@@ -93,21 +94,28 @@ def worst_mistakes(
     return [_picture(predictions, i, thumbnail) for i in order]
 
 
-def thumbnailer(root: Path | None, decoding: Decoding = EACH_BY_ITSELF) -> Thumbnailer:
+def thumbnailer(
+    root: Path | None, sha256: Mapping[str, str], decoding: Decoding = EACH_BY_ITSELF
+) -> Thumbnailer:
     """Return a function that makes thumbnails of images under `root`, up to the page's budget.
 
-    It returns None for an image that cannot be shown: no root, a path that leads out of it, a
-    missing or unreadable file, or the budget spent.
+    It shows only the files that were indexed, known by their bytes: a run directory from elsewhere
+    cannot bring other pictures of the disk into the page. It returns None for an image that cannot
+    be shown: no root, not indexed, missing, changed since or unreadable, or the budget spent.
+
+    Args:
+        root: The data folder; None where it is not known.
+        sha256: Digests of the indexed images by their path, see `transfer.data.dataset.Dataset`.
+        decoding: How the run decodes pictures.
     """
     spent = 0
 
     @cache
     def thumbnail(name: str) -> str | None:
         nonlocal spent
-        relative = PurePosixPath(name)
-        if root is None or relative.is_absolute() or ".." in relative.parts:
+        if root is None or not sha256.get(name) or sha256_or_none(root / name) != sha256[name]:
             return None
-        uri = encode_thumbnail(root / relative, decoding=decoding)
+        uri = encode_thumbnail(root / name, decoding=decoding)
         if uri is None or spent + len(uri) > MOST_BYTES:
             return None
         spent += len(uri)

@@ -20,13 +20,15 @@ import numpy as np
 
 from transfer.data.dataset import Dataset
 from transfer.data.folds import deal
+from transfer.errors import call_to_train_again
 from transfer.experiments.material import Material
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_batches, naming_bad_files
 from transfer.runs.info import FoldsInfo
 from transfer.runs.run import Run
-from transfer.system.csv import read_csv, write_csv
+from transfer.system.csv import read_number, read_table, write_csv
+from transfer.system.files import damaged
 from transfer.system.progress import say, silenced
 from transfer.system.python_ops import released
 from transfer.system.quiet import without_retracing_advice
@@ -106,8 +108,11 @@ def _run_fold(
 def _finished(path: Path, images: ImageFolder, fold: np.ndarray) -> list[list[Any]]:
     """Return the rows of the finished folds that match the current folds."""
     by_fold: dict[str, list[list[Any]]] = {}
-    for row in read_csv(path):
-        by_fold.setdefault(row["fold"], []).append([row[name] for name in COLUMNS])
+    try:
+        for row in read_table(path, lambda row: [row[name] for name in COLUMNS]):
+            by_fold.setdefault(row[1], []).append(row)
+    except (OSError, ValueError) as error:
+        raise damaged(path, error, "Remove it to cross-validate again.") from error
     dealt = {
         str(number + 1): [images.paths[i] for i in np.flatnonzero(fold == number)]
         for number in np.unique(fold)
@@ -122,9 +127,18 @@ def _tell_plan(run: Run, tuned: bool, folds: int, left: int) -> None:
     if left < folds:
         words += f", {folds - left} of which are done"
     if tuned and left:
-        seconds = sum(float(row["seconds"]) for row in read_csv(run.path / "history.csv"))
+        seconds = _seconds(run.path / "history.csv")
         words += f": about {left * seconds:.0f} s"
     say(words)
+
+
+def _seconds(path: Path) -> float:
+    """Return how long the epochs in history.csv took."""
+    try:
+        return sum(read_table(path, lambda row: read_number(row["seconds"])))
+    except (OSError, ValueError) as error:
+        hint = f"Train again with: {call_to_train_again(path.parent)}"
+        raise damaged(path, error, hint) from error
 
 
 def _predict_head(

@@ -16,6 +16,7 @@ import numpy as np
 from transfer.errors import TransferError, UsageError, option
 from transfer.features.converted import convert, graph_of, has_openvino, import_openvino
 from transfer.system.progress import warn
+from transfer.system.quiet import refuse_after_fork
 
 if TYPE_CHECKING:
     import keras
@@ -146,7 +147,12 @@ def keras_engine(model: keras.Model) -> Engine:
     run = graph_of(model)
     if 4 * model.count_params() <= MAX_FROZEN_BYTES:
         run = constants.convert_variables_to_constants_v2(run)
-    return lambda images: [np.asarray(output) for output in run(tf.convert_to_tensor(images))]
+
+    def engine(images: np.ndarray) -> list[np.ndarray]:
+        refuse_after_fork()
+        return [np.asarray(output) for output in run(tf.convert_to_tensor(images))]
+
+    return engine
 
 
 def openvino_engine(network: Any, precision: str = "f32") -> Engine:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any, ClassVar
 
 from transfer.errors import UsageError, advice, did_you_mean, option
 from transfer.recipe.reading import Reading
+from transfer.system.files import read_json
+from transfer.system.text import cut
 from transfer.system.units import parse_bytes, parse_seconds
 
 MONITORS = {
@@ -62,6 +62,7 @@ RANGES |= dict.fromkeys(("label_smoothing", "ema"), "from 0 to below 1")
 RANGES |= dict.fromkeys(("head_learning_rate", "learning_rate"), "above 0")
 RANGES |= dict.fromkeys(("weight_decay", "clip_norm"), "of 0 or more")
 RANGES |= {name: f"between {low} and {high}" for name, (low, high) in BOUNDS.items()}
+LARGEST = 1e38  # of other numbers, which have to fit into a float32
 UNEVEN = 3.0  # times the smallest class
 
 
@@ -238,11 +239,11 @@ class Recipe(Reading):
     def _check_rates(self) -> None:
         for name in ("head_learning_rate", "learning_rate"):
             rate = getattr(self, name)
-            if rate is not None and not 0 < rate < math.inf:
+            if rate is not None and not 0 < rate <= LARGEST:
                 raise self._unexpected(name, rate)
         for name in ("weight_decay", "clip_norm"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
+            if value is not None and not 0 <= value <= LARGEST:
                 raise self._unexpected(name, value)
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
             raise self._unexpected("layer_decay", self.layer_decay)
@@ -261,9 +262,9 @@ class Recipe(Reading):
     def load(cls, path: str | Path) -> Recipe:
         """Read a recipe.json. Raises UsageError where it cannot be read."""
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise UsageError(f"Cannot read the recipe {str(path)!r}: {error}") from error
+            values = read_json(Path(path))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"Cannot read the recipe {str(path)!r}: {cut(error)}") from error
         if not isinstance(values, dict):
             raise UsageError(f"Expected a JSON object in the recipe {str(path)!r}.")
         return cls.from_dict(values)

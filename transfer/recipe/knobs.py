@@ -7,6 +7,7 @@ import numbers
 import operator
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,7 +45,8 @@ class Knobs:
             elif annotation.startswith("int") and hasattr(value, "__index__"):
                 value = operator.index(value)
             elif annotation.startswith("float") and isinstance(value, numbers.Real):
-                value = float(value)
+                with suppress(OverflowError):  # a huge int stays one, and is refused below
+                    value = float(value)
         object.__setattr__(self, name, value)
         kind = next(each for each in _KINDS if annotation.startswith(each.__name__))
         none = ", or None" * annotation.endswith("None")

@@ -12,6 +12,7 @@ from pathlib import Path
 from transfer.errors import RunError, call_to_resume, option
 from transfer.system.files import unwritable
 from transfer.system.lock import HOLDER, LOCK, HeldError, hold, refuse_if_held
+from transfer.system.text import cut
 
 # What a killed training leaves behind: our temporary files and Keras' own, activations, folds.
 _LEFT_BEHIND = re.compile(r"\.tmp.+|tmp[a-z0-9_]{8}|\.(activations|fold)-.+")
@@ -107,5 +108,5 @@ def _not_writable(path: Path, why: str | None) -> str:
 def _in_use(path: Path, error: HeldError) -> RunError:
     who = "another process holds it"
     if error.holder is not None:
-        who = f"{error.holder} has been training in it since {error.holder.since}"
+        who = f"{error.holder} has been training in it since {cut(error.holder.since, 40)}"
     return RunError(f"{path} is in use: {who}. Wait for it, or choose another {option('output')}")

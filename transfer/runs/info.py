@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import RunError, call_to_train_again
-from transfer.recipe import Recipe
+from transfer.recipe import BOUNDS, CHOICES, COLOR_PROFILES, LARGEST, Recipe
 from transfer.runs.older import upgraded
-from transfer.settings import Settings
+from transfer.runs.records import Count, Share, as_record
+from transfer.settings import Decoding, Settings
+from transfer.system.files import damaged
+from transfer.system.text import cut
 
 SCHEMA = 2
 Figures = dict[str, float | None]  # None for values that are not finite
@@ -32,8 +35,8 @@ class WeightsInfo:
 class FeatureInfo:
     """Images whose features came from the cache or were computed, and by what."""
 
-    cached: int
-    computed: int
+    cached: Count
+    computed: Count
     engine: str
     precision: str
 
@@ -55,8 +58,8 @@ class Choice:
     why: str = ""
     monitor: str = ""
     candidates: Figures = field(default_factory=dict)
-    gained: int = 0
-    lost: int = 0
+    gained: Count = 0
+    lost: Count = 0
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,11 @@ class LabelErrors:
         reliable: Whether that model is accurate enough for these figures to mean anything.
     """
 
-    likely: int = 0
-    images: int = 0
-    low: int | None = None
-    high: int | None = None
-    accuracy: float | None = None
+    likely: Count = 0
+    images: Count = 0
+    low: Count | None = None
+    high: Count | None = None
+    accuracy: Share | None = None
     reliable: bool = True
 
 
@@ -85,10 +88,10 @@ class LabelErrors:
 class FoldFigures:
     """One fold: its number from 1, images, accuracy and macro-F1 (0..1)."""
 
-    fold: int
-    n: int
-    accuracy: float
-    macro_f1: float
+    fold: Count
+    n: Count
+    accuracy: Share
+    macro_f1: Share
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,15 @@ class FoldsInfo:
 
     phase: str
     seconds: float
-    k: int = 0
-    n: int = 0
-    accuracy: float = 0.0
-    accuracy_ci95: tuple[float, float] = (0.0, 1.0)
-    macro_f1: float = 0.0
-    accuracy_mean: float = 0.0
-    accuracy_std: float = 0.0
-    macro_f1_mean: float = 0.0
-    macro_f1_std: float = 0.0
+    k: Count = 0
+    n: Count = 0
+    accuracy: Share = 0.0
+    accuracy_ci95: tuple[Share, Share] = (0.0, 1.0)
+    macro_f1: Share = 0.0
+    accuracy_mean: Share = 0.0
+    accuracy_std: Share = 0.0
+    macro_f1_mean: Share = 0.0
+    macro_f1_std: Share = 0.0
     per_fold: tuple[FoldFigures, ...] = ()
 
 
@@ -142,19 +145,19 @@ class RunInfo:
 
     data: str
     split: str
-    counts: dict[str, dict[str, int]]
+    counts: dict[str, dict[str, Count]]
     weights: WeightsInfo
     settings: Settings
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, Count] = field(default_factory=dict)
     left_out: tuple[tuple[str, str], ...] = ()
     read_as: str = ""
     bad: tuple[tuple[str, str], ...] = ()
-    notes: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, Count] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
     status: str = "running"
     error: str = ""
-    resumed: int = 0
+    resumed: Count = 0
     features: FeatureInfo | None = None
     phase_kept: str = ""
     phases: dict[str, Figures] = field(default_factory=dict)
@@ -181,21 +184,38 @@ def read_info(path: Path, raw: Mapping[str, Any], recipe: Recipe) -> RunInfo:
     Raises:
         RunError: A field is missing or of another type, or the file is of a newer version.
     """
-    import msgspec
-
     schema = raw.get("schema", 1)
     if isinstance(schema, int) and schema > SCHEMA:
         raise RunError(
-            f"{path} was written by a newer version of transfer (schema {schema}; this version"
+            f"{path} was written by a newer version of transfer (schema {cut(schema)}; this version"
             f" reads up to {SCHEMA}). Update the package to read this run."
         )
+    hint = f"Restore the file, or train again with: {call_to_train_again(path.parent)}"
     try:
-        return msgspec.convert(upgraded(raw, recipe) if schema == 1 else dict(raw), RunInfo)
-    except (msgspec.ValidationError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(
-            f"{path} is damaged: {str(error)[:200]}. Restore the file, or train again with:"
-            f" {call_to_train_again(path.parent)}"
-        ) from error
+        current = upgraded(raw, recipe) if schema == 1 else dict(raw)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, error, hint) from error
+    info = as_record(current, RunInfo, path, hint)
+    for name, value in vars(info.settings).items():
+        if not _is_possible(name, value):
+            raise damaged(path, ValueError(f"The setting {name} is {cut(value)}"), hint)
+    return info
+
+
+def _is_possible(name: str, value: Any) -> bool:
+    """Return whether a setting may have a value; older runs have 0 where none was recorded."""
+    if isinstance(value, Decoding):
+        levels = (value.integers or (0, 1), value.floats or (0, 1))
+        limited = all(-LARGEST <= low <= high <= LARGEST for low, high in levels)
+        return limited and value.profiles in COLOR_PROFILES
+    if isinstance(value, tuple):
+        return all(_is_possible(name, each) for each in value)
+    if isinstance(value, str):
+        return name not in CHOICES or value in CHOICES[name]
+    if name in ("val", "label_smoothing", "ema", "layer_decay"):
+        return bool(0 <= value <= 1)
+    most = LARGEST if isinstance(value, float) else 100_000
+    return bool(0 <= value <= BOUNDS.get(name, (0, most))[1])
 
 
 def versions() -> dict[str, str]:

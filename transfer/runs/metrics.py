@@ -1,17 +1,21 @@
-"""The types of metrics.json."""
+"""The types of metrics.json, checked as it is read: see `transfer.runs.records.as_record`."""
 
 # Without annotations from __future__, which would make every key required at run time.
-from typing import NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from transfer.runs.records import Count, Interval, Share
 
 ClassMetrics = TypedDict(
     "ClassMetrics",
     {
         "class": str,
-        "precision": float | None,
-        "recall": float | None,
-        "f1": float | None,
-        "support": int,
-        "recall_ci95": list[float] | None,
+        "precision": Share | None,
+        "recall": Share | None,
+        "f1": Share | None,
+        "support": Count,
+        "recall_ci95": NotRequired[Interval | None],
     },
 )
 ClassMetrics.__doc__ = """The metrics of one class.
@@ -22,7 +26,8 @@ Keys:
     recall: Share of its images that are predicted as it, 0..1; None without images.
     f1: Harmonic mean of both, 0..1; None without images.
     support: Number of its images.
-    recall_ci95: 95 % interval of the recall (Wilson), [low, high]; None without images.
+    recall_ci95: 95 % interval of the recall (Wilson), [low, high]; None without images. Absent in
+        runs of older versions.
 """
 
 
@@ -38,8 +43,8 @@ class Confusion(TypedDict):
 
     true: str
     predicted: str
-    count: int
-    share: float
+    count: Count
+    share: Share
 
 
 class Leaked(TypedDict):
@@ -52,19 +57,19 @@ class Leaked(TypedDict):
         accuracy_without_ci95: Its 95 % interval, [low, high]; None if there are none.
     """
 
-    images: int
-    n_without: int
-    accuracy_without: float | None
-    accuracy_without_ci95: list[float] | None
+    images: Count
+    n_without: Count
+    accuracy_without: Share | None
+    accuracy_without_ci95: Interval | None
 
 
 class Uncorrected(TypedDict):
     """The main metrics before the correction to a prior, as in `Metrics`."""
 
-    accuracy: float
-    macro_f1: float
+    accuracy: Share
+    macro_f1: Share
     log_loss: float
-    ece: float
+    ece: Share
 
 
 class PriorUsed(TypedDict):
@@ -77,7 +82,7 @@ class PriorUsed(TypedDict):
     """
 
     name: str
-    shares: dict[str, float]
+    shares: dict[str, Share]
     without: Uncorrected
 
 
@@ -91,7 +96,8 @@ class Metrics(TypedDict):
         n: Number of images.
         accuracy: Share of correct predictions, 0..1.
         accuracy_ci95: Its 95 % interval (Wilson), [low, high].
-        majority_accuracy: Accuracy of always predicting the most frequent class, 0..1.
+        majority_accuracy: Accuracy of always predicting the most frequent class, 0..1. Absent in
+            runs of older versions.
         macro_f1: Mean F1 of the classes, 0..1.
         balanced_accuracy: Mean recall of the classes, 0..1.
         log_loss: Mean of -ln p(label), nats; 0 is best.
@@ -108,18 +114,18 @@ class Metrics(TypedDict):
     """
 
     split: str
-    n: int
-    accuracy: float
-    accuracy_ci95: list[float]
-    majority_accuracy: float
-    macro_f1: float
-    balanced_accuracy: float
+    n: Annotated[int, Meta(ge=1, le=2**53)]
+    accuracy: Share
+    accuracy_ci95: Interval
+    majority_accuracy: NotRequired[Share]
+    macro_f1: Share
+    balanced_accuracy: Share
     log_loss: float
-    ece: float
+    ece: Share
     per_class: list[ClassMetrics]
-    confusion_matrix: list[list[int]]
+    confusion_matrix: list[list[Count]]
     most_confused: list[Confusion]
-    top5_accuracy: NotRequired[float]
+    top5_accuracy: NotRequired[Share]
     leaked: NotRequired[Leaked]
     prior: NotRequired[PriorUsed]
     caveat: NotRequired[str | None]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer.errors import RunError, call
-from transfer.system.csv import read_csv, write_csv
+from transfer.system.csv import only_once, read_number, read_table, write_csv
+from transfer.system.files import damaged, inside
 
 if TYPE_CHECKING:
     import numpy as np
+
+_ROUNDING = 0.01  # of a sum of probabilities
 
 
 @dataclass(frozen=True)
@@ -50,24 +52,32 @@ class Predictions:
             classes: Class names in the order of the model's outputs.
 
         Raises:
-            RunError: It is missing, damaged or has other classes.
+            RunError: It is missing or damaged, has other classes, or a path leads out of the
+                folder of the images.
         """
         import numpy as np
 
         index = {name: i for i, name in enumerate(classes)}
+        again = f"Write it again with: {call('evaluate', 'RUN')}"
+
+        def parse(row: dict[str, str]) -> tuple[str, int, list[float]]:
+            if row["true"] not in index:
+                raise ValueError(f"{row['true']!r} is no class of this run")
+            shares = [read_number(row[f"p_{name}"]) for name in classes]
+            if min(shares) < 0 or abs(sum(shares) - 1) > _ROUNDING:
+                raise ValueError("The probabilities do not sum to 1")
+            return inside(row["path"]), index[row["true"]], shares
+
         try:
-            rows = read_csv(path)
-            true = np.array([index[row["true"]] for row in rows], dtype=np.int64)
-            table = [[float(row[f"p_{name}"]) for name in classes] for row in rows]
-            paths = tuple(row["path"] for row in rows)
+            rows = read_table(path, parse)
+            only_once([name for name, _, _ in rows])
         except FileNotFoundError as error:
-            raise RunError(
-                f"{path} is missing. Write it with: {call('evaluate', 'RUN')}"
-            ) from error
-        except (KeyError, ValueError, OSError, csv.Error) as error:
-            raise RunError(
-                f"{path} is damaged or does not fit this run's classes: {error!r}."
-                f" Write it again with: {call('evaluate', 'RUN')}"
-            ) from error
-        probabilities = np.array(table, dtype=np.float32).reshape(len(rows), len(classes))
-        return cls(paths, true, probabilities, tuple(classes))
+            raise RunError(f"{path} is missing. {again}") from error
+        except (ValueError, OSError) as error:
+            raise damaged(path, error, again) from error
+        return cls(
+            tuple(name for name, _, _ in rows),
+            np.array([true for _, true, _ in rows], dtype=np.int64),
+            np.array([shares for _, _, shares in rows], np.float32).reshape(-1, len(classes)),
+            tuple(classes),
+        )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
-from transfer.errors import RunError, call, call_to_resume, call_to_train_again
+from transfer.errors import RunError, UsageError, call, call_to_resume, call_to_train_again
 from transfer.recipe import Recipe, is_uneven
 from transfer.runs.info import SCHEMA, RunInfo, read_info, records_settings
 from transfer.runs.metrics import Metrics
 from transfer.runs.predictions import Predictions
+from transfer.runs.records import Evaluation, as_record
 from transfer.system.csv import read_csv
-from transfer.system.files import write_json
+from transfer.system.files import damaged, read_json, write_json
 from transfer.system.progress import say
+from transfer.system.text import cut
 
 # What evaluating a finished run writes, given its model.
 _EVALUATED = ("metrics.json", "predictions.csv", "confusion_matrix.csv")
@@ -69,14 +69,39 @@ class Run:
             raise RunError(f"Expected a JSON object in {self.path / name}. Received: {value!r:.60}")
         return value
 
+    def read_metrics(self, directory: Path) -> Metrics:
+        """Read the metrics.json of the run or of another evaluation.
+
+        Args:
+            directory: Where it is: the run's own or another one.
+
+        Raises:
+            RunError: It is missing or damaged.
+        """
+        path = directory / "metrics.json"
+        hint = f"Write it again with: {call('evaluate', self.path)}"
+        return as_record(self.read_json(str(path.absolute())), Metrics, path, hint)
+
+    def read_evaluation(self, directory: Path) -> Evaluation | None:
+        """Read evaluation.json, which is in directories of evaluations on other images only.
+
+        Raises:
+            RunError: It is damaged.
+        """
+        path = directory / "evaluation.json"
+        if not path.is_file():
+            return None
+        hint = "Remove its folder, and evaluate again."
+        return as_record(self.read_json(str(path.absolute())), Evaluation, path, hint)
+
     def _read(self, name: str) -> Any:
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return read_json(path)
         except FileNotFoundError as error:
             raise self.lacks(name) from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {cut(error)}") from error
 
     def lacks(self, name: str) -> RunError:
         """Return the error for a missing file of the run, including how to recover."""
@@ -92,22 +117,27 @@ class Run:
                 f" Finish it with: {call_to_resume(self.path)}"
             )
         missing = f"{path} is missing, though the run is finished."
-        if name in _EVALUATED and (self.path / "model.keras").exists():
+        if path.name in _EVALUATED and (self.path / "model.keras").exists():
             return RunError(f"{missing} Write it again with: {call('evaluate', self.path)}")
         return RunError(f"{missing} Train again with: {again}")
 
     @cached_property
     def recipe(self) -> Recipe:
         """The Recipe of this run: what the user asked for."""
-        return Recipe.from_dict(self.read_json("recipe.json"))
+        values, path = self.read_json("recipe.json"), self.path / "recipe.json"
+        try:
+            return Recipe.from_dict(values)
+        except UsageError as error:
+            raise damaged(path, error, "Restore the file, or train again.") from error
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the model's outputs."""
         names = self._read("classes.json")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not named or not names or len(set(names)) < len(names):
             raise RunError(
-                f"Expected a list of class names in {self.path / 'classes.json'}."
+                f"Expected a list of class names in {self.path / 'classes.json'}, each once."
                 f" Received: {names!r:.60}"
             )
         return tuple(names)
@@ -153,7 +183,7 @@ class Run:
         Raises:
             RunError: The file is missing or damaged.
         """
-        return cast("Metrics", self.read_json("metrics.json"))
+        return self.read_metrics(self.path)
 
     def history(self) -> list[dict[str, str]]:
         """Return history.csv, one row per epoch; empty if there is none.
@@ -164,10 +194,9 @@ class Run:
         path = self.path / "history.csv"
         try:
             return read_csv(path) if path.is_file() else []
-        except (OSError, ValueError, csv.Error) as error:
-            raise RunError(
-                f"{path} cannot be read: {error}. Remove it to continue without learning curves."
-            ) from error
+        except (OSError, ValueError) as error:
+            hint = "Remove it to continue without learning curves."
+            raise damaged(path, error, hint) from error
 
     def predictions(self) -> Predictions:
         """predictions.csv of the run's own evaluation split."""

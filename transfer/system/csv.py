@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from transfer.errors import DataError, did_you_mean
-from transfer.system.files import write_text
+from transfer.system.files import refuse_pipes, write_text
 
+T = TypeVar("T")
 Row = tuple[int, dict[str, str]]
 
 # The header of a run's split.csv: a table of ours that users pass back as `split` or `group_by`.
@@ -43,11 +46,53 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read what `write_csv` wrote, as one dict per row. Raises OSError, ValueError, csv.Error."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = [unguard(cell) for cell in next(reader, [])]
-        return [dict(zip(header, map(unguard, row), strict=True)) for row in reader]
+    """Read what `write_csv` wrote, as one dict per row. Raises OSError and ValueError."""
+    refuse_pipes(path)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = [list(map(unguard, row)) for row in csv.reader(file)] or [[]]
+    except csv.Error as error:
+        raise ValueError(error) from error
+    if len(set(header)) < len(header):
+        raise ValueError("Two columns have the same name")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise ValueError(f"Expected {len(header)} cells in row {number}. Received: {len(row)}")
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def read_table(path: Path, parse: Callable[[dict[str, str]], T]) -> list[T]:
+    """Return the rows of a table of our own as `parse` returns each.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is damaged, or `parse` raises KeyError for a column that is missing, or
+            ValueError; the row is named.
+    """
+    parsed = []
+    for number, row in enumerate(read_csv(path), start=1):
+        try:
+            parsed.append(parse(row))
+        except KeyError as error:
+            raise ValueError(f"Row {number} lacks the column {error}") from error
+        except ValueError as error:
+            raise ValueError(f"Row {number}: {error}") from error
+    return parsed
+
+
+def read_number(text: str) -> float:
+    """Return a cell as a number. Raises ValueError where it is none, or not finite."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"Expected a finite number. Received: {text!r}")
+    return number
+
+
+def only_once(words: Sequence[str]) -> None:
+    """Raise ValueError where a word is repeated."""
+    if len(set(words)) < len(words):
+        twice = next(word for word, count in Counter(words).items() if count > 1)
+        raise ValueError(f"It lists {twice!r} twice")
 
 
 def guard(cell: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from transfer.errors import UsageError
+from transfer.errors import RunError, UsageError
+from transfer.system.text import cut
 
 # While a file is written: the error does not say which one.
 _NAMELESS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -118,10 +120,60 @@ def shown(path: Path) -> str:
         return str(path)
 
 
+def refuse_pipes(path: Path) -> None:
+    """Raise ValueError where something other than a file is at `path`: opening it could block."""
+    if path.exists() and not path.is_file():
+        raise ValueError("Expected a regular file")
+
+
+def damaged(path: Path, error: Exception, hint: str) -> RunError:
+    """Return the error for a file of a run that does not hold what it should.
+
+    Args:
+        path: The file.
+        error: What is wrong with it.
+        hint: The way out, a sentence.
+    """
+    if isinstance(error, OSError):
+        return RunError(f"{path} cannot be read: {error.strerror}. {hint}")
+    return RunError(f"{path} is damaged: {cut(error).rstrip('.')}. {hint}")
+
+
+def inside(path: str) -> str:
+    """Return a path relative to a folder. Raises ValueError where it leads out of the folder."""
+    parts = path.replace("\\", "/").split("/")
+    if not path or "\0" in path or Path(path).is_absolute() or ".." in parts:
+        raise ValueError(f"the path {cut(path)!r} leads out of the image folder")
+    return path
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically; bytes of a path that are not UTF-8 are escaped."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a regular file or not JSON, which has no NaN and no infinity.
+    """
+    refuse_pipes(path)
+    try:
+        return json.loads(
+            path.read_text(encoding="utf-8"), parse_constant=_finite, parse_float=_finite
+        )
+    except RecursionError as error:
+        raise ValueError("It is nested too deeply") from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"Expected finite numbers. Received: {cut(text, 20)}")
+    return number
 
 
 def write_json(path: Path, value: Any) -> None:

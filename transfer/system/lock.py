@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer.system.files import write_json
+from transfer.system.files import read_json, write_json
 from transfer.system.progress import warn
+from transfer.system.text import cut
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOCK = ".lock"  # what the kernel locks; the file may remain after a kill, which is harmless
 HOLDER = "lock.json"  # who holds the lock: information for messages only
 _PATIENCE = 0.3  # seconds: `refuse_if_held` holds the lock for an instant
+_MOST_PID = 2**32 - 1  # of any system
 _UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
@@ -35,7 +36,7 @@ class Holder:
 
     def __str__(self) -> str:
         host = "this machine" if self.host == socket.gethostname() else self.host
-        return f"process {self.pid} on {host}"
+        return f"process {self.pid} on {cut(host)}"
 
 
 class HeldError(Exception):
@@ -112,8 +113,10 @@ def _lock_in(directory: Path) -> BaseFileLock:
 
 
 def _read_holder(directory: Path) -> Holder | None:
+    import msgspec
+
     try:
-        record = json.loads((directory / HOLDER).read_text(encoding="utf-8"))
-        return Holder(int(record["pid"]), str(record["host"]), str(record["since"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        holder = msgspec.convert(read_json(directory / HOLDER), Holder)
+    except (OSError, ValueError):
         return None
+    return holder if 0 < holder.pid <= _MOST_PID else None

@@ -14,6 +14,31 @@ from transfer.errors import UsageError
 
 _BACKEND = "tensorflow"
 _importing = threading.Lock()
+_forked_after_use = False
+
+
+def _note_fork() -> None:
+    """Note, in the child of a fork, that TensorFlow had started its threads in the parent."""
+    global _forked_after_use
+    eager = sys.modules.get("tensorflow.python.eager.context")
+    known = getattr(eager, "_context", None)
+    _forked_after_use |= getattr(known, "_initialized", False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def refuse_after_fork() -> None:
+    """Raise UsageError in a process that was forked from one that has used TensorFlow.
+
+    TensorFlow's threads do not exist in it, and its first operation would wait for them for ever.
+    """
+    if _forked_after_use:
+        raise UsageError(
+            "TensorFlow was used before this process was forked, and would hang in it. Start it by"
+            " spawn: multiprocessing.get_context('spawn'), or fork before the first use."
+        )
 
 
 def import_tensorflow() -> None:
@@ -24,8 +49,9 @@ def import_tensorflow() -> None:
 
     Raises:
         UsageError: Keras is configured for another backend than TensorFlow, eager execution is off,
-            or a distribution strategy is active.
+            a distribution strategy is active, or the process was forked after TensorFlow was used.
     """
+    refuse_after_fork()
     with _importing:
         keras = sys.modules.get("keras")
         backend = keras.config.backend() if keras else os.environ.get("KERAS_BACKEND") or _BACKEND

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from transfer.system.text import cut
+
 LONGEST = 2000  # characters of a message; a path has 4,096 at most, names 255
 
 # Control characters, what reorders the text around it, line separators, and halves of a pair.
@@ -32,8 +34,4 @@ def visible_json(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return a message in one visible line, the middle of a very long one left out."""
-    line = visible(re.sub(r"[ \t\r\n]+", " ", text).strip())
-    if len(line) <= LONGEST:
-        return line
-    half = LONGEST // 2
-    return f"{line[:half]} [...] {line[-half:]}"
+    return cut(visible(re.sub(r"[ \t\r\n]+", " ", text).strip()), LONGEST)

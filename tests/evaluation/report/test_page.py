@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from toys import make_settings
 
 from transfer.errors import DataError, RunError
@@ -18,6 +19,7 @@ from transfer.evaluation.report import write_report
 from transfer.evaluation.report.sections import percent
 from transfer.runs.info import WeightsInfo
 from transfer.runs.predictions import Predictions
+from transfer.system.csv import write_csv
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -201,10 +203,60 @@ def test_missing_or_foreign_files_say_how_to_fix_it(make_predictions, make_run) 
     with pytest.raises(RunError, match=r"has 3 images. Write both again with: transfer\.ev"):
         write_report(run)
     (run.path / "metrics.json").write_text("{}")
-    with pytest.raises(RunError, match="lacks split"):
+    with pytest.raises(
+        RunError,
+        match=r"metrics\.json is damaged: .* missing required field",
+    ):
         write_report(run)
     (run.path / "predictions.csv").unlink()
     with pytest.raises(RunError, match=r"transfer\.evaluate\(RUN"):
+        write_report(run)
+
+
+def test_only_the_pictures_of_split_csv_are_shown(make_predictions, make_run) -> None:
+    run = make_run(make_predictions(["a", "b"]), images=True)
+    assert "data:image" in write_report(run).read_text()
+    secret = run.path.parent / "secret" / "a"
+    secret.mkdir(parents=True)
+    for name in run.predictions().paths:
+        target = secret.parent / name
+        target.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (90, 90), "red").save(target)
+    run.update(data=str(secret.parent))
+    assert "data:image" not in write_report(run).read_text()
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "label_errors.csv", "outliers.csv"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "../secret.png"])
+def test_paths_that_lead_out_are_refused(make_predictions, make_run, name: str, path: str) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    header = ["path", "true", "given", "suggested", "score", "label", "distance", "p_a", "p_b"]
+    row = [path, "a", "a", "b", 0.1, "a", 0.1, 0.5, 0.5]
+    for each in {"label_errors.csv", "outliers.csv", name}:
+        write_csv(run.path / each, header, [row] if each == name else [])
+    with pytest.raises(RunError, match=rf"{name} is damaged: Row 1: the path .* leads out"):
+        write_report(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"confusion_matrix": [[1, 2], [3]]}, "has 2 classes"),
+        ({"confusion_matrix": [[1, 2], [3, 4]]}, "has other images"),
+        ({"per_class": []}, "names other classes"),
+        (
+            {"most_confused": [{"true": "c", "predicted": "a", "count": 1, "share": 0.1}]},
+            "names other classes",
+        ),
+    ],
+)
+def test_metrics_that_do_not_fit_are_refused(
+    make_predictions, make_run, change: dict[str, object], problem: str
+) -> None:
+    run = make_run(make_predictions(["a", "b"]))
+    metrics = json.loads((run.path / "metrics.json").read_text()) | change
+    (run.path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(RunError, match=f"{problem}.*transfer evaluate RUN"):
         write_report(run)
 
 
@@ -223,7 +275,7 @@ def test_the_report_imports_nothing_heavy(make_predictions, make_run) -> None:
 def test_a_damaged_history_is_named(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
     (run.path / "history.csv").write_text("phase,epoch\n" + 200_000 * "x")
-    with pytest.raises(RunError, match=r"history\.csv cannot be read"):
+    with pytest.raises(RunError, match=r"history\.csv is damaged"):
         write_report(run)
 
 

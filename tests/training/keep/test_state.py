@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from transfer.errors import RunError, TransferError
+from transfer.system.digests import sha256_of
 from transfer.training.keep.state import clear_state, load_state, roomy, save_state
 
+PROGRESS: dict[str, Any] = {
+    "recipe": {},
+    "classes": ["a", "b"],
+    "split.csv": "ab",
+    "weights": None,
+    "stopped": False,
+    "best": {"best": float("nan"), "best_epoch": None, "best_logs": {}},
+    "patience": {"best": float("inf"), "wait": 1},
+    "history": [{"phase": "head", "epoch": 1, "seconds": 0.5, "loss": float("nan")}],
+}
 ARRAYS = [np.arange(6.0).reshape(2, 3), np.array(7, np.int64), np.zeros((0, 2), np.float32)]
 
 
 def save(directory: Path, *epochs: int) -> None:
     for epoch in epochs:
-        save_state(directory, epoch, {"best": float("nan"), "epoch": epoch}, ARRAYS)
+        save_state(directory, epoch, PROGRESS, ARRAYS)
 
 
 def test_the_newest_comes_back(tmp_path: Path) -> None:
@@ -24,7 +38,8 @@ def test_the_newest_comes_back(tmp_path: Path) -> None:
     save(tmp_path, 0, 1, 2)
     saved = load_state(tmp_path)
     assert saved is not None
-    assert saved.epoch == saved.progress["epoch"] == 2
+    assert saved.epoch == 2
+    assert repr(saved.progress) == repr(PROGRESS)  # NaN is not equal to itself
     for array, stored in zip(ARRAYS, saved.arrays(), strict=True):
         assert stored.dtype == array.dtype
         np.testing.assert_array_equal(stored, array)
@@ -72,6 +87,29 @@ def test_numbers_that_were_changed_are_noticed(tmp_path: Path) -> None:
     saved = load_state(tmp_path)
     assert saved is not None
     assert saved.epoch == 3
+
+
+@pytest.mark.parametrize("change", [{}, {"best": None}, {"history": [{}]}, {"weights": 5}])
+def test_a_valid_digest_of_something_else_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
+    progress = PROGRESS | change if change else {}
+    save_state(tmp_path, 1, progress, ARRAYS)
+    with pytest.raises(RunError, match=r"state-2 \(.*\$\.progress.*--recipe"):
+        load_state(tmp_path)
+
+
+def test_arrays_that_are_none_are_told(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    file = tmp_path / "state-2.npz"
+    content = json.loads(file.with_suffix(".json").read_text())
+    file.write_bytes(b"PK\x03\x04 and nothing else")
+    del content["sha256"]
+    content["arrays"] = sha256_of(file)
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    file.with_suffix(".json").write_text(json.dumps(content | {"sha256": digest}))
+    saved = load_state(tmp_path)
+    assert saved is not None
+    with pytest.raises(RunError, match=r"state-2\.npz is damaged.*--recipe"):
+        saved.arrays()
 
 
 def test_a_first_save_that_was_cut_off_is_none(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from transfer.data.dataset import Dataset
 from transfer.errors import DataError, RunError, call
 from transfer.evaluation import gallery
 from transfer.evaluation.curves import learning_curves
@@ -20,38 +21,24 @@ from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run
 from transfer.system.files import write_text
 
-NEEDED = (
-    "split",
-    "n",
-    "accuracy",
-    "accuracy_ci95",
-    "macro_f1",
-    "balanced_accuracy",
-    "log_loss",
-    "ece",
-    "per_class",
-    "confusion_matrix",
-    "most_confused",
-)
-
 
 def write_report(run: Run, directory: Path | None = None) -> Path:
     """Write report.html, one file without scripts or links, from the files of an evaluation.
 
     Needs predictions.csv and metrics.json. Everything else (run.json, history.csv, the images
-    themselves) is shown if it exists. The same files give the same bytes.
+    themselves) is shown if it exists; images only if split.csv lists them and their bytes have not
+    changed. The same files give the same bytes.
 
     Args:
         run: The run whose model made the predictions.
         directory: Holds predictions.csv and metrics.json, and receives the page; None is the run
-            itself. An evaluation on other images has its own evaluation.json there:
-            ``{"data": folder, "split": name}``.
+            itself. An evaluation on other images has its own evaluation.json and split.csv there.
 
     Returns:
         The path of the page.
 
     Raises:
-        RunError: A needed file is missing or does not fit the run.
+        RunError: A needed file is missing, a file is damaged, or one does not fit the others.
         DataError: predictions.csv has no images.
     """
     directory = run.path if directory is None else directory
@@ -69,25 +56,33 @@ def write_report(run: Run, directory: Path | None = None) -> Path:
 
 
 def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Metrics:
-    metrics = _read_json(run, directory, "metrics.json")
-    missing = [key for key in NEEDED if key not in metrics]
-    if missing:
-        problem = f"lacks {', '.join(missing)}"
-    elif len(metrics["confusion_matrix"]) != len(predictions.classes):
+    metrics, classes = run.read_metrics(directory), predictions.classes
+    sizes = {len(metrics["confusion_matrix"]), *map(len, metrics["confusion_matrix"])}
+    pairs = metrics["most_confused"]
+    named = {pair["true"] for pair in pairs} | {pair["predicted"] for pair in pairs}
+    if sizes != {len(classes)}:
         problem = f"has {len(metrics['confusion_matrix'])} classes"
     elif metrics["n"] != len(predictions.paths):
         problem = f"has {metrics['n']} images"
+    elif sum(map(sum, metrics["confusion_matrix"])) != metrics["n"]:
+        problem = "has other images in its confusion matrix"
+    elif [row["class"] for row in metrics["per_class"]] != list(classes) or named - {*classes}:
+        problem = "names other classes"
     else:
-        return cast("Metrics", metrics)
+        return metrics
     raise RunError(
         f"Expected {directory / 'metrics.json'} to fit the {len(predictions.paths)} images and"
-        f" {len(predictions.classes)} classes of predictions.csv next to it. It {problem}."
+        f" {len(classes)} classes of predictions.csv next to it. It {problem}."
         f" Write both again with: {call('evaluate', 'RUN')}"
     )
 
 
-def _read_json(run: Run, directory: Path, name: str) -> Mapping[str, Any]:
-    return run.read_json(str((directory / name).absolute()))
+def _digests(run: Run, directory: Path) -> Mapping[str, str]:
+    """Return the digests of the images that were indexed, by path; none where none are listed."""
+    for folder in (directory, run.path):
+        if (folder / "split.csv").is_file():
+            return Dataset.read(folder, "/", run.classes, follow_links=True).sha256
+    return {}
 
 
 def _context(
@@ -96,11 +91,10 @@ def _context(
     """Return the variables of the templates."""
     own = directory.resolve() == run.path.resolve()
     about, history = read_about(run), run.history()
-    here = directory / "evaluation.json"
-    evaluation = _read_json(run, directory, "evaluation.json") if here.is_file() else {}
-    data = str(evaluation.get("data") or about.data)
+    evaluation = run.read_evaluation(directory)
+    data = about.data if evaluation is None else evaluation["data"]
     root = Path(data) if data else None
-    thumbnail = gallery.thumbnailer(root, run.info.settings.decoding)
+    thumbnail = gallery.thumbnailer(root, _digests(run, directory), run.info.settings.decoding)
     caveat = metrics.get("caveat")
     if caveat is None and data == about.data:  # older metrics.json do not say
         caveat = find_caveat(metrics["split"], about.monitor, len(history))

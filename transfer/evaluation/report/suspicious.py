@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from transfer.errors import RunError
 from transfer.evaluation.gallery import Thumbnailer
 from transfer.runs.info import LabelErrors
 from transfer.runs.run import Run
-from transfer.system.csv import read_csv
+from transfer.system.csv import read_number, read_table
+from transfer.system.files import damaged, inside
 
 MOST = 18  # pictures of each kind
 FEWEST, SHARE = 3, 0.05  # of the outliers, which are only a ranking: share of all images
-T = TypeVar("T")
+Listed = tuple[str, str, str, float]  # path, given label, suggested label, score
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,14 @@ def read_suspicious(run: Run, figures: LabelErrors, thumbnail: Thumbnailer) -> S
     name = "label_errors.csv"
     if not (run.path / name).is_file():
         name = "suspects.csv"
-    listed = _read(
-        run, name, lambda row: (row["path"], row["given"], row["suggested"], float(row["score"]))
-    )
-    far = _read(
-        run, "outliers.csv", lambda row: (row["path"], row["label"], "", float(row["distance"]))
-    )
+
+    def label_error(row: dict[str, str]) -> Listed:
+        return inside(row["path"]), row["given"], row["suggested"], read_number(row["score"])
+
+    def outlier(row: dict[str, str]) -> Listed:
+        return inside(row["path"]), row["label"], "", read_number(row["distance"])
+
+    listed, far = _read(run, name, label_error), _read(run, "outliers.csv", outlier)
     if listed is None or far is None:
         return None
     known = {row[0] for row in listed}
@@ -90,11 +90,10 @@ def read_suspicious(run: Run, figures: LabelErrors, thumbnail: Thumbnailer) -> S
     )
 
 
-def _read(run: Run, name: str, parse: Callable[[dict[str, str]], T]) -> list[T] | None:
+def _read(run: Run, name: str, parse: Callable[[dict[str, str]], Listed]) -> list[Listed] | None:
     path = run.path / name
     try:
-        return [parse(row) for row in read_csv(path)] if path.is_file() else None
-    except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise RunError(
-            f"{path} cannot be read: {error!r}. Remove it to write the report without it."
-        ) from error
+        return read_table(path, parse) if path.is_file() else None
+    except (OSError, ValueError) as error:
+        hint = "Remove it to write the report without it."
+        raise damaged(path, error, hint) from error

@@ -19,14 +19,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
+import msgspec
 import numpy as np
 
 from transfer.errors import RunError, TransferError, call_to_resume, call_to_train_again
+from transfer.runs.records import Count
 from transfer.system.digests import sha256_of
-from transfer.system.files import atomic, write_text
+from transfer.system.files import atomic, damaged, refuse_pipes, write_text
 from transfer.system.progress import warn
+from transfer.system.text import cut
 
 _NAMES = ("state-1", "state-2")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -36,13 +39,65 @@ class DiskFull(TransferError):
     """There is no room for a file; the file it would have replaced is unchanged."""
 
 
+class Epoch(TypedDict):
+    """One row of the history; its other figures are those of `History`."""
+
+    phase: str
+    epoch: Count
+    seconds: float
+    loss: NotRequired[float]
+    accuracy: NotRequired[float]
+    val_loss: NotRequired[float]
+    val_accuracy: NotRequired[float]
+    val_macro_f1: NotRequired[float]
+
+
+class BestSoFar(TypedDict):
+    """The attributes of `BestCheckpoint` that are saved."""
+
+    best: float | None
+    best_epoch: Count | None
+    best_logs: dict[str, float]
+
+
+class Waiting(TypedDict):
+    """The attributes of `Patience` that are saved."""
+
+    best: float | None
+    wait: Count
+
+
+Progress = TypedDict(
+    "Progress",
+    {
+        "recipe": dict[str, Any],
+        "classes": list[str],
+        "split.csv": str,
+        "weights": str | None,
+        "stopped": bool,
+        "best": BestSoFar,
+        "patience": Waiting,
+        "history": list[Epoch],
+    },
+)
+
+
+class Content(TypedDict):
+    """The JSON file of a generation; floats may be NaN and infinite."""
+
+    epoch: Count
+    progress: Progress
+    arrays: str
+    sha256: str
+
+
 @dataclass(frozen=True)
 class State:
     """A valid generation.
 
     Attributes:
         epoch: Epochs of fine-tuning that were finished, 0 or more.
-        progress: What was passed to `save_state`.
+        progress: What was passed to `save_state`: a `Progress`.
         file: Where the arrays are.
     """
 
@@ -51,9 +106,17 @@ class State:
     file: Path
 
     def arrays(self) -> list[np.ndarray]:
-        """Return the arrays in the order in which they were given to `save_state`."""
-        with np.load(self.file) as stored:
-            return [stored[name] for name in stored.files]
+        """Return the arrays in the order in which they were given to `save_state`.
+
+        Raises:
+            RunError: The file holds something else.
+        """
+        try:
+            with self.file.open("rb") as stream, np.load(stream) as stored:
+                return [stored[name] for name in stored.files]
+        except Exception as error:  # zipfile and NumPy raise exceptions of many types
+            hint = f"Train again with: {call_to_train_again(self.file.parent)}"
+            raise damaged(self.file, error, hint) from error
 
 
 def save_state(
@@ -64,7 +127,7 @@ def save_state(
     Args:
         directory: The run directory.
         epoch: Epochs that were finished.
-        progress: JSON (with NaN and infinity).
+        progress: A `Progress`.
         arrays: Of any shapes.
 
     Raises:
@@ -93,8 +156,8 @@ def load_state(directory: Path) -> State | None:
             continue
         try:
             valid.append(_read(file))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            faults.append(f"{name} ({error})")
+        except (OSError, ValueError, RecursionError) as error:
+            faults.append(f"{name} ({cut(error)})")
     if valid:
         newest = max(valid, key=lambda state: state.epoch)
         if faults:
@@ -156,7 +219,9 @@ def _disk_full(path: Path, size: int) -> DiskFull:
 
 
 def _read(file: Path) -> State:
+    refuse_pipes(file)
     content = json.loads(file.read_text(encoding="utf-8"))
+    msgspec.convert(content, Content)
     expected = content.pop("sha256")
     if expected != _digest_of(content):
         raise ValueError(f"{file.name} is damaged")
