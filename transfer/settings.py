@@ -62,6 +62,7 @@ class Settings:
         seconds: Approximate time for the run; 0 for no limit.
         seed: Seed of shuffling, augmentation and initial weights.
         deterministic: Whether only operations are used that give the same bits every time.
+        normalize: See `transfer.networks.normalisation.parse_normalize`.
     """
 
     backbone: str
@@ -107,6 +108,7 @@ class Settings:
     seconds: float
     seed: int
     deterministic: bool
+    normalize: str = "none"
 
     @property
     def fine_tunes(self) -> bool:

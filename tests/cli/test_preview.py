@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -62,7 +64,7 @@ def test_many_classes_are_cut_and_said(tmp_path: Path, caplog: pytest.LogCapture
     [
         ({"count": 0}, "count= between 1 and 12. Received: 0"),
         ({"count": "2"}, "count= between 1 and 12. Received: '2'"),
-        ({"epochs": 3}, "epochs= has no meaning here: preview takes augment, resize, image_size"),
+        ({"epochs": 3}, "epochs= has no meaning here: preview takes augment, normalize, resize"),
         ({"output": "grid.jpg"}, r"\.png"),
         ({"output": "no/grid.png"}, "existing folder"),
         ({"augment": "flop"}, "Did you mean 'flip'"),
@@ -81,3 +83,29 @@ def test_bad_knobs_write_nothing(
     with pytest.raises(UsageError, match=words):
         transfer.preview(folder, **knobs)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_normalised_pictures_are_shown_as_the_network_receives_them(
+    make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    """Centred and scaled by one linear map, whose ends the title tells."""
+    from transfer.api.previews import _normalised
+    from transfer.images.folder import ImageFolder
+
+    folder = make_folder(per_class=3)
+    (folder / "red" / "0.png").write_bytes(b"<html>")
+    recipe = transfer.Recipe(backbone="dnn", image_size=16, normalize="featurewise_std")
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 2, 16, 16, 3), dtype=np.uint8)
+    shown, scale = _normalised(pictures, ImageFolder.index(folder), recipe)
+    assert shown.shape == pictures.shape
+    assert shown.dtype == np.uint8
+    for channel in range(3):
+        x, y = pictures[..., channel].ravel(), shown[..., channel].ravel().astype(float)
+        between = (y > 0) & (y < 255)
+        line = np.polyfit(x[between], y[between], 1)
+        np.testing.assert_allclose(np.polyval(line, x[between]), y[between], atol=1.5)
+    assert re.fullmatch(r"black is -[\d.]+, white [\d.]+", scale)
+    path = tmp_path / "g.png"
+    for normalize in ("samplewise_std", "zca", "featurewise_center"):
+        knobs = {"backbone": "dnn", "normalize": normalize, "augment": "rotate=30,fill=reflect"}
+        assert transfer.preview(folder, path, **knobs) == path

@@ -57,6 +57,7 @@ class NetworkKnobs(TypedDict, total=False):
     """The network, its head, and what of it is trained."""
 
     backbone: str
+    normalize: str
     head: str
     head_epochs: int
     head_learning_rate: float
@@ -77,6 +78,7 @@ class PreviewKnobs(TypedDict, total=False):
     """Keyword arguments of `transfer.preview`: fields of `transfer.Recipe`."""
 
     augment: str
+    normalize: str
     resize: str
     image_size: int | None
     backbone: str

@@ -10,7 +10,8 @@ import click
 from transfer.cli.console import tell, watched
 from transfer.cli.options import given, recipe_options
 
-KNOBS = ("augment", "resize", "image_size", "backbone", "seed", "allow_empty", "follow_links")
+KNOBS = ("augment", "normalize", "resize", "image_size", "backbone", "seed", "allow_empty")
+KNOBS += ("follow_links",)
 
 
 @click.command(short_help="Draw images as the model will see them, and augmented.")

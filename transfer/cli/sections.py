@@ -14,8 +14,8 @@ SECTIONS = {
         *("on_bad", "strict", "allow_empty", "follow_links"),
     ),
     "Network and head": (
-        *("weights", "head", "head_epochs", "head_learning_rate", "views", "engine"),
-        *("precision", "trunk_cache", "no_cache"),
+        *("weights", "head", "head_epochs", "head_learning_rate", "views", "normalize"),
+        *("engine", "precision", "trunk_cache", "no_cache"),
     ),
     "Fine-tuning": (
         *("batch_size", "learning_rate", "optimizer", "schedule", "layer_decay", "weight_decay"),

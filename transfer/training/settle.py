@@ -15,6 +15,7 @@ from transfer.errors import UsageError, option
 from transfer.features.engines import choose_engine
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.classifier import settle_unfreeze
+from transfer.networks.normalisation import check_unscaled
 from transfer.networks.own import check_saving
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe, is_uneven
@@ -64,6 +65,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     """
     seed_everything(recipe.seed, recipe.deterministic)
     base = _build(get_backbone(recipe.backbone), recipe)
+    check_unscaled(base, recipe.normalize)
     pretrained = weights.pretrained
     unfreeze = settle_unfreeze(base, recipe.unfreeze) if pretrained else "all"
     images = len(dataset.train), len(dataset.val)
@@ -119,6 +121,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         seconds=parse_seconds(recipe.time) or 0.0,
         seed=recipe.seed,
         deterministic=recipe.deterministic,
+        normalize=recipe.normalize,
     )
     check_updates(settings, images[0])
     return settings, base
