@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from transfer.data.audit.clean import audit
 from transfer.data.dataset import Dataset
 from transfer.data.groups import group_images
+from transfer.data.sources.prepare import resolve
 from transfer.images.folder import ImageFolder
+from transfer.recipe.reading import Reading
 from transfer.runs.info import RunInfo, WeightsInfo
 from transfer.settings import Settings
 
@@ -83,3 +86,9 @@ def make_dataset(root: Path) -> Dataset:
     known = audit(folder)
     groups = group_images(folder, known.sha256, known.groups)
     return Dataset(folder, known.sha256, groups, {})
+
+
+def place(data: str | os.PathLike[str], **reading: Any) -> tuple[Path, str]:
+    """Return the folder and the name that `data` resolves to."""
+    resolved = resolve(data, Reading(**reading))
+    return resolved.root, resolved.name

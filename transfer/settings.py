@@ -6,6 +6,26 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How the pictures of a run become 8-bit sRGB, in training and ever after.
+
+    Attributes:
+        integers: Values that become 0 and 255 where pictures have more than 8 bits; None: by the
+            depth of each picture.
+        floats: The same for floating-point numbers.
+        profiles: ``convert`` colours to sRGB by their ICC profile, or ``ignore`` it.
+    """
+
+    integers: tuple[float, float] | None = None
+    floats: tuple[float, float] | None = None
+    profiles: str = "convert"
+
+
+# How versions that did not record it read pictures.
+EARLIER_DECODING = Decoding(integers=(0.0, 65535.0), profiles="ignore")
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a run does. `transfer.training.settle` makes them once; run.json stores them.
 
@@ -63,6 +83,7 @@ class Settings:
         seed: Seed of shuffling, augmentation and initial weights.
         deterministic: Whether only operations are used that give the same bits every time.
         normalize: See `transfer.networks.normalisation.parse_normalize`.
+        decoding: How pictures become 8-bit sRGB.
     """
 
     backbone: str
@@ -109,6 +130,7 @@ class Settings:
     seed: int
     deterministic: bool
     normalize: str = "none"
+    decoding: Decoding = EARLIER_DECODING
 
     @property
     def fine_tunes(self) -> bool:

@@ -45,15 +45,19 @@ def folder(make_folder: Callable[..., Path]) -> Path:
 def test_good_folder(folder: Path, check: Command) -> None:
     code, out, err = check(folder)
     assert code == 0
-    summary = f"{folder}: 12 images of 3 classes, 12 of them usable"
-    assert out == f"{summary}\nNo problems found.\n"
+    assert out.splitlines() == [
+        "Read as: 3 classes: blue, green, red",
+        f"{folder}: 12 images of 3 classes, 12 of them usable",
+        "  blue 4, green 4, red 4",
+        "No problems found.",
+    ]
     assert err == ""
 
 
 def test_one_class_is_no_classes(folder: Path, check: Command) -> None:
     for name in ("red", "blue"):
         shutil.rmtree(folder / name)
-    assert check(folder)[1].startswith(f"{folder}: 4 images of 1 class, 4 of them usable\n")
+    assert f"\n{folder}: 4 images of 1 class, 4 of them usable\n" in check(folder)[1]
 
 
 @pytest.mark.case("D01")
@@ -180,7 +184,9 @@ def test_json_holds_everything(folder: Path, check: Command) -> None:
     kinds = {finding["kind"]: finding for finding in result["findings"]}
     assert kinds["unusable"]["severity"] == "problem"
     assert kinds["unusable"]["items"][7] == ["red/empty7.jpg", "is empty"]
-    assert kinds["skipped"]["items"] == [["loose file at the top", "1"]]
+    assert kinds["left-out"]["items"] == [["notes.jpg", "loose file at the top"]]
+    assert result["left_out"] == [{"path": "notes.jpg", "reason": "loose file at the top"}]
+    assert result["read_as"] == "3 classes: blue, green, red"
     assert "and 3 more" in check(folder)[1]
 
 

@@ -19,13 +19,13 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
+from toys import place
 
 import transfer
 from transfer.cli.main import COMMANDS, main
 from transfer.cli.main import transfer as group
 from transfer.cli.options import HELP
 from transfer.cli.tables import describe
-from transfer.data.sources.prepare import resolve
 from transfer.features.store import Space, features_dir
 from transfer.recipe import Recipe
 from transfer.system.cachedir import cache_limit
@@ -482,7 +482,7 @@ def test_cache(command: Command) -> None:
     code, out, err = command("cache", "clean")
     assert (code, out) == (2, "")
     assert "Unknown action 'clean'. Did you mean 'clear'?" in err
-    resolve("sample:shapes")
+    place("sample:shapes")
     assert "MB of sample:shapes in" in command("cache")[1]
     assert json.loads(command("cache", "--json")[1])["prepared"][0]["source"] == "sample:shapes"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from toys import place
 
 import transfer
 from transfer.data.sources.archives import SUFFIXES
-from transfer.data.sources.prepare import resolve
 
 
 def command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -92,7 +92,7 @@ def test_signals_leave_nothing(tmp_path: Path, number: signal.Signals, code: int
 def test_what_was_prepared_is_listed_and_not_cleared(tmp_path: Path) -> None:
     assert command("sample:shapes", "shapes", cwd=tmp_path).returncode == 0
     path = shutil.make_archive(str(tmp_path / "shapes"), "zip", tmp_path / "shapes")
-    folder, _ = resolve(path)
+    folder, _ = place(path)
     for action in ("list", "clear", "list"):
         line = [sys.executable, "-m", "transfer", "cache", action]
         said = subprocess.run(line, capture_output=True, text=True, check=True).stdout

@@ -81,7 +81,7 @@ def test_near_duplicates_keep_their_side_unless_the_newcomer_is_the_least():
 @pytest.mark.parametrize(
     ("group_by", "error", "words"),
     [
-        ("(p", UsageError, "Expected group_by= as a regular expression.*'(p'"),
+        ("(p", UsageError, "Expected group_by= as source, folder, a regular expression.*'(p'"),
         ("patient(\\d+)", DataError, "none of the 5 images a group.*'a/p1_1.jpg'"),
         ("(q)?", DataError, "none of the 5 images a group"),
         ("gone.csv:patient", DataError, "Cannot read 'gone.csv': No such file"),

@@ -79,7 +79,7 @@ def test_a_split_file_needs_no_more_than_path_label_and_split(tmp_path):
 def test_the_same_again_by_another_seed(earlier, said):
     folder, digests, file = earlier
     assert replayed(folder.root, file) == {digests[p]: s for p, s in split_of(folder).items()}
-    assert said() == ""
+    assert said() == "Read as: 2 classes: a, b"
 
 
 def test_moved_and_renamed_images_are_known_by_their_bytes(earlier, said, tmp_path):
@@ -165,3 +165,11 @@ def test_swapped_names_go_by_bytes(earlier):
     assert (known[held], known[kept]) == ("train", "val")
     fewer = dataclasses.replace(folder, root=Path("/elsewhere"))
     assert match_sides(read_sides(file), fewer, digests) == split_of(folder)
+
+
+def test_paths_in_another_unicode_form_are_the_same(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9/1.jpg", "cafe\u0301/1.jpg"
+    folder = ImageFolder(tmp_path, ("a", "b"), (composed, "b/1.jpg"), (0, 1), ("", ""))
+    (tmp_path / "sides.csv").write_text(f"path,split\n{decomposed},val\nb/1.jpg,train\n")
+    known = match_sides(read_sides(tmp_path / "sides.csv"), folder, dict.fromkeys(folder.paths, ""))
+    assert known == {composed: "val", "b/1.jpg": "train"}

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageCms
 from toys import make_dataset, make_settings
 
 import transfer
@@ -35,7 +35,7 @@ from transfer.networks.classifier import Classifier
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.runs.info import FeatureInfo
 from transfer.runs.run import Run
-from transfer.settings import Settings
+from transfer.settings import EARLIER_DECODING, Decoding, Settings
 from transfer.training.setup import _open_cache
 
 SETTINGS = make_settings(batch_size=4, augment="flip,shift=0.2")
@@ -582,3 +582,33 @@ def test_other_preprocessing_behind_the_same_name_is_noticed(
 
     assert space(0.5) == space(0.5)
     assert space(0.5) != space(0.25)
+
+
+@pytest.mark.case("F08")
+def test_only_pictures_that_are_read_anew_have_other_keys(
+    tree: Callable[..., Path], encoded: Callable[..., bytes], picture: Callable[..., Image.Image]
+) -> None:
+    root = tree({"a": 1, "b": 0})
+    gamma = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    (root / "b" / "srgb.jpg").write_bytes(encoded(picture(), icc_profile=gamma))
+    gray = gamma.replace(b"RGB ", b"GRAY", 1)  # of another colour space: unusable
+    (root / "b" / "damaged.jpg").write_bytes(encoded(picture(), icc_profile=gray))
+    deep = Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64))
+    deep.save(root / "b" / "deep.png")
+    folder = ImageFolder.index(root)
+    digests = {path: path.encode().hex() for path in folder.paths}
+
+    def keys(decoding: Decoding) -> dict[str, str]:
+        return dict(
+            zip(
+                folder.paths,
+                FeatureCache(ABOUT, ["x"], digests)._keys(folder, decoding),
+                strict=True,
+            )
+        )
+
+    assert keys(EARLIER_DECODING) == digests
+    assert keys(Decoding(integers=(0.0, 65535.0))) == digests
+    new = keys(Decoding(integers=(0.0, 4095.0)))
+    assert [path for path in new if new[path] != digests[path]] == ["b/deep.png"]
+    assert new["b/deep.png"] != keys(Decoding(integers=(0.0, 1023.0)))["b/deep.png"]

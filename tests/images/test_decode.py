@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from transfer.errors import DataError, UsageError
-from transfer.images.decode import as_rgb, decode
+from transfer.images.decode import decode
 from transfer.images.open import read_header
 
 
@@ -80,7 +80,7 @@ def test_empty_file(save):
     [(b"<!DOCTYPE html><p>404", "HTML"), (b"hello\n", "text"), (b"\0\1\2\xff", "unknown bytes")],
 )
 def test_text_named_like_an_image(save, data, found):
-    with pytest.raises(DataError, match=rf"is not a JPEG.*\(found {found}\)"):
+    with pytest.raises(DataError, match=rf"is not an image \(found {found}\)"):
         decode(save(data), 32)
 
 
@@ -189,6 +189,7 @@ def test_first_frame_of_animations(save, encoded, kind):
     assert (decode(path, 16) == (255, 0, 0)).all()
 
 
+@pytest.mark.case("F07")
 def test_phone_jpeg_with_a_second_picture(save, encoded, picture):
     path = save(encoded(picture(), "MPO", save_all=True, append_images=[picture(seed=1)]))
     assert read_header(path).format == "JPEG"
@@ -206,14 +207,14 @@ def test_content_counts_not_the_extension(save, encoded):
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (b"II*\0" + bytes(60), "TIFF"),
-        (b"\0\0\0\x1cftypavif" + bytes(60), "AVIF"),
-        (b"\0\0\0\x18ftypheic" + bytes(60), "HEIC"),
-        (b'<?xml version="1.0"?><svg/>', "SVG"),
+        (b"\xff\x0a" + bytes(60), "is JPEG XL, which needs: pip install pillow-jxl-plugin"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(60), r"not read \(raw camera file\)"),
+        (b"FUJIFILMCCD-RAW " + bytes(60), r"not read \(raw camera file\)"),
+        (b'<?xml version="1.0"?><svg/>', r"not read \(SVG\)"),
     ],
 )
 def test_unsupported_by_content(save, data, found):
-    with pytest.raises(DataError, match=rf"\(found {found}\)"):
+    with pytest.raises(DataError, match=found):
         decode(save(data), 16)
 
 
@@ -322,8 +323,7 @@ def test_arrays_that_are_no_pictures(array):
 def test_what_is_no_picture():
     with pytest.raises(UsageError, match="Expected an image as a path"):
         decode(io.StringIO(), 8)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="mode F"):
-        as_rgb(Image.new("F", (8, 8)))
+    assert decode(Image.new("F", (8, 8), 0.7), 8)[0, 0, 0] == 178
 
 
 @pytest.mark.case("D33")

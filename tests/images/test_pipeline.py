@@ -178,7 +178,7 @@ def test_failures_are_searched_while_other_threads_add_to_them(tmp_path):
         row = 0
         while not done.is_set():
             with suppress(DataError):
-                pipeline._decode(gone, row % 64, 8, "stretch")
+                pipeline._decode(gone, row % 64, ImageOptions(8))
             row += 1
 
     interval = sys.getswitchinterval()

@@ -274,3 +274,10 @@ def test_the_command_writes_corrected_csv(
     assert done.exit_code == 0, done.output
     assert "With the given prior: accuracy 1.000 -> 0." in done.output
     assert transfer.Run(run.path).metrics["accuracy"] == 1.0
+
+
+def test_classes_in_another_unicode_form_are_the_same(make: Callable[..., Run]) -> None:
+    run = make({"e\u0301te\u0301": 90, "dog": 10})
+    prior = resolve_prior(run, "\u00e9t\u00e9=0.9,dog=0.1")
+    assert prior.target == resolve_prior(run, {"e\u0301te\u0301": 0.9, "dog": 0.1}).target
+    assert prior.target[0] > prior.target[1]

@@ -69,11 +69,11 @@ def test_a_damaged_upload_is_told_from_the_others(
     good = io.BytesIO()
     Image.new("RGB", (40, 40), "red").save(good, "PNG")
     sources = [good.getvalue(), b"", io.BytesIO(b"no image"), good.getvalue()[:80]]
-    with pytest.raises(DataError, match=r"^#1: the image is empty"):
+    with pytest.raises(DataError, match=r"^#1: the data is empty"):
         run.predict(sources)
     assert [each.path for each in run.predict(sources, on_bad="skip")] == ["#0"]
-    assert "Left out: #2: the image is not a JPEG" in caplog.text
-    assert "Left out: #3: the image is cut off" in caplog.text
+    assert "Left out: #2: the data is not an image" in caplog.text
+    assert "Left out: #3: the data is cut off" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -183,10 +183,10 @@ def test_unsupported_kinds_in_folders_are_said(
     run: Run, make_folder: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = make_folder(per_class=1)
-    (folder / "red" / "1.heic").write_bytes(b"x")
+    (folder / "red" / "1.nef").write_bytes(b"x")
     assert len(run.predict(folder)) == 3
     assert "Left out 1 file(s)" in caplog.text
-    assert "unsupported .heic" in caplog.text
+    assert "unsupported raw camera file" in caplog.text
 
 
 def test_a_bad_folder_does_not_end_the_stream(

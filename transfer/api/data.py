@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Unpack
 
+from transfer.api.knobs import ReadingKnobs
+from transfer.api.recipes import make_reading
 from transfer.data.sources.kinds import Options
 from transfer.data.sources.members import Limits
 from transfer.data.sources.prepare import prepared, write_to
@@ -24,10 +27,10 @@ def prepare(
     *,
     sha256: str | None = None,
     manual_dir: str | os.PathLike[str] | None = None,
-    follow_links: bool = False,
     max_size: str | int = "50GB",
     max_files: int = 500_000,
     max_ratio: int = 100,
+    **reading: Unpack[ReadingKnobs],
 ) -> ImageFolder:
     """Write the images of a source to a new folder: one folder per class, or train/, val/ and
     test/ of such folders.
@@ -37,7 +40,8 @@ def prepare(
 
     Args:
         source: A folder; an archive (.zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz) or its address;
-            a CSV or TSV table with the columns path, label and perhaps split;
+            a table of paths, classes and perhaps splits (.csv, .tsv, .txt, .jsonl, .json, .xlsx,
+            .parquet); Parquet files with images; WebDataset shards; a folder of any of these;
             ``tfds:NAME[:config]`` or the folder of a TFDS builder, whose code is run;
             ``keras:mnist``, ``fashion_mnist``, ``cifar10`` or ``cifar100``; ``sample:digits`` or
             ``sample:shapes``.
@@ -46,10 +50,12 @@ def prepare(
             at its end.
         manual_dir: Folder of the files for a builder that were downloaded by hand;
             ``~/tensorflow_datasets/downloads/manual`` if omitted.
-        follow_links: Take images from outside the folder, or the table's folder, too.
         max_size: Maximum unpacked size of an archive, for example ``"200GB"``.
         max_files: Maximum number of members of an archive.
         max_ratio: Maximum ratio of unpacked to packed size, checked above 50 MB.
+        **reading: How `source` is read, as fields of `Recipe`: ``layout``, ``class_level``,
+            ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
+            ``limit``, ``follow_links``.
 
     Returns:
         The index of `dest`.
@@ -67,7 +73,7 @@ def prepare(
     options = Options(
         sha256=None if sha256 is None else sha256.lower(),
         manual_dir=None if manual_dir is None else Path(manual_dir),
-        follow_links=follow_links,
+        reading=make_reading(reading),
         limits=Limits(parse_bytes(str(max_size), option("max_size")), max_files, max_ratio),
     )
     return write_to(source, Path(dest), options)

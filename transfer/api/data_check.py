@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from transfer.api.images import split_images
+from transfer.api.knobs import ReadingKnobs
+from transfer.api.recipes import make_reading
 from transfer.data.audit.clean import Audit, audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import Fix, fixes
@@ -38,6 +40,8 @@ class Checkup:
         usable: Number of images that can be used.
         findings: All findings, the most severe first.
         fixes: (path, reason, suggestion) of every file that needs a fix.
+        read_as: What the data were read as.
+        left_out: (path, reason) of every file that is not an image of a class.
     """
 
     data: Path
@@ -46,6 +50,8 @@ class Checkup:
     usable: int
     findings: tuple[Finding, ...]
     fixes: tuple[Fix, ...]
+    read_as: str = ""
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def images(self) -> int:
@@ -61,11 +67,13 @@ class Checkup:
         """Return all but the fixes as plain values for JSON."""
         return {
             "data": str(self.data),
+            "read_as": self.read_as,
             "check": self.check,
             "images": self.images,
             "usable": self.usable,
             "counts": {split or "all": dict(sizes) for split, sizes in self.counts.items()},
             "findings": [each.to_dict() for each in self.findings],
+            "left_out": [{"path": path, "reason": reason} for path, reason in self.left_out],
         }
 
     def write_fixes(self, path: str | os.PathLike[str]) -> None:
@@ -75,7 +83,7 @@ class Checkup:
 
 @numpy_defaults()
 def check(
-    data: str | os.PathLike[str], *, check: str = "quick", follow_links: bool = False
+    data: str | os.PathLike[str], *, check: str = "quick", **reading: Unpack[ReadingKnobs]
 ) -> Checkup:
     """Check a folder of images for problems. No file is changed.
 
@@ -85,11 +93,14 @@ def check(
             size, which still finds truncated and damaged ones), and reuses the results of earlier
             checks for unchanged files. ``"full"`` reads all files again and decodes them at full
             resolution.
-        follow_links: Follow symbolic links that lead out of the folder.
+        **reading: How the data are read, as fields of `Recipe`: ``layout``, ``class_level``,
+            ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
+            ``limit``,
+            ``allow_empty``, ``follow_links``.
 
     Raises:
-        DataError: There is no folder of class folders.
-        UsageError: `check` is neither.
+        DataError: There is no folder of class folders, or it can be read in two ways.
+        UsageError: `check` is neither, or there is no such field.
 
     Example:
         >>> for finding in check("data/dogs").findings:
@@ -98,14 +109,13 @@ def check(
     if check not in CHECKS:
         near = did_you_mean(check, CHECKS)
         raise UsageError(f"Unknown {option('check', check)}.{near} Expected quick or full.")
-    root, _ = resolve(data, follow_links=follow_links)
+    asked = make_reading(reading)
     with silenced():
-        folder = ImageFolder.index(
-            root, allow_empty=True, allow_single=True, follow_links=follow_links
-        )
+        resolved = resolve(data, replace(asked, allow_empty=True))
+        folder = resolved.index(allow_single=True)
     found = audit(folder, check)
     nameless = not_utf8(folder.root) if NOT_UTF8 in folder.skipped else []
-    findings = find(folder, found, nameless)
+    findings = find(folder, found, nameless, asked.allow_empty)
     if not any(each.severity == "error" for each in findings):
         findings = [*_undivided(folder, found), *findings]
     splits = dict(zip(folder.paths, folder.splits, strict=True))
@@ -116,6 +126,8 @@ def check(
         len(found.sha256),
         tuple(findings),
         tuple(fixes(findings, splits)),
+        folder.read_as,
+        folder.left_out,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transfer.api.images import CLASS_NAMES
 from transfer.api.prediction import tell_prior
 from transfer.data.audit.clean import Audit, audit, clean
 from transfer.data.audit.duplicates import groups_of
@@ -21,6 +22,7 @@ from transfer.evaluation.evaluate import find_caveat, write_evaluation
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
+from transfer.recipe.reading import reading_of
 from transfer.runs.metrics import Metrics, PriorUsed, Uncorrected
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
@@ -117,15 +119,18 @@ def own_subject(run: Run, split: str | None) -> Subject:
 def _other(
     run: Run, data: str | os.PathLike[str], split: str | None, follow_links: bool
 ) -> Subject:
-    root, name = resolve(data, follow_links=follow_links)
-    images, result = clean(
-        ImageFolder.index(root, allow_empty=True, follow_links=follow_links, classes=run.classes)
+    reading = replace(
+        reading_of(run.recipe), allow_empty=True, limit=None, follow_links=follow_links
     )
+    if (run.path / CLASS_NAMES).is_file():
+        reading = replace(reading, class_names=str(run.path / CLASS_NAMES))
+    resolved = resolve(data, reading)
+    images, result = clean(resolved.index(classes=run.classes))
     leaks, seen = _seen_in_training(run, result)
     if split is None and set(images.splits) != {""}:
         split = "test" if "test" in images.splits else "val"
     chosen = images if split is None else images.select(split)
-    return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen)
+    return Subject(f"{resolved.name}-{split or 'all'}", chosen, split or "all", leaks, seen)
 
 
 def _warn_of_gaps(images: ImageFolder, subject: Subject) -> None:

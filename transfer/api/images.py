@@ -6,23 +6,28 @@ import os
 from collections.abc import Collection, Mapping
 
 from transfer.data.audit.clean import Audit, clean
+from transfer.data.copies import hint_at_sources
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
 from transfer.data.split import SplitOptions, split_dataset
 from transfer.errors import option
 from transfer.images.folder import ImageFolder
 from transfer.recipe import Recipe, is_uneven
+from transfer.recipe.reading import reading_of
+from transfer.settings import Decoding
 from transfer.system.progress import say, warn
+
+CLASS_NAMES = "class_names.json"  # of a run whose classes a file has named
 
 
 def read_images(data: str | os.PathLike[str], recipe: Recipe) -> tuple[str, ImageFolder, Audit]:
     """Return a short name of the data, its usable images, and the audit of all of them."""
-    root, name = resolve(data, follow_links=recipe.follow_links)
-    folder = ImageFolder.index(
-        root, allow_empty=recipe.allow_empty, follow_links=recipe.follow_links
-    )
-    say(f"{len(folder):,} images of {len(folder.classes)} classes in {root}")
-    return name, *clean(folder, recipe.on_bad, recipe.check)
+    resolved = resolve(data, reading_of(recipe))
+    folder = resolved.index()
+    say(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}")
+    if recipe.group_by == "none" and (hint := hint_at_sources(folder)):
+        warn(hint)
+    return resolved.name, *clean(folder, recipe.on_bad, recipe.check)
 
 
 def split_images(folder: ImageFolder, audit: Audit, recipe: Recipe) -> Dataset:
@@ -62,6 +67,15 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
     if recipe.balance == "none":
         words.append(f"Consider {option('balance', 'weights')}.")
     warn(" ".join(words))
+
+
+def tell_decoding(dataset: Dataset, decoding: Decoding) -> None:
+    """Say by which rule images of more than 8 bits are read, if there are any."""
+    for levels, floats in ((decoding.integers, False), (decoding.floats, True)):
+        if levels is not None:
+            count = sum(each.floats is floats for each in dataset.deep.values())
+            kind = "floating-point numbers" if floats else "more than 8 bits"
+            say(f"{count:,} image(s) of {kind}: {levels[0]:g} to {levels[1]:g} becomes 0 to 255.")
 
 
 def warn_of_few(totals: Mapping[str, int], recipe: Recipe, drawn: Collection[str]) -> None:

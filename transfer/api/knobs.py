@@ -6,12 +6,28 @@ import os
 from typing import TypedDict
 
 
-class FrozenKnobs(TypedDict, total=False):
+class ReadingKnobs(TypedDict, total=False):
+    """How data are read: keyword arguments of `transfer.check` and `transfer.prepare`."""
+
+    layout: str
+    class_level: int | None
+    label_regex: str
+    path_column: str
+    label_column: str
+    split_column: str
+    class_names: str | os.PathLike[str]
+    limit: int | None
+    allow_empty: bool
+    follow_links: bool
+
+
+class FrozenKnobs(ReadingKnobs, total=False):
     """What the images, their split and the frozen features of a backbone depend on."""
 
     weights: str | os.PathLike[str]
     image_size: int | None
     resize: str
+    color_profiles: str
     engine: str
     precision: str
     val: float
@@ -21,8 +37,6 @@ class FrozenKnobs(TypedDict, total=False):
     dedupe: bool
     on_bad: str
     check: str
-    allow_empty: bool
-    follow_links: bool
 
 
 class UpdateKnobs(TypedDict, total=False):
@@ -74,17 +88,16 @@ class RateKnobs(FrozenKnobs, UpdateKnobs, NetworkKnobs, total=False):
     """Keyword arguments of `transfer.lr_find`: fields of `transfer.Recipe`."""
 
 
-class PreviewKnobs(TypedDict, total=False):
+class PreviewKnobs(ReadingKnobs, total=False):
     """Keyword arguments of `transfer.preview`: fields of `transfer.Recipe`."""
 
     augment: str
     normalize: str
     resize: str
+    color_profiles: str
     image_size: int | None
     backbone: str
     seed: int
-    allow_empty: bool
-    follow_links: bool
 
 
 class Knobs(RateKnobs, CourseKnobs, total=False):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
@@ -13,17 +12,17 @@ import numpy as np
 from transfer.api.knobs import PreviewKnobs
 from transfer.api.recipes import check_normalisation, make_recipe, refuse_knobs
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, UsageError, option
+from transfer.errors import UsageError, option
 from transfer.evaluation.grid import Row, draw_grid
 from transfer.evaluation.plots import check_png, readable
 from transfer.images.augment import parse_augment
-from transfer.images.decode import decode
-from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import ImageOptions
-from transfer.images.preview import make_preview
+from transfer.images.preview import make_preview, samples
 from transfer.networks.backbones import get_backbone
 from transfer.networks.normalisation import fit_normalisation
 from transfer.recipe import Recipe
+from transfer.recipe.reading import reading_of
+from transfer.settings import Decoding
 from transfer.system.guest import as_guest, numpy_defaults
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
@@ -31,7 +30,7 @@ from transfer.system.quiet import import_tensorflow
 MOST_CLASSES = 40  # rows of the grid
 MOST_IMAGES = 12  # per class
 VIEWS = 3
-MOST_SAMPLES, BATCH = 1000, 32  # images whose statistics normalise the others
+MOST_SAMPLES = 1000  # images whose statistics normalise the others
 
 
 @numpy_defaults()
@@ -54,7 +53,7 @@ def preview(
         output: The PNG file to write, replaced if it exists.
         count: Images per class, 1 to 12.
         **knobs: Fields of `Recipe` that differ: ``augment``, ``normalize``, ``resize``,
-            ``image_size``, ``backbone``, ``seed``, ``allow_empty``, ``follow_links``.
+            ``image_size``, ``backbone``, ``seed``, and those that say how the data are read.
 
     Returns:
         The path of the file.
@@ -78,25 +77,28 @@ def preview(
     check_normalisation(recipe)
     if recipe.normalize != "none" or parse_augment(recipe.augment).keys() - {"fill"}:
         import_tensorflow()
-    folder = ImageFolder.index(
-        resolve(data, follow_links=recipe.follow_links)[0],
-        allow_empty=recipe.allow_empty,
-        follow_links=recipe.follow_links,
-    )
+    folder = resolve(data, reading_of(recipe)).index()
     if "train" in folder.splits:
         folder = folder.select("train")
+    options = ImageOptions(
+        size,
+        recipe.resize,
+        augment=recipe.augment,
+        seed=recipe.seed,
+        decoding=Decoding(profiles=recipe.color_profiles),
+    )
     totals = np.bincount(folder.labels, minlength=len(folder.classes))
     found = make_preview(
         folder.keep([label < MOST_CLASSES for label in folder.labels]),
-        ImageOptions(size, recipe.resize, augment=recipe.augment, seed=recipe.seed),
+        options,
         count=count,
         views=VIEWS,
     )
     labels, title = np.array(found.folder.labels), _title(recipe, size)
     pictures = found.pictures
     if recipe.normalize != "none":
-        pictures, scale = _normalised(pictures, folder, recipe)
-        title += f"; {recipe.normalize}: {scale}"
+        pictures, meaning = _normalised(pictures, recipe, samples(folder, options, MOST_SAMPLES))
+        title += f"; {recipe.normalize}: {meaning}"
     rows = [
         Row(name, i, _count(int(totals[i])), pictures[labels == i])
         for i, name in enumerate(folder.classes[:MOST_CLASSES])
@@ -113,33 +115,18 @@ def preview(
 
 
 def _normalised(
-    pictures: np.ndarray, folder: ImageFolder, recipe: Recipe
+    pictures: np.ndarray, recipe: Recipe, batches: Iterable[np.ndarray]
 ) -> tuple[np.ndarray, str]:
     """Return pictures as the network receives them, in gray levels again, and what these mean."""
-    backbone, shape = get_backbone(recipe.backbone), pictures.shape
+    scale, side = get_backbone(recipe.backbone).apply_preprocess, pictures.shape[2]
     with as_guest():
-        seen = (backbone.apply_preprocess(batch) for batch in _samples(folder, shape[2], recipe))
-        normalise = fit_normalisation(recipe.normalize, shape[2], seen)
-        flat = pictures.reshape(-1, *shape[2:]).astype(np.float32)
-        values = normalise.predict(backbone.apply_preprocess(flat), verbose=0)
+        normalise = fit_normalisation(recipe.normalize, side, map(scale, batches))
+        flat = pictures.reshape(-1, side, side, 3).astype(np.float32)
+        values = normalise.predict(scale(flat), verbose=0)
     low, high = np.percentile(values, [1, 99])
     gray = (values - low) / max(high - low, 1e-6) * 255
-    scale = f"black is {low:.2g}, white {high:.2g}"
-    return np.rint(gray.clip(0, 255)).astype(np.uint8).reshape(shape), scale
-
-
-def _samples(folder: ImageFolder, side: int, recipe: Recipe) -> Iterator[np.ndarray]:
-    """Yield float32 batches of up to `MOST_SAMPLES` readable images, evenly spaced."""
-    step = -(-len(folder) // MOST_SAMPLES)
-    batch: list[np.ndarray] = []
-    for path in folder.paths[::step]:
-        with suppress(DataError):
-            batch.append(decode(folder.file(path), side, recipe.resize))
-        if len(batch) == BATCH:
-            yield np.stack(batch).astype(np.float32)
-            batch = []
-    if batch:
-        yield np.stack(batch).astype(np.float32)
+    levels = np.rint(gray.clip(0, 255)).astype(np.uint8).reshape(pictures.shape)
+    return levels, f"black is {low:.2g}, white {high:.2g}"
 
 
 def _count(images: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.data.groups import check_group_by
-from transfer.errors import UsageError, option
+from transfer.errors import UsageError, did_you_mean, option
 from transfer.features.engines import choose_engine
 from transfer.images.augment import parse_augment
 from transfer.networks.backbones import Backbone, get_backbone
@@ -16,22 +16,38 @@ from transfer.networks.head import parse_head
 from transfer.networks.normalisation import check_normalize
 from transfer.networks.weights import locate
 from transfer.recipe import Recipe
+from transfer.recipe.reading import Reading
 from transfer.system.cachedir import cache_limit
 
 
 def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
     """Return `recipe` (the defaults where None) with some knobs changed.
 
-    The path of a weights file becomes absolute, so that the run can be resumed from anywhere.
+    The paths of files of weights and class names become absolute, so that the run can be resumed
+    from anywhere.
 
     Raises:
         UsageError: A knob or the backbone is unknown, or a knob ill-typed.
     """
     made = Recipe.from_dict((recipe.to_dict() if recipe else {}) | dict(knobs))
-    path = Path(made.weights).expanduser()
-    weights = str(path.absolute()) if path.exists() else made.weights
+    files: dict[str, Any] = {}
+    for name in ("weights", "class_names"):
+        path = Path(getattr(made, name)).expanduser()
+        files[name] = str(path.absolute()) if path.exists() else getattr(made, name)
     # VGG16 is called vgg16 from here on
-    return replace(made, backbone=get_backbone(made.backbone).name, weights=weights)
+    return replace(made, backbone=get_backbone(made.backbone).name, **files)
+
+
+def make_reading(knobs: Mapping[str, Any]) -> Reading:
+    """Return how data are read, from some fields of `Reading`. Raises UsageError for others."""
+    known = list(Reading.__dataclass_fields__)
+    for name in knobs:
+        if name not in known:
+            raise UsageError(
+                f"Unknown argument {name!r}.{did_you_mean(name, known)}"
+                f" Expected {', '.join(known)}."
+            )
+    return Reading(**knobs)
 
 
 def refuse_knobs(knobs: Mapping[str, Any], known: type, why: str) -> None:

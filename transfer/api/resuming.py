@@ -27,6 +27,7 @@ from transfer.errors import (
 from transfer.features.engines import choose_engine
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
+from transfer.recipe.reading import reading_of
 from transfer.runs.directory import locked
 from transfer.runs.info import versions
 from transfer.runs.run import Run as RunDirectory
@@ -128,6 +129,7 @@ def _settings(
                 epochs=known.epochs,
                 mixed_precision=known.mixed_precision,
             )
+        settings = replace(settings, decoding=known.decoding)
     engine = choose_engine(run.recipe.engine, run.recipe.precision)
     then = run.info.features.engine if run.info.features else settings.engine
     if saved is not None and engine != then:
@@ -160,7 +162,7 @@ def _find_images(run: RunDirectory, data: str | os.PathLike[str] | None) -> Path
     if data is None:
         root = Path(run.info.data)
     else:
-        root = resolve(data, follow_links=run.recipe.follow_links)[0].absolute()
+        root = resolve(data, reading_of(run.recipe)).root.absolute()
     if not root.is_dir():
         raise DataError(
             f"The images of {run.path} are not in {str(root)!r}. Move them back, or name their"

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from transfer.api.evaluation import evaluate_on, own_subject, report
-from transfer.api.images import read_images, split_options, tell_counts
+from transfer.api.images import (
+    CLASS_NAMES,
+    read_images,
+    split_options,
+    tell_counts,
+    tell_decoding,
+)
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
@@ -33,7 +39,7 @@ from transfer.runs.info import RunInfo, WeightsInfo, versions
 from transfer.runs.run import Run as RunDirectory
 from transfer.settings import Settings
 from transfer.system.digests import sha256_of
-from transfer.system.files import shown
+from transfer.system.files import shown, write_json
 from transfer.system.guest import as_guest
 from transfer.system.progress import say
 from transfer.system.quiet import import_tensorflow
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
     import keras
 
     from transfer.training.train import Clock, Outcome
+
+_MOST_LEFT_OUT = 1000  # named in run.json
 
 
 def finetune(
@@ -105,12 +113,15 @@ def finetune(
 
     with as_guest():
         settings, base = settle(recipe, dataset, weights)
+        tell_decoding(dataset, settings.decoding)
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)
             run = Run.create(directory, recipe, dataset.images.classes, info)
             say(f"Writing to {shown(run.path)}")
             dataset.write(run.path / "split.csv")
+            if dataset.images.named:
+                write_json(run.path / CLASS_NAMES, dict(dataset.images.named))
             run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
     return run
 
@@ -125,6 +136,8 @@ def _first_info(dataset: Dataset, audit: Audit, weights: Weights, settings: Sett
         weights=WeightsInfo(weights.origin, file, weights.sha256),
         settings=settings,
         skipped=dict(dataset.images.skipped),
+        left_out=dataset.images.unexpected()[:_MOST_LEFT_OUT],
+        read_as=dataset.images.read_as,
         bad=tuple(audit.bad),
         notes=dict(audit.notes),
         versions=versions(),

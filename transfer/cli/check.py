@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from transfer.cli.console import tell, tell_json, watched
+from transfer.cli.options import given, recipe_options
 from transfer.cli.tables import counted
 from transfer.errors import DataError
+from transfer.recipe.reading import READING
 from transfer.system.terminal import visible
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _MEMBERS = 4
+_CLASSES = 20
 _JOINED = {"copies": " = ", "near": " ~ ", "confusable": " and "}
 
 
@@ -40,7 +44,7 @@ _JOINED = {"copies": " = ", "near": " ~ ", "confusable": " and "}
 @click.option(
     "--strict", is_flag=True, help="Exit with 2 also for unusable files and copies across classes."
 )
-@click.option("--follow-links", is_flag=True, help="Follow links that lead out of the folder.")
+@partial(recipe_options, names=READING)
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON on stdout.")
 def check(
     data: str,
@@ -48,8 +52,8 @@ def check(
     fix_list: str | None,
     on_bad: str,
     strict: bool,
-    follow_links: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Check DATA (as for finetune) for problems: unusable, odd and blank images, copies and near
     duplicates, classes without images, and more. No file is changed.
@@ -63,7 +67,7 @@ def check(
     if fix_list is not None:
         check_fix_list(fix_list)
     with watched():
-        result = api.check(data, check=check, follow_links=follow_links)
+        result = api.check(data, check=check, **given(options))
     if as_json:
         tell_json(result.to_dict(), indent=2)
     else:
@@ -75,7 +79,8 @@ def check(
 
 
 def _report(result: Checkup, severities: dict[str, str]) -> str:
-    return "\n".join([_summary(result), *_sections(result, severities)])
+    lines = [f"Read as: {result.read_as}", _summary(result), *_sizes(result)]
+    return "\n".join([*lines, *_sections(result, severities)])
 
 
 def _summary(result: Checkup) -> str:
@@ -88,11 +93,19 @@ def _summary(result: Checkup) -> str:
     )
 
 
+def _sizes(result: Checkup) -> Iterator[str]:
+    """Yield the classes of each split with their numbers of images."""
+    for split, sizes in result.counts.items():
+        shown = [f"{visible(name)} {size:,}" for name, size in sizes.items()]
+        more = f" and {len(shown) - _CLASSES} more classes" * (len(shown) > _CLASSES)
+        yield f"  {f'{split}: ' * bool(split)}{', '.join(shown[:_CLASSES])}{more}"
+
+
 def _sections(result: Checkup, severities: dict[str, str]) -> Iterator[str]:
     for severity, findings in itertools.groupby(result.findings, lambda each: each.severity):
         yield f"\n{severity.upper()} ({severities[severity]})"
         for finding in findings:
-            yield f"  {finding.title}. {finding.advice}"
+            yield f"  {finding.title}. {finding.advice}".rstrip()
             yield from (f"      {_line(finding, item)}" for item in finding.items[:_SHOWN])
             if len(finding.items) > _SHOWN:
                 yield f"      and {len(finding.items) - _SHOWN:,} more"

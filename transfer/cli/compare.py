@@ -13,6 +13,7 @@ import click
 from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import given, is_run, recipe_options
 from transfer.errors import UsageError
+from transfer.recipe.reading import READING
 
 if TYPE_CHECKING:
     from transfer.api.comparison import Compared
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.  [default: f32]")
 @click.option("--group-by", metavar="SPEC", help="As for finetune: groups stay in one fold.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Seed of the folds.  [default: 0]")
-@partial(recipe_options, names=("allow_empty", "follow_links"))
+@partial(recipe_options, names=READING)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "-o", "--output", type=click.Path(), help="Draw accuracy against speed into this PNG file."

@@ -23,6 +23,7 @@ HELP = {
     "weights": "auto, bundled, imagenet, none, or a file or folder.",
     "image_size": "Side of the input in pixels.  [default: the network's own, mostly 224]",
     "resize": "How a photo becomes a square.",
+    "color_profiles": "Convert the colours of ICC profiles to sRGB, or take them as they are.",
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
     "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1"; "light,flip=0" if'
     " mirroring changes what an image shows, as with digits.",
@@ -57,8 +58,8 @@ HELP = {
     "balance": "For rare classes: weights in the loss, their square root, or oversampling.",
     "val": "Share held out for validation where DATA has no val/ folder.",
     "test": "Share held out for a test that training never sees.",
-    "group_by": "Keep images of one patient, burst or video together: a regex on the path, or"
-    " FILE.csv:COLUMN.",
+    "group_by": "Keep images of one patient, burst or video together: source (NAME_aug3), folder"
+    " (inside the class), a regex on the path, or FILE.csv:COLUMN.",
     "dedupe": "Leave near duplicates of val and test images out of train.",
     "folds": "Cross-validate the head in this many folds over all but the test images.",
     "folds_finetune": "Fine-tune in each fold too: a whole training per fold.",
@@ -67,6 +68,15 @@ HELP = {
     "deterministic": "The same seed gives the same bits, at some cost in speed.",
     "on_bad": "Unusable images: leave them out and report them, or stop.",
     "check": "How images are checked first; full decodes every file again.",
+    "layout": "What the folders in DATA are, where that is not plain; flat: the class is in the"
+    " file names.",
+    "class_level": "Level of folders that is the class; 1 for those in DATA.  [default: found]",
+    "label_regex": "Regex on the path of each image, whose group is the class: '([^/]+)_\\d+'.",
+    "path_column": "Column of a table with the paths: its name, or its number without a header.",
+    "label_column": "Column of a table with the classes.",
+    "split_column": "Column of a table with the splits; none ignores it.",
+    "class_names": "File that names classes which are numbers or codes: text, CSV or JSON.",
+    "limit": "Use at most this many images of each class in each split, for a trial.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
 }
@@ -120,7 +130,8 @@ prior_option = click.option(
 
 def recipe_options(command: F, names: Collection[str] = tuple(HELP)) -> F:
     """Add one option per field of the Recipe; those that are omitted arrive as None."""
-    for field in reversed([each for each in dataclasses.fields(Recipe) if each.name in names]):
+    fields = {field.name: field for field in dataclasses.fields(Recipe)}
+    for field in [fields[name] for name in reversed(HELP) if name in names]:
         name = "--" + field.name.replace("_", "-")
         plain = field.default is None or field.default is False
         default = "" if plain else f"  [default: {field.default}]"
@@ -186,6 +197,6 @@ def is_run(path: str) -> bool:
 def _metavar(name: str, kind: type) -> str:
     if kind is not str:
         return "NUMBER"
-    return {"backbone": "NAME", "trunk_cache": "SIZE", "time": "TIME", "weights": "WEIGHTS"}.get(
-        name, "SPEC"
-    )
+    words = {"backbone": "NAME", "trunk_cache": "SIZE", "time": "TIME", "weights": "WEIGHTS"}
+    words |= {"label_regex": "REGEX", "class_names": "FILE"}
+    return words.get(name, "NAME" if name.endswith("_column") else "SPEC")

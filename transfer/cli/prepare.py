@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
 from transfer.cli.console import tell, tell_json, watched
+from transfer.cli.options import given, recipe_options
+from transfer.recipe.reading import READING
 
 
 @click.command(short_help="Write a folder of images from an archive, table or data set.")
@@ -16,7 +19,7 @@ from transfer.cli.console import tell, tell_json, watched
 @click.option(
     "--manual-dir", type=click.Path(), help="Files for a TFDS builder that were downloaded by hand."
 )
-@click.option("--follow-links", is_flag=True, help="Take images from outside SOURCE too.")
+@partial(recipe_options, names=[name for name in READING if name != "allow_empty"])
 @click.option(
     "--max-size", default="50GB", show_default=True, help="Maximum unpacked size of an archive."
 )
@@ -37,7 +40,10 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
       data/dogs                         a folder of images
       dogs.zip                          an archive: .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz
       https://host/dogs.zip             the address of one, with --sha256
-      labels.csv  labels.tsv            a table with columns path, label and perhaps split
+      labels.csv  labels.xlsx           a table of paths, classes and perhaps splits: also
+                                        .tsv, .txt, .jsonl, .json, .parquet
+      train.parquet                     images in a column
+      set-000000.tar  set-{000..009}.tar  WebDataset shards
       tfds:NAME  tfds:NAME:CONFIG       from the catalog of TensorFlow Datasets
       datasets/dogs_prepared            the folder of a TFDS builder, whose code is run
       keras:mnist  keras:fashion_mnist  keras:cifar10  keras:cifar100
@@ -46,7 +52,7 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
     from transfer import api
 
     with watched(quiet):
-        folder = api.prepare(source, dest, **options)
+        folder = api.prepare(source, dest, **given(options))
     counts = folder.counts()
     if as_json:
         tell_json({"folder": str(folder.root), "classes": folder.classes, "counts": counts})

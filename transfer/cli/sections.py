@@ -10,8 +10,13 @@ SECTIONS = {
         *("time", "output", "resume", "as_json", "quiet"),
     ),
     "Images and splits": (
-        *("split", "group_by", "dedupe", "folds", "folds_finetune", "resize", "check"),
-        *("on_bad", "strict", "allow_empty", "follow_links"),
+        *("split", "group_by", "dedupe", "folds", "folds_finetune", "resize"),
+        *("color_profiles", "check"),
+        *("on_bad", "strict", "limit", "allow_empty", "follow_links"),
+    ),
+    "How DATA is read": (
+        *("layout", "class_level", "label_regex", "path_column", "label_column"),
+        *("split_column", "class_names"),
     ),
     "Network and head": (
         *("weights", "head", "head_epochs", "head_learning_rate", "views", "normalize"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from transfer.data.groups import number_groups
 from transfer.errors import RunError
 from transfer.images.folder import ImageFolder
+from transfer.images.levels import Span
 from transfer.system.csv import SPLIT_HEADER, read_csv, write_csv
 
 
@@ -27,12 +28,15 @@ class Dataset:
             divided between splits or folds.
         leaks: Path of a val or test image to that of an image of the same group in an earlier
             split, where folders or a split file gave the splits.
+        deep: Path to the values of each image of more than 8 bits; empty for a resumed run, whose
+            settings hold what follows from them.
     """
 
     images: ImageFolder
     sha256: Mapping[str, str]
     groups: Mapping[str, str]
     leaks: Mapping[str, str]
+    deep: Mapping[str, Span] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -70,6 +74,11 @@ class Dataset:
             splits=train.splits + val.splits,
         )
         return replace(self, images=images)
+
+    @property
+    def spans(self) -> list[Span]:
+        """The values of the images of more than 8 bits."""
+        return [self.deep[path] for path in self.paths if path in self.deep]
 
     def class_counts(self, split: str) -> list[int]:
         """Return the number of images of each class in a split."""

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from transfer.data.copies import sources_of
 from transfer.errors import DataError, UsageError, option
 from transfer.images.folder import ImageFolder
 from transfer.system.csv import read_rows
 from transfer.system.digests import sha256_or_none
+from transfer.system.names import nfc
 from transfer.system.progress import say
 
 Token = tuple[int, str]  # what images share: a name, their bytes, or the key of near duplicates
 _NAME, _BYTES, _NEAR = range(3)
+_WORDS = ("none", "source", "folder")
 _TABLE = re.compile(r"(?P<file>.+\.[ct]sv):(?P<column>.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -34,10 +37,12 @@ def group_images(
         folder: The images.
         sha256: Digest of each image's file, by its path.
         near: Key of each image's group of near duplicates, by path.
-        group_by: ``"none"``; a regular expression that is searched in each path, whose first
-            group (or whole match) is the group's name; or ``"FILE.csv:COLUMN"``, a file with the
-            columns path and COLUMN. Paths are relative to the folder of images, or to the file;
-            in that case its images are matched by their bytes.
+        group_by: ``"none"``; ``"source"``, the photo that an image was made from by its name (see
+            `sources_of`); ``"folder"``, the folder inside its class folder, such as a patient; a
+            regular expression that is searched in each path, whose first group (or whole match) is
+            the group's name; or ``"FILE.csv:COLUMN"``, a file with the columns path and COLUMN.
+            Paths are relative to the folder of images, or to the file; in that case its images are
+            matched by their bytes.
 
     Returns:
         Path to key, for each image.
@@ -62,7 +67,7 @@ def number_groups(groups: Mapping[str, str], paths: Sequence[str]) -> np.ndarray
 
 def check_group_by(group_by: str) -> None:
     """Raise UsageError where `group_by` is neither a table's column nor a regular expression."""
-    if not _TABLE.fullmatch(group_by):
+    if group_by not in _WORDS and not _TABLE.fullmatch(group_by):
         _pattern(group_by)
 
 
@@ -71,7 +76,8 @@ def _pattern(group_by: str) -> re.Pattern[str]:
         return re.compile(group_by)
     except re.error as error:
         raise UsageError(
-            f"Expected {option('group_by')} as a regular expression or FILE.csv:COLUMN."
+            f"Expected {option('group_by')} as source, folder, a regular expression or"
+            " FILE.csv:COLUMN."
             f" Received: {group_by!r} ({error})."
         ) from error
 
@@ -84,6 +90,10 @@ def _names(folder: ImageFolder, sha256: Mapping[str, str], group_by: str) -> Map
     if table:
         file = Path(table["file"]).expanduser()
         names = _names_in_table(folder, sha256, file, table["column"])
+    elif group_by == "source":
+        names = {path: {name} for path, name in sources_of(folder).items()}
+    elif group_by == "folder":
+        names = {path: {_inner_folder(folder, path)} for path in folder.paths}
     else:
         pattern = _pattern(group_by)
         matches = ((path, pattern.search(path)) for path in folder.paths)
@@ -102,21 +112,31 @@ def _names(folder: ImageFolder, sha256: Mapping[str, str], group_by: str) -> Map
     return names
 
 
+def _inner_folder(folder: ImageFolder, path: str) -> str:
+    """Return the name of the folder just inside an image's class folder; ``""`` for none."""
+    within, inner = path.rpartition("/")[0], ""
+    while within and within not in folder.class_folders:
+        within, _, inner = within.rpartition("/")
+    return inner if within else ""
+
+
 def _names_in_table(
     folder: ImageFolder, sha256: Mapping[str, str], table: Path, column: str
 ) -> dict[str, set[str]]:
-    paths = set(folder.paths)
+    paths = {nfc(path): path for path in folder.paths}
     copies: dict[str, list[str]] = defaultdict(list)
     for path in folder.paths:
         copies[sha256[path]].append(path)
     names: dict[str, set[str]] = defaultdict(set)
     unmatched = 0
     for _, row in read_rows(table, ("path", column)):
-        path = row["path"]
+        path = nfc(row["path"])
         if path not in paths:
             path = path.replace("\\", "/").removeprefix("./")
         known = (
-            [path] if path in paths else copies.get(sha256_or_none(table.parent / path) or "", [])
+            [paths[path]]
+            if path in paths
+            else copies.get(sha256_or_none(table.parent / path) or "", [])
         )
         unmatched += not known
         for each in known:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transfer.errors import DataError, did_you_mean
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.csv import read_rows
 from transfer.system.digests import is_sha256
+from transfer.system.names import nfc
 from transfer.system.progress import say, warn
 
 
@@ -64,7 +65,7 @@ def match_sides(
     """Return the split of each image that a split file lists, by the image's path.
 
     Images are matched by their bytes, even if moved or renamed; those with other bytes by their
-    path. Missing and moved images are counted and reported.
+    path, in whichever Unicode form. Missing and moved images are counted and reported.
 
     Args:
         sides: What `read_sides` returned.
@@ -74,6 +75,8 @@ def match_sides(
     Raises:
         DataError: The file lists none of the images.
     """
+    own = {nfc(path): path for path in folder.paths}
+    sides = [replace(side, path=own.get(nfc(side.path), side.path)) for side in sides]
     known = {
         side.path: side.split
         for side in sides

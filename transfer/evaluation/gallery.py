@@ -14,9 +14,10 @@ import numpy as np
 
 from transfer.errors import DataError
 from transfer.evaluation.metrics import image_losses
-from transfer.images.decode import as_rgb
-from transfer.images.open import open_image
+from transfer.images.decode import EACH_BY_ITSELF, as_rgb
+from transfer.images.open import open_image, turn_of
 from transfer.runs.predictions import Predictions
+from transfer.settings import Decoding
 
 SIDE = 128  # pixels
 MOST_BYTES = 1_500_000  # of all thumbnails of a page together, as base64
@@ -92,7 +93,7 @@ def worst_mistakes(
     return [_picture(predictions, i, thumbnail) for i in order]
 
 
-def thumbnailer(root: Path | None) -> Thumbnailer:
+def thumbnailer(root: Path | None, decoding: Decoding = EACH_BY_ITSELF) -> Thumbnailer:
     """Return a function that makes thumbnails of images under `root`, up to the page's budget.
 
     It returns None for an image that cannot be shown: no root, a path that leads out of it, a
@@ -106,7 +107,7 @@ def thumbnailer(root: Path | None) -> Thumbnailer:
         relative = PurePosixPath(name)
         if root is None or relative.is_absolute() or ".." in relative.parts:
             return None
-        uri = encode_thumbnail(root / relative)
+        uri = encode_thumbnail(root / relative, decoding=decoding)
         if uri is None or spent + len(uri) > MOST_BYTES:
             return None
         spent += len(uri)
@@ -115,7 +116,9 @@ def thumbnailer(root: Path | None) -> Thumbnailer:
     return thumbnail
 
 
-def encode_thumbnail(path: Path, side: int = SIDE) -> str | None:
+def encode_thumbnail(
+    path: Path, side: int = SIDE, decoding: Decoding = EACH_BY_ITSELF
+) -> str | None:
     """Return an image as an upright JPEG of at most `side` pixels in a ``data:`` URI.
 
     Returns:
@@ -125,7 +128,8 @@ def encode_thumbnail(path: Path, side: int = SIDE) -> str | None:
     try:
         with open_image(path) as image:
             image.draft(None, (2 * side, 2 * side))  # JPEG at a fraction of its resolution
-            small = as_rgb(image)
+            with turn_of(image):
+                small = as_rgb(image, decoding)
             small.thumbnail((side, side))
             small.save(buffer, format="JPEG", quality=80, optimize=True)
     except DataError:

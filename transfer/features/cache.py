@@ -7,8 +7,10 @@ not. `transfer.features.store` describes the files.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from transfer.features.shards import Cell, Shard
 from transfer.features.spec import FeatureSpec
 from transfer.features.store import Space, features_dir, make_room
 from transfer.images.augment import AUGMENT_VERSION, parse_augment
+from transfer.images.decode import variant
 from transfer.images.folder import ImageFolder
-from transfer.settings import Settings
+from transfer.settings import Decoding, Settings
 from transfer.system.cachedir import cache_limit
 from transfer.system.digests import sha256_or_none
 from transfer.system.progress import warn
@@ -54,11 +57,12 @@ class FeatureCache:
         self._outputs = outputs
         self.in_use: set[Path] = set()
         self._closed = False
+        self._variants: dict[str, str] = {}  # path to what `variant` returns
 
     def view(self, folder: ImageFolder, number: int, settings: Settings) -> CachedView:
         """Return the cached rows of one view of a folder's images; 0 is the images themselves."""
         about: dict[str, Any] = {"view": number}
-        keys = [self.sha256[path] for path in folder.paths]
+        keys = self._keys(folder, settings.decoding)
         if number:
             spec = {"version": AUGMENT_VERSION, **parse_augment(settings.augment)}
             about |= {"augment": spec, "seed": settings.seed}
@@ -68,6 +72,14 @@ class FeatureCache:
         spaces = [Space(self.root, self._network | {"what": w} | about) for w in self._outputs]
         self.in_use.update(space.path for space in spaces)
         return CachedView(self, folder, keys, spaces)
+
+    def _keys(self, folder: ImageFolder, decoding: Decoding) -> list[str]:
+        """Return a key for the array of each image: the file's digest, unless it is read anew."""
+        unknown = [path for path in folder.paths if path not in self._variants]
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            found = pool.map(lambda path: variant(folder.file(path), decoding), unknown)
+            self._variants.update(zip(unknown, found, strict=True))
+        return [_key(self.sha256[path], self._variants[path]) for path in folder.paths]
 
     def converted(self) -> Path | None:
         """Return the file where the network converted for OpenVINO is, or may be, kept."""
@@ -105,6 +117,10 @@ class FeatureCache:
     def _close(self, reason: str) -> None:
         self.stop()
         warn(f"Not all features are kept for later runs: {reason}. This run is not affected.")
+
+
+def _key(digest: str, change: str) -> str:
+    return hashlib.sha256(f"{digest}:{change}".encode()).hexdigest() if change else digest
 
 
 class CachedView:

@@ -164,7 +164,7 @@ def _compute(network: FrozenNetwork, engine: Engine, view: _View, advance: Advan
     size, augment = network.model.input.shape[1], settings.augment if view.number else "none"
     batches = image_batches(
         view.images,
-        ImageOptions(size, settings.resize, BATCH_SIZE, augment, settings.seed),
+        ImageOptions(size, settings.resize, BATCH_SIZE, augment, settings.seed, settings.decoding),
         epochs=range(view.number, view.number + 1),
         labels=False,
     )

@@ -10,15 +10,19 @@ import numpy as np
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
-from transfer.errors import UsageError
-from transfer.images.open import check_size, open_image, orientation
+from transfer.errors import DataError, UsageError
+from transfer.images.levels import FULL, Levels, Span, bits_of, levels_of, read_deep
+from transfer.images.open import check_size, open_image, orientation, turn_of
+from transfer.images.profiles import profile_of, to_srgb
 from transfer.recipe import RESIZES
+from transfer.settings import Decoding
 
 Source = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray
 
-# Raise it whenever `decode` makes another array of the same file: cached features of the old
-# arrays are then no longer used.
+# Raise it whenever `decode` makes another array of every file: cached features of the old arrays
+# are then no longer used. What changes some files only belongs in `variant`.
 DECODE_VERSION = 1
+EACH_BY_ITSELF = Decoding()
 WHITE = (255, 255, 255)
 
 _TURNS = {
@@ -32,23 +36,29 @@ _TURNS = {
 }
 
 
-def decode(source: Source, size: int, resize: str = "stretch") -> np.ndarray:
-    """Return an image as an upright square of 8-bit RGB.
+def decode(
+    source: Source, size: int, resize: str = "stretch", decoding: Decoding = EACH_BY_ITSELF
+) -> np.ndarray:
+    """Return an image as an upright square of 8-bit sRGB.
 
-    Files are recognised by content. The first frame of animations is used, the EXIF orientation
-    applied, transparency composited on white, 16-bit gray divided by 257. Resizing is bilinear with
-    antialiasing. A JPEG file of at least four times `size` on both sides is decoded at a
-    fraction of its resolution (never under twice `size`); all other images give the same
-    array whether they come as a path, a Pillow image or an array.
+    Files are recognised by content. The first frame of animations and the first page are used, the
+    EXIF orientation applied, values of more than 8 bits scaled by their depth (see
+    `transfer.images.levels.levels_of`), colours converted to sRGB by the ICC profile, and
+    transparency composited on white. Resizing is bilinear with antialiasing. A JPEG file of at
+    least four times `size` on both sides is decoded at a fraction of its resolution (never under
+    twice `size`); all other images give the same array whether they come as a path, a Pillow image
+    or an array.
 
     Args:
-        source: A JPEG, PNG, GIF, BMP or WebP file: its path, its bytes, or the file open in binary
+        source: A file in a format of docs/data.md: its path, its bytes, or the file open in binary
             mode, which is read from its start and left open; a Pillow image; or an array of shape
             (h, w), (h, w, 3) or (h, w, 4), uint8 or float with values in 0..255. Images and
             arrays are not modified.
         size: Side of the result in pixels.
         resize: ``"stretch"`` (aspect ratio is lost), ``"crop"`` (largest centred square) or
             ``"pad"`` (the whole image on white).
+        decoding: How values of more than 8 bits and colour profiles are treated; that of a run is
+            ``run.info.settings.decoding``.
 
     Returns:
         uint8 array of shape (size, size, 3), RGB, 0..255.
@@ -63,12 +73,14 @@ def decode(source: Source, size: int, resize: str = "stretch") -> np.ndarray:
         return _to_square(_from_array(source), size, resize)
     if isinstance(source, Image.Image):
         check_size(source, "the image")
-        return _to_square(as_rgb(source), size, resize)
+        with turn_of(source):
+            return _to_square(_flat(source, decoding), size, resize)
     path, stream = _file(source)
     with open_image(path, stream) as image:
         if isinstance(image, JpegImageFile) and min(image.size) >= 4 * size:
             image.draft(None, (2 * size, 2 * size))
-        return _to_square(as_rgb(image), size, resize)
+        with turn_of(image):
+            return _to_square(_flat(image, decoding), size, resize)
 
 
 def wrong_kind(received: object) -> UsageError:
@@ -97,28 +109,56 @@ def _file(source: object) -> tuple[str | os.PathLike[str] | None, IO[bytes] | No
     raise wrong_kind(f"{source!r:.60} ({type(source).__name__})")
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image, decoding: Decoding = EACH_BY_ITSELF) -> Image.Image:
     """Return an image upright and in 8-bit RGB, transparency composited on white.
 
     Args:
-        image: A Pillow image of any mode but ``"F"``; it is not modified.
-
-    Raises:
-        UsageError: The image holds floats, whose range is unknown.
+        image: A Pillow image of any mode; it is not modified.
+        decoding: See `decode`.
     """
-    if image.mode == "F":
-        raise UsageError("Expected an image of integers 0..255. Received: floats (Pillow mode F)")
-    image.load()
-    turn = _TURNS.get(orientation(image))
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64) / 257  # 65535 = 257 * 255
-        image = Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8))
-    elif image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image = Image.new("RGB", rgba.size, WHITE)
-        image.paste(rgba, mask=rgba.getchannel("A"))
-    rgb = image.convert("RGB")
-    return rgb if turn is None else rgb.transpose(turn)
+    return _flat(image, decoding).convert("RGB")
+
+
+def _flat(image: Image.Image, decoding: Decoding) -> Image.Image:
+    """Return an image upright and opaque, in 8-bit gray or RGB."""
+    deep = read_deep(image)
+    if deep is None:
+        image.load()
+        flat = image
+    else:
+        flat = deep.scaled(_levels(deep.span, decoding))
+    turn = _TURNS.get(orientation(image))  # known after loading: Pillow turns TIFF files itself
+    if decoding.profiles == "convert":
+        flat = to_srgb(flat)
+    if flat.has_transparency_data:
+        rgba = flat.convert("RGBA")
+        flat = Image.new("RGB", rgba.size, WHITE)
+        flat.paste(rgba, mask=rgba.getchannel("A"))
+    if flat.mode not in ("L", "RGB"):
+        flat = flat.convert("RGB")
+    return flat if turn is None else flat.transpose(turn)
+
+
+def _levels(span: Span, decoding: Decoding) -> Levels:
+    return (decoding.floats if span.floats else decoding.integers) or levels_of([span])
+
+
+def variant(source: str | os.PathLike[str], decoding: Decoding) -> str:
+    """Return in what a file's array differs from that of versions which read no profile or depth.
+
+    It is part of the keys under which features are kept. Photos of 8 bits without a profile have
+    none, and keep their keys.
+    """
+    try:
+        with open_image(source) as image:
+            convert = decoding.profiles == "convert" and profile_of(image) == "other"
+            kinds = ["sRGB"] if convert else []
+            if bits_of(image) > 8:
+                levels = decoding.floats if image.mode == "F" else decoding.integers
+                kinds += [] if levels == FULL else [f"levels {levels}"]
+            return ", ".join(kinds)
+    except DataError:
+        return ""
 
 
 def _to_square(image: Image.Image, size: int, resize: str) -> np.ndarray:
@@ -130,10 +170,11 @@ def _to_square(image: Image.Image, size: int, resize: str) -> np.ndarray:
         if round(short / long * size) < 1:  # Pillow would scale the short side to no pixel at all
             thin = (size, 1) if image.width > image.height else (1, size)
             image = image.resize(thin, Image.Resampling.BILINEAR)
-        image = ImageOps.pad(image, square, Image.Resampling.BILINEAR, color=WHITE)
+        white = 255 if image.mode == "L" else WHITE
+        image = ImageOps.pad(image, square, Image.Resampling.BILINEAR, color=white)
     else:
         image = image.resize(square, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return np.array(image)
+    return np.array(image.convert("RGB"))
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -154,4 +195,4 @@ def _from_array(array: np.ndarray) -> Image.Image:
         if not (low >= 0 and high <= 255) or scaled_to_one:
             raise UsageError(f"Expected values in 0..255. Received: {low:g} to {high:g}")
         array = np.rint(array).astype(np.uint8)
-    return as_rgb(Image.fromarray(np.ascontiguousarray(array)))
+    return _flat(Image.fromarray(np.ascontiguousarray(array)), EACH_BY_ITSELF)

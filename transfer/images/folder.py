@@ -13,12 +13,21 @@ from pathlib import Path
 
 from transfer.errors import DataError, option
 from transfer.images.formats import READ
-from transfer.images.scan import NOT_IMAGE, NOT_UTF8, Scanner
+from transfer.images.layout.build import check_equal
+from transfer.images.layout.classnames import rename_classes
+from transfer.images.layout.decide import decide
+from transfer.images.layout.describe import MASK, THUMBNAIL, Survey, describe
+from transfer.images.layout.names import remark_on_names, remark_on_tables
+from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
+from transfer.images.layout.question import LAYOUT
+from transfer.images.scan import NOT_IMAGE, NOT_UTF8
+from transfer.recipe.reading import Reading
+from transfer.system.names import nfc
 from transfer.system.progress import say, warn
 
-SPLITS = ("train", "val", "test")
-SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
-_LAYOUT = "Expected one folder per class, like DATA/cats/1.jpg and DATA/dogs/2.jpg."
+__all__ = ["EXPECTED", "SPLITS", "ImageFolder", "confusable"]
+
+EXPECTED = (NOT_IMAGE, MASK, THUMBNAIL)  # reasons that nobody need act on
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class ImageFolder:
         labels: One index into `classes` per image.
         splits: ``"train"``, ``"val"``, ``"test"`` or ``""`` (not yet decided) per image.
         skipped: Reason to number of files that were left out.
+        left_out: Path and reason of each of these, sorted; without names that are not UTF-8.
+        read_as: What the folder was read as; ``""`` where it was not read.
+        remarks: What else is to be known about how it was read.
+        class_folders: Paths of the class folders, relative to `root`.
+        named: Name of a class folder to that of the class, where a file names the classes.
     """
 
     root: Path
@@ -40,58 +54,91 @@ class ImageFolder:
     labels: tuple[int, ...]
     splits: tuple[str, ...]
     skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
+    read_as: str = ""
+    remarks: tuple[Remark, ...] = ()
+    class_folders: frozenset[str] = frozenset()
+    named: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def index(
         cls,
         path: str | os.PathLike[str],
+        reading: Reading | None = None,
         *,
-        allow_empty: bool = False,
         allow_single: bool = False,
-        follow_links: bool = False,
         classes: Sequence[str] | None = None,
+        source: str = "",
     ) -> ImageFolder:
-        """Index a folder that holds class folders, or train/, val/ and test/ of class folders.
+        """Index a folder of class folders, or of split folders of such folders.
 
-        Images in folders inside a class folder belong to that class. No image is opened.
+        What the folders mean is decided by the rules in docs/data.md and said in one line. Images
+        in folders inside a class folder belong to that class. No image is opened.
 
         Args:
             path: The folder.
-            allow_empty: Accept class folders without images, and classes that only some of
-                the split folders have.
+            reading: How it is to be read; None for all defaults.
             allow_single: Accept a single class, which cannot be trained on.
-            follow_links: Follow symbolic links that lead out of the folder.
             classes: Classes of a model in their order; folders are mapped to them by name.
                 None takes the classes from the folders.
+            source: What the folder was made from, for the line that says what it was read as.
 
         Returns:
             The index. Files that are not images, or of an unsupported kind, are counted in
             `skipped` and reported.
 
         Raises:
-            DataError: The folder is missing, has no or one class, an empty class, split folders
-                that disagree, or a link that leads out of it.
+            DataError: The folder is missing, can be read in two ways, has no or one class, an empty
+                class, split folders that disagree, or a link that leads out of it.
         """
-        root = _existing_folder(path)
-        scanner = Scanner(root, follow_links)
-        tops = _split_folders(scanner) or {"": ""}
-        folders = {top: scanner.subfolders(top) for top in tops}
-        for top, names in folders.items():
-            for name in names:
-                scanner.enter(f"{top}/{name}".lstrip("/"))
-        scanner.follow()
-        loose = sum(scanner.loose_images(top) for top in {"", *tops})
-        if loose:
-            scanner.skipped["loose file at the top"] = loose
-        given = classes is not None
+        reading = reading or Reading()
+        survey = describe(path, reading.follow_links)
+        known = {nfc(name) for name in classes or ()}
+        plan = decide(survey, reading, known)
+        named = {}
+        if reading.class_names != "none":
+            named = rename_classes(plan, Path(reading.class_names), known)
+        remark_on_names(plan)
+        remark_on_tables(plan, survey)
+        plan.text = f"{source}; {plan.text}" if source else plan.text
+        index = cls._of(survey, plan, classes)
+        index = dataclasses.replace(index, named=named).limited(reading.limit)
+        _tell(index, survey)
+        _check_classes(survey, plan, reading, allow_single, classes is not None)
         if classes is None:
-            _check_classes(root, folders, loose, allow_empty, allow_single)
-            classes = sorted({name for names in folders.values() for name in names})
-            _warn_of_twins(classes)
-        index = _assemble(root, tuple(classes), tops, scanner)
-        _say_skipped(index.skipped)
-        _check_images(index, folders, allow_empty or given)
+            _warn_of_twins(index.classes)
+        if not index.paths:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in index.skipped.items())
+            raise DataError(
+                f"No usable image ({READ}) in {str(index.root)!r}."
+                f" {LAYOUT} Received: {reasons or 'empty folders'}."
+            )
         return index
+
+    @classmethod
+    def _of(cls, survey: Survey, plan: Plan, classes: Sequence[str] | None) -> ImageFolder:
+        """Return the images of a plan, with the classes of a model where they are given."""
+        names = plan.classes if classes is None else classes
+        labels = {nfc(name): label for label, name in enumerate(names)}
+        unknown = [(path, name) for path, name, _ in plan.rows if name not in labels]
+        left_out = [(path, f"class {name!r} unknown to the model") for path, name in unknown]
+        left_out += plan.left_out
+        skipped = Counter(dict(survey.skipped)) + Counter(reason for _, reason in left_out)
+        rows = sorted((path, labels[name], s) for path, name, s in plan.rows if name in labels)
+        paths, numbers, splits = zip(*rows, strict=True) if rows else ((), (), ())
+        folders = (f for each in plan.folders.values() for found in each.values() for f in found)
+        return cls(
+            survey.root,
+            tuple(names),
+            paths,
+            numbers,
+            splits,
+            dict(sorted(skipped.items())),
+            left_out=tuple(sorted([*survey.left_out, *left_out])),
+            read_as=plan.text,
+            remarks=tuple(plan.remarks),
+            class_folders=frozenset(folders),
+        )
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -114,11 +161,33 @@ class ImageFolder:
             splits=tuple(s for s, kept in zip(self.splits, mask, strict=True) if kept),
         )
 
+    def limited(self, most: int | None) -> ImageFolder:
+        """Return at most so many images of each class in each split, spread over their paths."""
+        if most is None:
+            return self
+        places: dict[tuple[str, int], list[int]] = {}
+        for place, key in enumerate(zip(self.splits, self.labels, strict=True)):
+            places.setdefault(key, []).append(place)
+        kept = {
+            each[number * len(each) // min(most, len(each))]
+            for each in places.values()
+            for number in range(min(most, len(each)))
+        }
+        text = f"Limited to {len(kept):,} of {len(self):,} images by {option('limit', most)}."
+        few = self.keep([place in kept for place in range(len(self))])
+        return dataclasses.replace(
+            few, remarks=(*self.remarks, Remark("limit", text, serious=True))
+        )
+
     def with_splits(self, splits: Sequence[str]) -> ImageFolder:
         """Return the same images with other splits, one per image."""
         if len(splits) != len(self.paths):
             raise ValueError(f"Expected {len(self.paths)} splits. Received: {len(splits)}")
         return dataclasses.replace(self, splits=tuple(splits))
+
+    def unexpected(self) -> tuple[tuple[str, str], ...]:
+        """Return what was left out and may matter: not what is no image of its own anyway."""
+        return tuple(each for each in self.left_out if each[1] not in EXPECTED)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of images per split and class; classes without images count 0."""
@@ -128,69 +197,6 @@ class ImageFolder:
             split: {name: pairs[split, i] for i, name in enumerate(self.classes)}
             for split in present
         }
-
-
-def _existing_folder(path: str | os.PathLike[str]) -> Path:
-    root = Path(path).expanduser().absolute()
-    if root.is_dir():
-        return root
-    found = "a file" if root.exists() else "no such file or folder"
-    raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
-
-
-def _split_folders(scanner: Scanner) -> dict[str, str] | None:
-    """Return folder name -> split where the top holds train/, val/, test/ and not classes."""
-    names = scanner.subfolders("")
-    splits = {name: SPLIT_NAMES[name.lower()] for name in names if name.lower() in SPLIT_NAMES}
-    found = list(splits.values())
-    others = [name for name in names if name not in splits]
-    # "train" alone next to other folders is a class: trains, cars, ships.
-    if not splits or (others and not ("train" in found and len(found) > 1)):
-        return None
-    for split in found:
-        if found.count(split) > 1:
-            twins = ", ".join(f"{name}/" for name, each in splits.items() if each == split)
-            raise DataError(
-                f"{twins} in {str(scanner.root)!r} all mean the {split} split. Keep one of them."
-            )
-    if others:
-        warn(
-            f"Left out {', '.join(f'{name}/' for name in others)}: next to train/, only val/ and"
-            " test/ are read."
-        )
-    return splits
-
-
-def _check_classes(
-    root: Path,
-    folders: Mapping[str, Sequence[str]],
-    loose: int,
-    allow_empty: bool,
-    allow_single: bool,
-) -> None:
-    everything = sorted({name for names in folders.values() for name in names})
-    if not everything:
-        found = f"{loose} loose image(s) and no folder" if loose else "no folder"
-        raise DataError(f"{str(root)!r} holds no classes. {_LAYOUT} Received: {found}.")
-    differences = [
-        f"{top}/ lacks {', '.join(sorted(set(everything) - set(names)))}"
-        for top, names in folders.items()
-        if set(names) != set(everything)
-    ]
-    if differences and not allow_empty:
-        raise DataError(
-            f"The split folders of {str(root)!r} differ in their classes: {'; '.join(differences)}."
-            " Give each the same class folders, or allow it with"
-            f" {option('allow_empty', True)}."
-        )
-    if len(everything) == 1 and not allow_single:
-        inner = root / next(iter(folders)) / everything[0]
-        nested = any(item.is_dir() and not item.name.startswith(".") for item in inner.iterdir())
-        hint = f" Did you mean {str(inner)!r}?" if nested else ""
-        raise DataError(
-            f"Need at least 2 classes. {_LAYOUT} Received: {everything[0]!r} alone"
-            f" in {str(root)!r}.{hint}"
-        )
 
 
 def confusable(classes: Sequence[str]) -> list[list[str]]:
@@ -204,58 +210,43 @@ def confusable(classes: Sequence[str]) -> list[list[str]]:
 
 def _warn_of_twins(classes: Sequence[str]) -> None:
     for names in confusable(classes):
-        shown = ", ".join(ascii(name) for name in names)
+        shown = ", ".join(map(readable, names))
         warn(f"The classes {shown} are easily confused. Merge the folders if they are one.")
 
 
-def _assemble(
-    root: Path, classes: tuple[str, ...], tops: Mapping[str, str], scanner: Scanner
-) -> ImageFolder:
-    labels = {name: label for label, name in enumerate(classes)}
-    skipped = Counter(scanner.skipped)
-    rows: list[tuple[str, int, str]] = []
-    nested = 0
-    for path in sorted(scanner.images):
-        top, rest = path.split("/", 1) if "" not in tops else ("", path)
-        name, _, inner = rest.partition("/")
-        if name not in labels:
-            skipped[f"class {name!r} unknown to the model"] += 1
-            continue
-        nested += "/" in inner
-        rows.append((path, labels[name], tops[top]))
-    if nested:
-        say(f"{nested} image(s) lie in folders inside class folders; they belong to that class.")
-    paths, numbers, splits = zip(*rows, strict=True) if rows else ((), (), ())
-    return ImageFolder(root, classes, paths, numbers, splits, dict(sorted(skipped.items())))
-
-
-def _say_skipped(skipped: Mapping[str, int]) -> None:
-    for reason, count in skipped.items():
-        if reason == NOT_IMAGE:
-            say(f"Left out {count} file(s): {reason}.")
-        elif reason != NOT_UTF8:  # the scanner has warned of these, by name
-            hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
-            warn(f"Left out {count} file(s): {reason}{hint}.")
-
-
-def _check_images(
-    index: ImageFolder, folders: Mapping[str, Sequence[str]], allow_empty: bool
+def _check_classes(
+    survey: Survey, plan: Plan, reading: Reading, allow_single: bool, given: bool
 ) -> None:
-    if not index.paths:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in index.skipped.items())
-        raise DataError(
-            f"No usable image ({READ}) in {str(index.root)!r}."
-            f" {_LAYOUT} Received: {reasons or 'empty folders'}."
-        )
-    if allow_empty:
+    if given:
         return
-    full = {tuple(path.split("/")[:2]) for path in index.paths}
-    full |= {parts[:1] for parts in full}
-    for top, names in folders.items():
-        for name in names:
-            if ((top, name) if top else (name,)) not in full:
+    if not reading.allow_empty:
+        check_equal(survey, plan)
+    if len(plan.classes) == 1 and not allow_single:
+        raise DataError(
+            f"Need at least 2 classes. {LAYOUT} Received: {plan.classes[0]!r} alone"
+            f" in {str(survey.root)!r}."
+        )
+    full = {(split, name) for _, name, split in plan.rows}
+    for split, names in plan.folders.items():
+        for name, folders in names.items():
+            if (split, name) not in full and not reading.allow_empty:
                 raise DataError(
-                    f"The class folder {str(index.root / top / name)!r} holds no image"
+                    f"The class folder {str(survey.root / folders[0])!r} holds no image"
                     f" ({READ}). Add some, remove the folder, or allow it with"
                     f" {option('allow_empty', True)}."
                 )
+
+
+def _tell(index: ImageFolder, survey: Survey) -> None:
+    """Say how the folder was read, what else there is to know, and what was left out."""
+    say(f"Read as: {index.read_as}")
+    survey.tell()
+    for remark in index.remarks:
+        (warn if remark.serious else say)(remark.text)
+    for reason, count in index.skipped.items():
+        if reason != NOT_UTF8:  # the scanner has warned of these, by name
+            hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
+            names = in_words([path for path, why in index.left_out if why == reason], 3)
+            such = f", such as {names}" if count > 3 else f": {names}"
+            text = f"Left out {count} file(s): {reason}{hint}{such if names else ''}."
+            (say if reason in EXPECTED else warn)(text)

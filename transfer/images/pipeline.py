@@ -15,8 +15,9 @@ import numpy as np
 
 from transfer.errors import DataError
 from transfer.images.augment import build_augment
-from transfer.images.decode import decode
+from transfer.images.decode import EACH_BY_ITSELF, decode
 from transfer.images.folder import ImageFolder
+from transfer.settings import Decoding
 from transfer.system.python_ops import python_op
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ImageOptions:
         batch_size: Images per batch; the last batch of each epoch holds what is left.
         augment: See `transfer.images.augment.parse_augment`.
         seed: Seed of order and augmentation, 0 or more.
+        decoding: See `transfer.images.decode.decode`.
     """
 
     size: int
@@ -45,6 +47,7 @@ class ImageOptions:
     batch_size: int = 32
     augment: str = "none"
     seed: int = 0
+    decoding: Decoding = EACH_BY_ITSELF
 
 
 def image_batches(
@@ -90,7 +93,7 @@ def image_batches(
     extras = _extras(folder, weights) if labels else []
 
     def read(row: np.ndarray) -> np.ndarray:
-        return _decode(folder, int(row), size, options.resize)
+        return _decode(folder, int(row), options)
 
     def load(row: tf.Tensor, image_seed: tf.Tensor) -> Any:
         image = tf.ensure_shape(python_op(read, [row], tf.uint8), (size, size, 3))
@@ -223,9 +226,10 @@ def unwrap(error: Exception) -> DataError | None:
     return next((failure for failure in failures if str(failure) in text), None)
 
 
-def _decode(folder: ImageFolder, row: int, size: int, resize: str) -> np.ndarray:
+def _decode(folder: ImageFolder, row: int, options: ImageOptions) -> np.ndarray:
     try:
-        return decode(folder.file(folder.paths[row]), size, resize)
+        file = folder.file(folder.paths[row])
+        return decode(file, options.size, options.resize, options.decoding)
     except DataError as error:
         with _failures_lock:
             _failures.append(error)

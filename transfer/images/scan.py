@@ -1,4 +1,8 @@
-"""Walks a folder and lists the candidate images. Opens none of them."""
+"""Walks a folder and lists the candidate images.
+
+Files with the usual suffix of a format count as images until they are opened; of all others the
+first bytes decide.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,39 @@ from contextlib import suppress
 from pathlib import Path
 
 from transfer.errors import DataError, option
-from transfer.images.formats import IMAGE_SUFFIXES, READ, UNSUPPORTED_SUFFIXES
+from transfer.images.formats import HEAD, READ, left_out, trusted
 from transfer.system.files import is_file
 from transfer.system.progress import say, warn
 
 NOT_UTF8 = "file name is not UTF-8"
 NOT_IMAGE = "not an image"
 REPEATED = "link to an image that is already included"
+REPEATED_FOLDER = "link to a folder that is already included"
 _IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
 def is_junk(name: str) -> bool:
     """Return whether a file or folder is hidden or a leftover of another system."""
     return name.startswith(".") or name.lower() in _IGNORED
+
+
+def reason_left_out(file: str | os.PathLike[str], name: str) -> str:
+    """Return why a regular file is left out, or "" where it seems to be an image that is read.
+
+    Args:
+        file: Its path. It is opened only where its name says too little.
+        name: The name by which it is known, whose suffix counts.
+    """
+    suffix = Path(name).suffix.lower()
+    if trusted(suffix):
+        return ""
+    try:
+        with Path(file).open("rb") as stream:
+            head = stream.read(HEAD)
+    except OSError:
+        head = b""
+    reason = left_out(head, suffix)
+    return NOT_IMAGE if reason is None else reason
 
 
 def not_utf8(root: Path) -> list[str]:
@@ -52,12 +76,16 @@ class Scanner:
     Attributes:
         images: Paths relative to `root`, with forward slashes, in no order.
         skipped: Reason to number of files that were left out.
+        left_out: Path and reason of each of them, in no order; without names that are not UTF-8.
+        folders: Paths of all folders that were entered, empty ones included.
     """
 
     def __init__(self, root: Path, follow_links: bool) -> None:
         self.root = root
         self.images: list[str] = []
         self.skipped: Counter[str] = Counter()
+        self.left_out: list[tuple[str, str]] = []
+        self.folders: list[str] = []
         self._real_root = os.path.realpath(root)
         self._follow_links = follow_links
         self._real_paths: set[str] = set()
@@ -98,37 +126,22 @@ class Scanner:
                 files.append(entry.name)
         return folders, files, links
 
-    def subfolders(self, folder: str) -> list[str]:
-        """Return the sorted names of the folders in a folder, linked ones included."""
-        folders, _, links = self.entries(folder)
-        linked = [name for name in links if (self.root / folder / name).is_dir()]
-        return sorted(folders + linked)
-
-    def loose_images(self, folder: str) -> int:
-        """Return how many image files lie directly in a folder."""
-        _, files, links = self.entries(folder)
-        return sum(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in files + links)
-
-    def enter(self, folder: str) -> None:
-        """Collect what lies below a folder; links wait until `follow`."""
-        if (self.root / folder).is_symlink():
-            self._links.append(folder)
-        else:
-            self._walk(folder, os.path.realpath(self.root / folder))
-
-    def follow(self) -> None:
-        """Collect what the links lead to, after the real files, which keep their paths."""
+    def enter_all(self) -> None:
+        """Collect what lies below the root: first the real files, which keep their paths, then
+        what links lead to.
+        """
+        self._walk("", self._real_root)
         while self._links:
             self._links.sort(reverse=True)
             self._follow(self._links.pop())
-        self.tell()
+        if self._not_utf8:
+            self.skipped[NOT_UTF8] = len(self._not_utf8)
 
     def tell(self) -> None:
-        """Report the runs left out; count the names that are not UTF-8, and warn of them."""
+        """Report the runs and the names that are not UTF-8, which were left out."""
         if self._runs:
             say(f"Left out {', '.join(sorted(self._runs))}: runs, not images.")
         if self._not_utf8:
-            self.skipped[NOT_UTF8] = len(self._not_utf8)
             shown = ", ".join(sorted(self._not_utf8)[:5])
             warn(f"Left out {len(self._not_utf8)} file(s): {NOT_UTF8}, such as {shown}.")
 
@@ -136,45 +149,53 @@ class Scanner:
         if real in self._real_paths:
             return
         self._real_paths.add(real)
+        self.folders.append(folder)
         folders, files, links = self.entries(folder)
+        within = f"{folder}/".lstrip("/")
         for name in files:
-            self._add(f"{folder}/{name}", f"{real}/{name}")
-        self._links += [f"{folder}/{name}" for name in links]
+            self._add(f"{within}{name}", f"{real}/{name}")
+        self._links += [f"{within}{name}" for name in links]
         for name in folders:
-            self._walk(f"{folder}/{name}", f"{real}/{name}")
+            self._walk(f"{within}{name}", f"{real}/{name}")
 
     def _follow(self, link: str) -> None:
-        is_image = Path(link).suffix.lower() in IMAGE_SUFFIXES
         try:
             mode = (self.root / link).stat().st_mode
         except OSError:
-            if is_image:  # a dangling link stays in the index, so that the audit can name it
+            if trusted(Path(link).suffix.lower()):  # dangling: the audit names it
                 self.images.append(link)
             return
         real = os.path.realpath(self.root / link)
         inside = real == self._real_root or real.startswith(self._real_root.rstrip("/") + "/")
-        if not inside and not self._follow_links and (stat.S_ISDIR(mode) or is_image):
+        wanted = stat.S_ISDIR(mode) or (
+            stat.S_ISREG(mode) and not reason_left_out(self.root / link, link)
+        )
+        if wanted and not inside and not self._follow_links:
             raise DataError(
                 f"The link {link!r} leads out of {str(self.root)!r}, to {real!r}."
                 f" Copy the images there, or allow it with {option('follow_links', True)}."
             )
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode) and real in self._real_paths:
+            self.leave_out(link, REPEATED_FOLDER)
+        elif stat.S_ISDIR(mode):
             self._walk(link, real)
         elif stat.S_ISREG(mode):
             self._add(link, real)
 
     def _add(self, path: str, real: str) -> None:
-        suffix = Path(path).suffix.lower()
-        if suffix in IMAGE_SUFFIXES:
-            if real in self._real_paths:
-                self.skipped[REPEATED] += 1
-            else:
-                self._real_paths.add(real)
-                self.images.append(path)
-        elif suffix in UNSUPPORTED_SUFFIXES:
-            self.skipped[f"unsupported {suffix}"] += 1
+        reason = reason_left_out(real, path)
+        if not reason and real in self._real_paths:
+            reason = REPEATED
+        if reason:
+            self.leave_out(path, reason)
         else:
-            self.skipped[NOT_IMAGE] += 1
+            self._real_paths.add(real)
+            self.images.append(path)
+
+    def leave_out(self, path: str, reason: str) -> None:
+        """Record that a file is not used, and why."""
+        self.skipped[reason] += 1
+        self.left_out.append((path, reason))
 
     def _is_utf8(self, folder: str, name: str) -> bool:
         try:
@@ -214,7 +235,7 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
         DataError: There is no image, or a folder cannot be listed, and `on_bad` is None.
     """
     scanner = Scanner(root, follow_links=True)
-    unsupported: Counter[str] = Counter()
+    left: Counter[str] = Counter()
     entered: set[str] = set()
     reported = False
 
@@ -237,11 +258,13 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
             return
         linked = {name for name in links if (root / folder / name).is_dir()}
         for name in sorted({*files, *links} - linked):
-            suffix = Path(name).suffix.lower()
-            if suffix in IMAGE_SUFFIXES:
-                yield root / folder / name
-            elif suffix in UNSUPPORTED_SUFFIXES:
-                unsupported[suffix] += 1
+            path = root / folder / name
+            readable = trusted(path.suffix.lower()) or path.is_file()  # a pipe would block
+            reason = reason_left_out(path, name) if readable else NOT_IMAGE
+            if not reason:
+                yield path
+            elif reason != NOT_IMAGE:
+                left[reason] += 1
         for name in sorted({*folders, *linked}):
             yield from walk(folder / name)
 
@@ -250,7 +273,7 @@ def walk_images(root: Path, on_bad: Callable[[DataError], None] | None = None) -
         found = True
         yield path
     scanner.tell()
-    for suffix, count in unsupported.items():
-        warn(f"Left out {count} file(s) in {str(root)!r}: unsupported {suffix}.")
+    for reason, count in left.items():
+        warn(f"Left out {count} file(s) in {str(root)!r}: {reason}.")
     if not found and not reported:
         report(DataError(f"No images in {str(root)!r}. Expected image files ({READ})."))

@@ -118,6 +118,8 @@ class RunInfo:
         split: What the run is evaluated on: ``test`` or ``val``.
         counts: Split to class to number of images.
         skipped: Reason to number of files that were left out.
+        left_out: (path, reason) of these, as far as they matter; the first 1,000.
+        read_as: What the data were read as; ``""`` where that is not recorded.
         bad: (path, reason) of the images that cannot be used.
         notes: Remark to number of images.
         weights: Where the backbone's weights came from.
@@ -144,6 +146,8 @@ class RunInfo:
     weights: WeightsInfo
     settings: Settings
     skipped: dict[str, int] = field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
+    read_as: str = ""
     bad: tuple[tuple[str, str], ...] = ()
     notes: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from transfer.recipe import Recipe
-from transfer.settings import Settings
+from transfer.settings import EARLIER_DECODING, Settings
 from transfer.system.units import parse_seconds
 
 
@@ -54,4 +54,5 @@ def _settings_before(raw: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
         "monitor": "val_accuracy" if monitor == "auto" else monitor,
         "class_weights": raw.get("class_weights", ()),
         "seconds": parse_seconds(recipe.time) or 0.0,
+        "decoding": EARLIER_DECODING,
     }

@@ -28,6 +28,7 @@ import numpy as np
 
 from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.runs.run import Run
+from transfer.system.names import nfc
 from transfer.system.progress import warn
 
 PriorLike = str | Mapping[str, float]
@@ -161,12 +162,14 @@ def _shares(pairs: object, classes: Sequence[str], trained: np.ndarray) -> np.nd
     """Return the share of each class, a float array of shape (classes,), as given."""
     if not isinstance(pairs, Mapping):
         raise UsageError(f"Expected {option('prior')} as {_WANTED} Received: {pairs!r:.80}")
+    known = {nfc(name): name for name in classes}
     for name in pairs:
-        if name not in classes:
+        if nfc(str(name)) not in known:
             raise UsageError(
                 f"Unknown class {name!r} in the prior.{did_you_mean(str(name), classes)}"
                 f" The classes are: {_some(classes)}."
             )
+    pairs = {known[nfc(str(name))]: share for name, share in pairs.items()}
     needed = [name for name, seen in zip(classes, trained, strict=True) if seen]
     missing = [name for name in needed if name not in pairs]
     if missing:

@@ -86,7 +86,7 @@ class Predictor:
 
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
-        self._resize = run.recipe.resize
+        self._resize, self._decoding = run.recipe.resize, run.info.settings.decoding
         with _LOADING:
             self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
@@ -116,15 +116,21 @@ class Predictor:
             (rows,) = self.run(np.stack(images, dtype=np.float32, casting="safe"))
             yield from zip(names, rows, strict=True)
 
+    def _decode(self, name: str, source: Source) -> np.ndarray:
+        """Return an image as an array; errors tell which one it is."""
+        try:
+            return decode(source, self.size, self._resize, self._decoding)
+        except (DataError, UsageError) as error:
+            if isinstance(source, (str, os.PathLike)):
+                raise
+            raise type(error)(f"{name}: {error}") from error
+
     def _decode_ahead(
         self, pictures: Iterable[tuple[str, Source]], on_bad: OnBad | None
     ) -> Iterator[tuple[str, np.ndarray]]:
         waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            jobs = (
-                (name, pool.submit(_decode, name, source, self.size, self._resize))
-                for name, source in pictures
-            )
+            jobs = ((name, pool.submit(self._decode, name, source)) for name, source in pictures)
             waiting.extend(islice(jobs, 2 * BATCH_SIZE))
             while waiting:
                 name, future = waiting.popleft()
@@ -136,16 +142,6 @@ class Predictor:
                         pool.shutdown(cancel_futures=True)
                         raise
                     on_bad(error)
-
-
-def _decode(name: str, source: Source, size: int, resize: str) -> np.ndarray:
-    """Return an image as an array; errors tell which one it is."""
-    try:
-        return decode(source, size, resize)
-    except (DataError, UsageError) as error:
-        if isinstance(source, (str, os.PathLike)):
-            raise
-        raise type(error)(f"{name}: {error}") from error
 
 
 def _open(run: Run) -> tuple[Engine, int, int]:

@@ -66,7 +66,8 @@ def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     Empty rows are left out.
 
     Args:
-        path: The file, UTF-8, separated by commas, semicolons or tabs; a .tsv by tabs.
+        path: The file, UTF-8 or, with its mark at the beginning, UTF-16; separated by commas,
+            semicolons, tabs or vertical bars; a .tsv by tabs.
 
     Raises:
         DataError: It cannot be read.
@@ -74,8 +75,8 @@ def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     line = 0
     rows = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            candidates = "\t" if path.suffix.lower() == ".tsv" else ",;\t"
+        with path.open(encoding=encoding_of(path), newline="") as file:
+            candidates = "\t" if path.suffix.lower() == ".tsv" else ",;\t|"
             delimiter = max(candidates, key=file.readline().count)
             file.seek(0)
             reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -87,11 +88,18 @@ def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
                     rows.append((line, cells))
     except OSError as error:
         raise DataError(f"Cannot read {str(path)!r}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise DataError(f"Expected {str(path)!r} in UTF-8. Received: {error}.") from error
     except csv.Error as error:
         raise DataError(f"Line {line + 1} of {str(path)!r} cannot be read: {error}.") from error
     return header, rows
+
+
+def encoding_of(path: Path) -> str:
+    """Return the encoding of a user's text file: UTF-16 where its mark says so, else UTF-8."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from transfer.data.dataset import Dataset
 from transfer.errors import UsageError, option
 from transfer.features.engines import choose_engine
+from transfer.images.levels import choose_decoding
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.classifier import settle_unfreeze
 from transfer.networks.normalisation import check_unscaled
@@ -73,15 +74,15 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     views = views_of(recipe, images[0], bool(cut)) if pretrained else 0
     free = bool(cut) and views > 0 and recipe.views is None and recipe.epochs is None
     epochs = _epochs(recipe, images[0], pretrained)
-    defaults = _defaults(base, pretrained)
+    defaults, counts = _defaults(base, pretrained), dataset.class_counts("train")
     optimizer = defaults.optimizer if recipe.optimizer == "auto" else recipe.optimizer
     decay = 0.0 if optimizer == "adam" else defaults.weight_decay
-    counts = dataset.class_counts("train")
     settings = Settings(
         backbone=recipe.backbone,
         pretrained=pretrained,
         image_size=base.input.shape[1],
         resize=recipe.resize,
+        decoding=choose_decoding(dataset.train.spans, recipe.color_profiles),
         head=recipe.head,
         augment=recipe.augment,
         views=min(views, room),

@@ -161,7 +161,7 @@ def _fit_normalisation(settings: Settings, dataset: Dataset, backbone: Backbone)
     """Return the normalisation with the statistics of the training images, not augmented."""
     train = dataset.train.images
     say(f"Normalising by {len(train):,} training images: {settings.normalize}")
-    images = image_batches(train, replace(options_of(settings), augment="none"), labels=False)
+    images = image_batches(train, options_of(settings), labels=False)
     with naming_bad_files():
         scaled = (np.asarray(backbone.apply_preprocess(batch)) for batch in images)
         return fit_normalisation(settings.normalize, settings.image_size, scaled)

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from transfer.data.audit.clean import audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import fixes
 from transfer.images.folder import ImageFolder
+from transfer.recipe.reading import Reading
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def found(tmp_path, photo):
             elif content is not None:
                 image = photo(content) if isinstance(content, int) else content
                 image.save(path)
-        folder = ImageFolder.index(tmp_path, allow_empty=True, allow_single=True)
+        folder = ImageFolder.index(tmp_path, Reading(allow_empty=True), allow_single=True)
         findings = find(folder, audit(folder))
         write.fixes = fixes(findings, dict(zip(folder.paths, folder.splits, strict=True)))
         return {finding.kind: finding for finding in findings}
@@ -130,7 +132,7 @@ def test_classes(found, tmp_path):
     assert kinds["empty-class"].items == (("void",),)
     assert kinds["lost-class"].items == (("bad",),)
     assert kinds["single-class"].items == (("B",),)
-    assert kinds["confusable-classes"].items == (("'B'", "'b'"),)
+    assert kinds["confusable-classes"].items == (("B", "b"),)
     assert kinds["empty-class"].severity == kinds["lost-class"].severity == "error"
     assert kinds["single-class"].severity == "warning"
 
@@ -150,12 +152,21 @@ def test_imbalance(found):
 @pytest.mark.case("D13")
 @pytest.mark.case("D27")
 def test_files_that_are_not_looked_at(found):
-    kinds = found({**TWO, "loose.jpg": 5, "a/x.tiff": b"II", "b/notes.txt": b""})
-    assert dict(kinds["skipped"].items) == {
-        "loose file at the top": "1",
-        "not an image": "1",
-        "unsupported .tiff": "1",
-    }
+    kinds = found({**TWO, "loose.jpg": 5, "a/x.nef": b"II", "b/notes.txt": b""})
+    assert kinds["skipped"].items == (("b/notes.txt", "not an image"),)
+    assert kinds["left-out"].items == (
+        ("a/x.nef", "unsupported raw camera file"),
+        ("loose.jpg", "loose file at the top"),
+    )
+    assert [fix for fix in found.fixes if fix[1].startswith("left out")] == [
+        ("a/x.nef", "left out: unsupported raw camera file", "convert it to JPEG or PNG"),
+        (
+            "loose.jpg",
+            "left out: loose file at the top",
+            "move it into the folder of its class, or out of the data",
+        ),
+    ]
+    assert (kinds["skipped"].severity, kinds["left-out"].severity) == ("note", "warning")
 
 
 @pytest.fixture
@@ -210,3 +221,28 @@ def test_worst_comes_first_and_all_is_json(found):
     assert len(set(order)) == 3
     for finding in kinds.values():
         assert json.loads(json.dumps(finding.to_dict()))["kind"] == finding.kind
+
+
+@pytest.mark.case("F02")
+@pytest.mark.case("F03")
+@pytest.mark.case("F08")
+def test_depth_pages_and_profiles(found, photo, encoded):
+    gray = np.asarray(photo(5).convert("L"))
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    pages = encoded(photo(6), "TIFF", save_all=True, append_images=[photo(7)])
+    kinds = found(
+        {
+            **TWO,
+            "a/dark.png": Image.fromarray(gray.astype(np.uint16)),  # 8-bit values in 16 bits
+            "b/camera.png": Image.fromarray(gray.astype(np.uint16) * 16),
+            "a/pages.tif": pages,
+            "b/lab.jpg": encoded(photo(8), icc_profile=lab),
+            "b/flat.png": Image.new("I;16", (64, 64), 7),
+        }
+    )
+    assert kinds["depth"].items == (("a/dark.png",), ("b/camera.png",), ("b/flat.png",))
+    assert kinds["depth"].advice == "By the training images, 0 to 4095 becomes 0 to 255."
+    assert kinds["pages"].items == (("a/pages.tif",),)
+    assert kinds["bad-profile"].items == (("b/lab.jpg",),)
+    assert kinds["blank"].items == (("b/flat.png",),)
+    assert ("16-bit gray", "3") in kinds["colours"].items

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from transfer.data.audit import clean, ledger
 from transfer.data.audit import look as look_module
@@ -214,11 +218,37 @@ def test_two_processes_at_once(tree):
     code += "from transfer.data.audit.clean import audit; from transfer.images.folder import *\n"
     code += "print(len(audit(ImageFolder.index(sys.argv[1])).sha256))"
     command = [sys.executable, "-W", "error", "-c", code, str(root)]
+    said = "Read as: 2 classes: a, b\n"
     both = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    assert [process.communicate() for process in both] == [("60\n", "")] * 2
+    assert [process.communicate() for process in both] == [("60\n", said)] * 2
     database = sqlite3.connect(ledger.ledger_file())
     assert database.execute("SELECT count(*) FROM files").fetchone() == (60,)
     database.close()
+
+
+def test_results_of_the_earlier_version_are_completed_from_the_header(
+    folder, reads, encoded, picture
+):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    (folder.root / "a" / "0.jpg").write_bytes(encoded(picture(), icc_profile=profile))
+    (folder.root / "b" / "0.jpg").write_bytes(encoded(Image.fromarray(ramp), "PNG"))
+    for path in folder.root.rglob("*.jpg"):
+        os.utime(path, (1000, 1000))
+    first = audit(folder)
+    with closing(sqlite3.connect(ledger.ledger_file())) as database, database:
+        rows = database.execute("SELECT path, look FROM files").fetchall()
+        for path, text in rows:
+            look = json.loads(text)
+            del look["version"], look["span"], look["header"]["profile"], look["header"]["bits"]
+            database.execute("UPDATE files SET look = ? WHERE path = ?", (json.dumps(look), path))
+    reads.clear()
+    assert audit(folder) == first
+    assert reads == ["0.jpg"]  # the one of 16 bits
+    assert first.looks["a/0.jpg"].header.profile == "unusable"
+    reads.clear()
+    assert audit(folder) == first
+    assert reads == []

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toys import place
 
 from transfer.data.sources.archives import extract, is_archive, stem, unwrap
 from transfer.data.sources.members import Limits
-from transfer.data.sources.prepare import prepared_dir, resolve
+from transfer.data.sources.prepare import prepared_dir
 from transfer.errors import DataError
 
 DOGS = Path(__file__).resolve().parents[3] / "datasets/dogs_prepared/dummy_data"
@@ -115,7 +116,7 @@ def test_paths_that_lead_elsewhere(
         extract(path, out)
     assert files(tmp_path) == ["box/out/good/1.jpg", path.name]
     with pytest.raises(DataError, match=words):
-        resolve(path)
+        place(path)
     assert [each.name for each in prepared_dir().iterdir()] == []
 
 
@@ -261,7 +262,7 @@ def test_cut_off(
         whole = whole.rstrip(b"\0")
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(DataError, match=r"damaged or cut off|is not a tar or zip"):
-        resolve(path)
+        place(path)
     assert list(prepared_dir().iterdir()) == []
 
 
@@ -303,7 +304,7 @@ def test_bytes_that_changed(tmp_path: Path, out: Path, photos: list[tuple[str, b
 def test_what_is_no_archive(tmp_path: Path, data: bytes, words: str, name: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=words):
-        resolve(tmp_path / name)
+        place(tmp_path / name)
     assert list(prepared_dir().iterdir()) == []
 
 
@@ -315,9 +316,9 @@ def test_a_damaged_archive_is_read_anew_when_it_is_replaced(
     whole = path.read_bytes()
     path.write_bytes(whole[:-40])
     with pytest.raises(DataError):
-        resolve(path)
+        place(path)
     path.write_bytes(whole)
-    folder, name = resolve(path)
+    folder, name = place(path)
     assert name == "pets"
     assert files(folder)[1:] == [name.removeprefix("pets/") for name, _ in photos]
 
@@ -359,7 +360,7 @@ def test_a_kill_leaves_the_whole_folder_or_none(
         shutil.rmtree(folder)  # the last one may have been fast enough
     for left in prepared_dir().glob(".transfer-*"):
         os.utime(left, (0, 0))  # an hour later
-    folder, _ = resolve(path)
+    folder, _ = place(path)
     assert len(files(folder)) == 4001
     assert list(prepared_dir().glob(".transfer-*")) == []
 
@@ -367,11 +368,11 @@ def test_a_kill_leaves_the_whole_folder_or_none(
 @pytest.mark.case("A07")
 def test_two_at_once(tmp_path: Path, photos: list[tuple[str, bytes]]) -> None:
     path = tar(tmp_path / "pets.tar.gz", *photos)
-    code = f"from transfer.data.sources.prepare import resolve; print(resolve({str(path)!r})[0])"
+    code = f"from transfer.data.sources.prepare import resolve; print(resolve({str(path)!r}).root)"
     start = [subprocess.Popen([sys.executable, "-c", code], stdout=-1, text=True) for _ in "ab"]
     said = {process.communicate()[0] for process in start}
     assert [process.returncode for process in start] == [0, 0]
-    assert said == {f"{resolve(path)[0]}\n"}
+    assert said == {f"{place(path)[0]}\n"}
     assert len(list(prepared_dir().iterdir())) == 1
 
 
@@ -384,12 +385,12 @@ def test_the_slower_of_two_takes_the_folder_of_the_faster(
     def overtaken(*arguments: Any) -> Any:
         monkeypatch.undo()
         monkeypatch.setenv("TRANSFER_CACHE_DIR", str(tmp_path / "cache"))
-        faster.append(resolve(path))
+        faster.append(place(path))
         return extract(*arguments)
 
     faster: list[tuple[Path, str]] = []
     monkeypatch.setattr("transfer.data.sources.archives.extract", overtaken)
-    assert resolve(path) == faster[0]
+    assert place(path) == faster[0]
     assert list(prepared_dir().iterdir()) == [faster[0][0]]
 
 
@@ -427,13 +428,13 @@ def test_leftovers_of_macos_and_windows(tmp_path: Path, encoded: Callable[..., b
         tar(tmp_path / "a.tgz", *members, *((name, b"\0\5\x16\7") for name in junk)),
         zipped(tmp_path / "b.zip", *members, *((name, b"\0\5\x16\7") for name in junk)),
     ):
-        folder, _ = resolve(path)
+        folder, _ = place(path)
         assert files(folder) == [".source.json", "cat/1.jpg", "dog/1.jpg"]
 
 
 @pytest.mark.case("D21")
 def test_dogs_prepared_as_it_is() -> None:
-    folder, name = resolve(DOGS / "dogs_prepared.tar.gz")
+    folder, name = place(DOGS / "dogs_prepared.tar.gz")
     assert name == "dogs_prepared"
     assert sorted(path.name for path in folder.glob("[!.]*")) == ["test", "train"]
     assert len(files(folder)) == 31
@@ -462,7 +463,7 @@ def test_unwrap(tmp_path: Path, paths: list[str], left: list[str]) -> None:
 def test_archives_that_need_another_tool(tmp_path: Path, name: str, tool: str) -> None:
     (tmp_path / name).write_bytes(b"7z")
     with pytest.raises(DataError, match=f"{tool} '{name}'"):
-        resolve(tmp_path / name)
+        place(tmp_path / name)
 
 
 def test_a_password(tmp_path: Path, out: Path) -> None:

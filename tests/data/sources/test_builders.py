@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toys import place
 
 import transfer
 from transfer.data.sources.builders import load_builder
 from transfer.data.sources.kinds import Options, find
-from transfer.data.sources.prepare import prepared_dir, resolve
+from transfer.data.sources.prepare import prepared_dir
 from transfer.errors import DataError, TransferError, UsageError
 from transfer.images.folder import ImageFolder
+from transfer.recipe.reading import Reading
 
 ROOT = Path(__file__).resolve().parents[3] / "datasets"
 HEAD = """
@@ -96,29 +98,29 @@ def test_where_files_fetched_by_hand_belong(
     tmp_path: Path, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = ROOT / "handwriting_shapes"
-    place = tmp_path / "tfds" / "downloads" / "manual"
+    manual = tmp_path / "tfds" / "downloads" / "manual"
     with pytest.raises(
         DataError,
-        match=rf"make_archive\.py.*Put them into '{place}'.*manual_dir= of transfer.prepare",
+        match=rf"make_archive\.py.*Put them into '{manual}'.*manual_dir= of transfer.prepare",
     ):
-        resolve(source)
-    place.mkdir(parents=True)
-    (place / "other.zip").write_bytes(b"")
+        place(source)
+    manual.mkdir(parents=True)
+    (manual / "other.zip").write_bytes(b"")
     with pytest.raises(
         DataError, match=r"cannot be built: .*handwriting_shapes\.tar\.gz is missing"
     ):
-        resolve(source)
+        place(source)
     assert list(prepared_dir().iterdir()) == []
-    shutil.copy(source / "dummy_data" / "handwriting_shapes.tar.gz", place)
-    folder, name = resolve(source)
+    shutil.copy(source / "dummy_data" / "handwriting_shapes.tar.gz", manual)
+    folder, name = place(source)
     assert name == "handwriting_shapes"
     assert len(ImageFolder.index(folder)) == 9
-    assert resolve(source)[0] == folder
+    assert place(source)[0] == folder
     assert "already prepared" in said()
 
 
 def test_splits_and_class_names(make_builder: Callable[..., Path], said: Callable[[], str]) -> None:
-    folder, _ = resolve(make_builder("plain"))
+    folder, _ = place(make_builder("plain"))
     index = ImageFolder.index(folder)
     assert index.counts() == {"train": {"a-c": 2, "b": 2}, "val": {"a-c": 2, "b": 2}}
     assert index.paths[0] == "train/a-c/000000.png"
@@ -129,8 +131,8 @@ def test_labels_that_are_not_published(
     make_builder: Callable[..., Path], said: Callable[[], str]
 ) -> None:
     example = '{"label": -1 if split == "test" and i else i % 2, "image": image}'
-    folder, _ = resolve(make_builder("hidden", splits=["train", "test"], example=example))
-    assert len(ImageFolder.index(folder, allow_empty=True)) == 5
+    folder, _ = place(make_builder("hidden", splits=["train", "test"], example=example))
+    assert len(ImageFolder.index(folder, Reading(allow_empty=True))) == 5
     assert "Left out 3 images of test: their labels are not published." in said()
 
 
@@ -147,7 +149,7 @@ def test_builders_that_cannot_be_used(
     make_builder: Callable[..., Path], values: dict[str, object], error: type, words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        resolve(make_builder("broken", **values))
+        place(make_builder("broken", **values))
     assert list(prepared_dir().iterdir()) == []
 
 
@@ -159,18 +161,18 @@ def test_a_host_that_cannot_be_reached(
     (folder / "checksums.tsv").write_text(f"https://nowhere.invalid/x.zip\t1\t{'0' * 64}\tx.zip\n")
     (folder / "__init__.py").touch()
     with pytest.raises(TransferError, match=r"has to be downloaded from nowhere\.invalid, which"):
-        resolve(folder)
+        place(folder)
 
 
 def test_the_catalog(make_builder: Callable[..., Path], tmp_path: Path) -> None:
     import tensorflow_datasets as tfds
 
     with pytest.raises(UsageError, match=r"no data set 'mnits'\. Did you mean 'mnist'"):
-        resolve("tfds:mnits")
+        place("tfds:mnits")
     with pytest.raises(UsageError, match="tfds:mnist: "):
-        resolve("tfds:mnist:nothing")
+        place("tfds:mnist:nothing")
     with pytest.raises(DataError, match="no image with a class label"):
-        resolve("tfds:imdb_reviews")
+        place("tfds:imdb_reviews")
     # data in the place of MNIST is read as MNIST, without a network
     version = str(tfds.builder_cls("mnist").VERSION)
     features = '{"image": tfds.features.Image(shape=(28, 28, 1)),'
@@ -180,11 +182,11 @@ def test_the_catalog(make_builder: Callable[..., Path], tmp_path: Path) -> None:
         "mnist", version=version, features=features, splits=["train", "test"], example=example
     )
     load_builder(script)(data_dir=tmp_path / "tfds").download_and_prepare()
-    folder, name = resolve("tfds:mnist")
+    folder, name = place("tfds:mnist")
     assert name == "mnist"
-    assert len(ImageFolder.index(folder, allow_empty=True).select("test")) == 4
+    assert len(ImageFolder.index(folder, Reading(allow_empty=True)).select("test")) == 4
     shutil.rmtree(tmp_path / "tfds")
-    assert resolve("tfds:mnist")[0] == folder
+    assert place("tfds:mnist")[0] == folder
 
 
 def test_datasets_of_hugging_face_are_not_shadowed() -> None:
@@ -194,7 +196,7 @@ def test_datasets_of_hugging_face_are_not_shadowed() -> None:
 def test_a_folder_of_images_beside_a_script_is_no_builder(tmp_path: Path) -> None:
     (tmp_path / "dogs").mkdir()
     (tmp_path / "dogs" / "other_dataset_builder.py").write_text("1 / 0")
-    assert resolve(tmp_path / "dogs")[0] == tmp_path / "dogs"
+    assert place(tmp_path / "dogs")[0] == tmp_path / "dogs"
 
 
 def test_class_folders_beside_a_script_of_that_name(
@@ -202,7 +204,7 @@ def test_class_folders_beside_a_script_of_that_name(
 ) -> None:
     folder = make_folder("dogs", per_class=1)
     (folder / "dogs_dataset_builder.py").write_text("1 / 0")
-    assert resolve(folder)[0] == folder
+    assert place(folder)[0] == folder
     assert "dogs_dataset_builder.py is not run" in said()
 
 
@@ -213,8 +215,8 @@ def test_what_a_builder_depends_on(make_builder: Callable[..., Path], tmp_path: 
     before = [find(folder, options).about for folder in folders]
     (tmp_path / "manual").mkdir()
     (tmp_path / "manual" / "x.zip").touch()
-    for place in (tmp_path / "manual", *folders):
-        (place / "gone.py").symlink_to("nowhere")
+    for folder in (tmp_path / "manual", *folders):
+        (folder / "gone.py").symlink_to("nowhere")
     alone, fetched = (find(folder, options).about for folder in folders)
     assert alone == before[0]
     assert fetched != before[1]

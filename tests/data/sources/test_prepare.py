@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from toys import place
 
 from transfer.data.sources import kinds
 from transfer.data.sources.fetching import digest_of
 from transfer.data.sources.kinds import Options, find
-from transfer.data.sources.prepare import prepared, prepared_dir, resolve
+from transfer.data.sources.prepare import prepared, prepared_dir
 from transfer.errors import DataError, TransferError, UsageError
 from transfer.images.folder import ImageFolder
 from transfer.system.cachedir import cache_dir
@@ -78,17 +79,17 @@ def test_an_archive_is_unpacked_once(
     archive: Path, tmp_path: Path, said: Callable[[], str]
 ) -> None:
     before = archive.read_bytes()
-    folder, name = resolve(archive)
+    folder, name = place(archive)
     assert name == "pets"
     assert folder.parent == prepared_dir()
     assert ImageFolder.index(folder).paths == ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
     assert f"Preparing {archive} in {folder}" in said()
-    assert resolve(archive) == (folder, name)
+    assert place(archive) == (folder, name)
     assert f"{archive} is already prepared in {folder}" in said()
     twin = tmp_path / "elsewhere" / "pets.tgz"
     twin.parent.mkdir()
     twin.write_bytes(before)
-    assert resolve(twin) == (folder, name)
+    assert place(twin) == (folder, name)
     assert archive.read_bytes() == before
     [(path, about)] = prepared()
     assert path == folder
@@ -97,11 +98,11 @@ def test_an_archive_is_unpacked_once(
 
 
 def test_another_archive_of_the_same_name(archive: Path, encoded: Callable[..., bytes]) -> None:
-    first, _ = resolve(archive)
+    first, _ = place(archive)
     with tarfile.open(archive, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("a/1.jpg"))
         tar.addfile(tarfile.TarInfo("b/1.jpg"))
-    second, _ = resolve(archive)
+    second, _ = place(archive)
     assert first != second
     assert ImageFolder.index(second).classes == ("a", "b")
 
@@ -110,20 +111,20 @@ def test_an_archive_without_images(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("a/readme.txt"))
     with pytest.raises(DataError, match="holds no image"):
-        resolve(tmp_path / "x.tar")
+        place(tmp_path / "x.tar")
     assert list(prepared_dir().iterdir()) == []
 
 
 def test_an_address(server: str, archive: Path) -> None:
     url = f"{server}/pets.tar.gz"
-    folder, name = resolve(f"{url}#sha256={digest(archive)}")
+    folder, name = place(f"{url}#sha256={digest(archive)}")
     assert name == "pets"
     assert len(ImageFolder.index(folder)) == 3
     assert sorted(path.name for path in folder.iterdir()) == [".source.json", "cat", "dog"]
-    assert resolve(archive)[0] == folder
+    assert place(archive)[0] == folder
     # known by its content: nothing is downloaded again
     gone = f"http://127.0.0.1:9/pets.tar.gz#sha256={digest(archive)}"
-    assert resolve(gone)[0] == folder
+    assert place(gone)[0] == folder
 
 
 @pytest.mark.case("A06")
@@ -141,10 +142,10 @@ def test_downloads_that_fail_leave_nothing(
 ) -> None:
     url = f"{server}/{path}/pets.tar.gz#sha256={digest(archive)}"
     with pytest.raises(TransferError, match=words) as error:
-        resolve(url)
+        place(url)
     assert error.value.exit_code == 1
     assert list(prepared_dir().iterdir()) == []
-    folder, _ = resolve(f"{server}/pets.tar.gz#sha256={digest(archive)}")
+    folder, _ = place(f"{server}/pets.tar.gz#sha256={digest(archive)}")
     assert len(ImageFolder.index(folder)) == 3
 
 
@@ -152,12 +153,12 @@ def test_what_is_wrong_with_a_download_is_said_of_its_address(server: str) -> No
     url = f"{server}/page/pets.tar.gz"
     words = re.escape(f"{url} is not a tar or zip archive (found HTML)")
     with pytest.raises(DataError, match=words):
-        resolve(f"{url}#sha256={hashlib.sha256(PAGE).hexdigest()}")
+        place(f"{url}#sha256={hashlib.sha256(PAGE).hexdigest()}")
 
 
 def test_nobody_there() -> None:
     with pytest.raises(TransferError, match=r"refused.*Download it by other means"):
-        resolve(f"http://127.0.0.1:9/x.zip#sha256={'0' * 64}")
+        place(f"http://127.0.0.1:9/x.zip#sha256={'0' * 64}")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_nobody_there() -> None:
 )
 def test_names_that_mean_nothing(data: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        resolve(data)
+        place(data)
 
 
 def test_a_digest_is_remembered_of_the_same_file_alone(
@@ -212,15 +213,15 @@ def test_a_sha256_that_makes_no_sense(tmp_path: Path) -> None:
 def test_files_that_are_no_source(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"x")
     with pytest.raises(DataError, match=r"Expected a folder of images, or a file \.zip"):
-        resolve(tmp_path / "x.jpg")
+        place(tmp_path / "x.jpg")
     with pytest.raises(DataError, match="empty path"):
-        resolve("")
+        place("")
 
 
 def test_a_folder_whose_name_has_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("keras:mine").mkdir()
-    assert resolve("keras:mine") == (Path("keras:mine"), "keras:mine")
+    assert place("keras:mine") == (Path("keras:mine"), "keras:mine")
 
 
 def test_a_full_disk(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +230,7 @@ def test_a_full_disk(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("transfer.data.sources.archives._Writer.write", full)
     with pytest.raises(TransferError, match=r"No space left.*TRANSFER_CACHE_DIR") as error:
-        resolve(archive)
+        place(archive)
     assert error.value.exit_code == 1
     assert list(prepared_dir().iterdir()) == []
 

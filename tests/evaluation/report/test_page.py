@@ -61,6 +61,8 @@ def test_hostile_names_stay_text(make_predictions, make_run) -> None:
     run.update(
         bad=((HOSTILE[0], HOSTILE[1]),),
         skipped={HOSTILE[2]: 3},
+        left_out=((HOSTILE[0], HOSTILE[2]),),
+        read_as=HOSTILE[2],
         notes={HOSTILE[3]: 1},
         weights=WeightsInfo(HOSTILE[1]),
         versions={HOSTILE[2]: HOSTILE[2]},

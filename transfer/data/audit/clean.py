@@ -16,6 +16,7 @@ from transfer.data.audit.look import Look, look_at
 from transfer.errors import DataError, either, option
 from transfer.images.folder import ImageFolder
 from transfer.images.formats import FORMATS
+from transfer.images.levels import Span
 from transfer.system.progress import say, track, warn
 
 TINY = 32
@@ -24,6 +25,10 @@ ELONGATED = 5
 BLANK = 2.0
 REMARKS = {
     "animated": "animated, first frame used",
+    "pages": "several pages or pictures in one file, first one used",
+    "depth": "more than 8 bits, scaled by their depth",
+    "profile": "colours of an ICC profile other than sRGB",
+    "bad-profile": "unusable ICC profile, ignored",
     "extension": "wrong extension, read by content",
     "exif": "rotated upright by EXIF orientation",
     "tiny": f"tiny (under {TINY} px)",
@@ -52,6 +57,11 @@ class Audit:
     notes: Mapping[str, int]
     groups: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, Look] = field(default_factory=dict)
+
+    @property
+    def deep(self) -> dict[str, Span]:
+        """Path to the values of each usable image of more than 8 bits."""
+        return {path: look.span for path, look in self.looks.items() if look.span is not None}
 
 
 def audit(folder: ImageFolder, check: str = "quick") -> Audit:
@@ -120,7 +130,11 @@ def remarks(path: str, look: Look) -> Iterator[str]:
         return
     sides = sorted((header.width, header.height))
     if header.animated:
-        yield "animated"
+        yield "animated" if FORMATS[header.format].more == "frames" else "pages"
+    if header.bits > 8:
+        yield "depth"
+    if header.profile:
+        yield "profile" if header.profile == "other" else "bad-profile"
     if PurePosixPath(path).suffix.lower() not in FORMATS[header.format].suffixes:
         yield "extension"
     if header.exif_orientation != 1:

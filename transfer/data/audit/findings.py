@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transfer.data.audit.clean import REMARKS, Audit, remarks
+from transfer.data.copies import hint_at_sources
 from transfer.errors import either, option
-from transfer.images.folder import ImageFolder, confusable
+from transfer.images.folder import EXPECTED, ImageFolder, confusable
 from transfer.images.formats import FORMATS, listed
+from transfer.images.levels import choose_decoding
 from transfer.images.open import Header
-from transfer.images.scan import NOT_UTF8
 from transfer.recipe import is_uneven
 
 SEVERITIES = {
@@ -50,18 +51,32 @@ class Finding:
         return dataclasses.asdict(self)
 
 
-def find(folder: ImageFolder, audit: Audit, nameless: Sequence[str] = ()) -> list[Finding]:
+def find(
+    folder: ImageFolder, audit: Audit, nameless: Sequence[str] = (), allow_empty: bool = False
+) -> list[Finding]:
     """Return all findings, the worst first.
 
     Args:
         folder: All images that were indexed.
         audit: What was found in them.
         nameless: Paths that were left out because they are not UTF-8.
+        allow_empty: Whether training accepts class folders without images.
     """
-    found = [*_unusable(audit), *_classes(folder, audit), *_alike(folder, audit)]
-    found += [*_pictures(audit), *_skipped(folder, nameless)]
+    found = [*_reading(folder), *_unusable(audit), *_classes(folder, audit), *_alike(folder, audit)]
+    found += [*_pictures(folder, audit), *_skipped(folder, nameless)]
+    if allow_empty:
+        found = [replace(e, severity="note") if e.kind == "empty-class" else e for e in found]
     order = list(SEVERITIES)
     return sorted(found, key=lambda each: order.index(each.severity))
+
+
+def _reading(folder: ImageFolder) -> Iterator[Finding]:
+    """Yield what is to be known about how the folder was read, and about copies by name."""
+    for remark in folder.remarks:
+        severity = "warning" if remark.serious else "note"
+        yield Finding(f"read-{remark.kind}", severity, remark.text.rstrip("."), "", ())
+    if hint := hint_at_sources(folder):
+        yield Finding("sources", "warning", hint.rstrip("."), "", ())
 
 
 def _unusable(audit: Audit) -> Iterator[Finding]:
@@ -96,7 +111,7 @@ def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             yield Finding(f"{kind}-class", severity, title, advice, items)
     if twins := confusable(folder.classes):
         advice = "Merge the folders where they mean the same."
-        items = tuple(tuple(map(ascii, names)) for names in twins)
+        items = tuple(map(tuple, twins))
         title = f"{_count(items, 'group')} of class names that are easily confused"
         yield Finding("confusable-classes", "warning", title, advice, items)
     yield from _imbalance(usable.get("train") or usable.get("") or {})
@@ -155,8 +170,13 @@ def _groups(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
 def _advice() -> dict[str, tuple[str, str]]:
     """Return the severity of each remark, and what to do."""
     fixes, pad = either("Checkup.write_fixes", "--fix-list"), option("resize", "pad")
+    ignore = option("color_profiles", "ignore")
     return {
         "animated": ("note", "Only the first frame is used."),
+        "pages": ("note", "Save the others as files of their own to use them."),
+        "depth": ("note", "By the training images, {depth}."),
+        "profile": ("note", f"They are converted to sRGB, unless with {ignore}."),
+        "bad-profile": ("note", "They are read as sRGB."),
         "extension": ("note", f"Other tools may fail on them; {fixes} gives the right names."),
         "exif": ("note", "Other tools may show them rotated."),
         "tiny": ("warning", "They have little detail at a network's input size."),
@@ -166,7 +186,7 @@ def _advice() -> dict[str, tuple[str, str]]:
     }
 
 
-def _pictures(audit: Audit) -> Iterator[Finding]:
+def _pictures(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
     paths: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     colours: dict[str, int] = defaultdict(int)
     for path, look in audit.looks.items():
@@ -177,6 +197,7 @@ def _pictures(audit: Audit) -> Iterator[Finding]:
         colours[_colours(look.header)] += 1
     for kind, (severity, advice) in _advice().items():
         if items := tuple(paths[kind]):
+            advice = advice.replace("{depth}", _depths(folder, audit))
             yield Finding(kind, severity, f"{_count(items)}: {REMARKS[kind]}", advice, items)
     if len(colours) > 1 or set(colours) - {"RGB"}:
         items = tuple((name, f"{colours[name]:,}") for name in sorted(colours))
@@ -184,19 +205,29 @@ def _pictures(audit: Audit) -> Iterator[Finding]:
         yield Finding("colours", "note", "images differ in how colours are stored", advice, items)
 
 
+def _depths(folder: ImageFolder, audit: Audit) -> str:
+    """Say by which rule images of more than 8 bits would be read."""
+    deep, split = audit.deep, "train" if "train" in folder.splits else ""
+    decoding = choose_decoding(deep[path] for path in folder.select(split).paths if path in deep)
+    rules = [each for each in (decoding.integers, decoding.floats) if each is not None]
+    words = [f"{low:g} to {high:g} becomes 0 to 255" for low, high in rules]
+    return " and ".join(words) or "each by itself"
+
+
 def _details(kind: str, header: Header) -> tuple[str, ...]:
     if kind in ("tiny", "huge", "elongated"):
         return (f"{header.width} x {header.height} pixels",)
     if kind == "extension":
-        return (f"{header.format}: {FORMATS[header.format].suffixes[0]}",)
+        return (f"{FORMATS[header.format].shown}: {FORMATS[header.format].suffixes[0]}",)
     return ()
 
 
 def _colours(header: Header) -> str:
     name = {"1": "bilevel", "L": "gray", "LA": "gray", "P": "palette", "PA": "palette"}.get(
-        header.mode, "16-bit gray" if header.mode.startswith("I") else header.mode
+        header.mode, "gray" if header.mode in ("F", "La") or header.mode[0] == "I" else header.mode
     )
-    name = "RGB" if header.mode in ("RGBA", "RGBX") else name
+    name = "RGB" if header.mode in ("RGBA", "RGBX", "RGBa") else name
+    name = f"{header.bits}-bit {name}" if header.bits > 8 else name
     return f"{name} with transparency" if header.transparent else name
 
 
@@ -205,11 +236,18 @@ def _skipped(folder: ImageFolder, nameless: Sequence[str]) -> Iterator[Finding]:
         items: Items = tuple((path,) for path in nameless)
         title = f"{_count(items, 'file')} left out: the name is not UTF-8"
         yield Finding("file-name", "warning", title, "Rename them.", items)
-    reasons = {why: count for why, count in folder.skipped.items() if why != NOT_UTF8}
-    if reasons:
-        items = tuple((reason, f"{count:,}") for reason, count in reasons.items())
-        title = f"{sum(reasons.values()):,} file(s) not read"
-        yield Finding("skipped", "note", title, f"{listed('and')} are read.", items)
+    for expected, severity in ((True, "note"), (False, "warning")):
+        items = tuple(each for each in folder.left_out if (each[1] in EXPECTED) is expected)
+        if items:
+            counts = Counter(reason for _, reason in items)
+            title = f"{_count(items, 'file')} left out: {_in_words(counts)}"
+            foreign = any(reason.startswith("unsupported") for reason in counts)
+            advice = f"{listed('and')} are read." * foreign
+            yield Finding("skipped" if expected else "left-out", severity, title, advice, items)
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    return "; ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
 
 
 def _count(items: Items, word: str = "image") -> str:

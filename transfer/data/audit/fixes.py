@@ -9,6 +9,8 @@ from transfer.data.audit.findings import Finding
 from transfer.images.folder import SPLITS
 
 Fix = tuple[str, str, str]
+_CONVERT = "convert it to JPEG or PNG"
+_MOVE = "move it into the folder of its class, or out of the data"
 _LOOK = "check it; remove it if it does not belong"
 
 
@@ -26,6 +28,10 @@ def _fixes(finding: Finding, splits: Mapping[str, str]) -> Iterator[Fix]:
     kind, items = finding.kind, finding.items
     if kind == "unusable":
         yield from ((path, reason, "replace or remove it") for path, reason in items)
+    elif kind == "left-out":
+        for path, reason in items:
+            convert = reason.startswith("unsupported")
+            yield path, f"left out: {reason}", _CONVERT if convert else _MOVE
     elif kind == "extension":
         for path, detail in items:
             form, _, suffix = detail.partition(": ")

@@ -20,14 +20,18 @@ from pathlib import Path
 
 from transfer.data.audit.duplicates import FINGERPRINT_VERSION
 from transfer.data.audit.look import LOOK_VERSION, Look
-from transfer.images.open import Header
+from transfer.errors import DataError
+from transfer.images.levels import Span
+from transfer.images.open import Header, read_header
 from transfer.system.cachedir import cache_dir, cache_limit
 from transfer.system.digests import RACY
 from transfer.system.progress import warn
 
 MOST_FILES = 500_000  # about 300 MB
 BYTES_PER_FILE = 600
-_VERSION = 1000 * FINGERPRINT_VERSION + LOOK_VERSION
+_VERSION = 1000 * FINGERPRINT_VERSION + 2  # of the table
+_EARLIER = 2  # the version of results that do not say theirs
+_EARLIER_FORMATS = frozenset(("JPEG", "PNG", "GIF", "BMP", "WEBP"))
 _DAY = 86_400
 _BATCH = 500
 _TABLE = """
@@ -56,9 +60,14 @@ class Ledger:
             row = self._database.execute(query, (path,)).fetchone()
             if row is None or row[0] != _stamp(state):
                 return None
-            look = _unpacked(row[2], row[3])
+            look, version = _unpacked(row[2], row[3])
         except (sqlite3.Error, ValueError, TypeError, KeyError):
             return None
+        if version != LOOK_VERSION:
+            renewed = _renewed(file, look) if version == _EARLIER else None
+            if renewed is not None:
+                self.remember(file, state, renewed)
+            return renewed
         if self._opened - row[1] > _DAY:
             self._seen.append((int(self._opened), path))
         return look
@@ -148,12 +157,33 @@ def _stamp(state: os.stat_result) -> str:
 def _packed(look: Look) -> str:
     values = dataclasses.asdict(look)
     del values["fingerprint"]
-    return json.dumps(values)
+    return json.dumps(values | {"version": LOOK_VERSION})
 
 
-def _unpacked(text: str, fingerprint: bytes) -> Look:
+def _unpacked(text: str, fingerprint: bytes) -> tuple[Look, int]:
+    """Return a result and the version that it is of."""
     values = json.loads(text)
-    header = values.pop("header")
-    return Look(
-        **values, header=None if header is None else Header(**header), fingerprint=fingerprint
+    version = values.pop("version", _EARLIER)
+    header, span = values.pop("header"), values.pop("span", None)
+    look = Look(
+        **values,
+        header=None if header is None else Header(**header),
+        fingerprint=fingerprint,
+        span=None if span is None else Span(**span),
     )
+    return look, version
+
+
+def _renewed(file: Path, look: Look) -> Look | None:
+    """Return a result of the earlier version with all that its file's header says.
+
+    None where the file may get another result today.
+    """
+    if look.reason:
+        return None
+    try:
+        header = read_header(file)
+    except DataError:
+        return None
+    same = header.bits == 8 and header.format in _EARLIER_FORMATS
+    return dataclasses.replace(look, header=header) if same else None

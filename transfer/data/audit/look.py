@@ -7,6 +7,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -16,11 +17,15 @@ from PIL.JpegImagePlugin import JpegImageFile
 from transfer.data.audit.duplicates import THUMBNAIL, fingerprint
 from transfer.errors import DataError
 from transfer.images.decode import as_rgb
-from transfer.images.open import Header, header_of, open_image
+from transfer.images.formats import HEAD, format_of
+from transfer.images.levels import Span, read_deep
+from transfer.images.open import Header, header_of, open_image, turn_of
+from transfer.settings import Decoding
 
 # Raise it whenever the same file gets another result: remembered ones are then discarded.
-LOOK_VERSION = 2
+LOOK_VERSION = 3
 _DRAFT = 4 * THUMBNAIL
+_PLAIN = Decoding(profiles="ignore")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Look:
         header: The image's header.
         contrast: Standard deviation of its gray thumbnail, in steps of 0..255.
         fingerprint: See `transfer.data.audit.duplicates`.
+        span: The values of an image of more than 8 bits; None for any other.
     """
 
     reason: str = ""
@@ -40,6 +46,7 @@ class Look:
     header: Header | None = None
     contrast: float = 0.0
     fingerprint: bytes = b""
+    span: Span | None = None
 
 
 def look_at(file: Path, full: bool = False) -> Look:
@@ -56,17 +63,23 @@ def look_at(file: Path, full: bool = False) -> Look:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         try:
-            with open_image(file, stream) as image:
-                if image.format == "PNG":
+            if _is_png(stream):
+                with open_image(file, stream) as image:
                     image.verify()  # the checksums, which decoding ignores
             with open_image(file, stream) as image:
                 header = header_of(image)
-                thumbnail = _thumbnail(image, full)
+                thumbnail, span = _thumbnail(image, full)
         except DataError as error:
             if (fault := _momentary(error.__cause__)) is not None:
                 raise fault from None
             return Look(str(error).removeprefix(f"{str(file)!r} "))
-    return Look("", digest, header, float(thumbnail.std()), fingerprint(thumbnail))
+    return Look("", digest, header, float(thumbnail.std()), fingerprint(thumbnail), span)
+
+
+def _is_png(stream: IO[bytes]) -> bool:
+    stream.seek(0)
+    found = format_of(stream.read(HEAD))
+    return found is not None and found.name == "PNG"
 
 
 def _momentary(cause: BaseException | None) -> OSError | None:
@@ -76,19 +89,31 @@ def _momentary(cause: BaseException | None) -> OSError | None:
     return cause if isinstance(cause, OSError) and cause.errno is not None else None
 
 
-def _thumbnail(image: ImageFile, full: bool) -> np.ndarray:
-    """Return the image, upright and gray, stretched to a small square, as float32.
+def _thumbnail(image: ImageFile, full: bool) -> tuple[np.ndarray, Span | None]:
+    """Return the image, upright and gray, stretched to a small square, as float32; and its values.
 
-    It is made from a larger one, which averages out the rounding to integers.
+    It is made from a larger one, which averages out the rounding to integers. Values of more than
+    8 bits are stretched too, so that nothing that is there looks blank.
     """
-    small: Image.Image = image
     draft = None
     if isinstance(image, JpegImageFile) and not full:
         draft = image.draft("L", (_DRAFT, _DRAFT))
+    with turn_of(image):
+        upright, span = _upright(image, draft)
+    gray = upright.convert("L").convert("F")
+    return np.asarray(gray.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)), span
+
+
+def _upright(
+    image: ImageFile, draft: tuple[str, tuple[int, int, float, float]] | None
+) -> tuple[Image.Image, Span | None]:
+    small: Image.Image = image
+    deep = read_deep(image)
+    if deep is not None:
+        small = deep.stretched()
     image.load()
-    if image.mode in ("L", "RGB", "CMYK") and not image.has_transparency_data:
+    if deep is None and image.mode in ("L", "RGB", "CMYK") and not image.has_transparency_data:
         box = draft[1] if draft else None  # a draft has a bit of padding at its right and bottom
         small = image.resize((_DRAFT, _DRAFT), Image.Resampling.BILINEAR, box)
-    upright = as_rgb(small).resize((_DRAFT, _DRAFT), Image.Resampling.BILINEAR)
-    gray = upright.convert("L").convert("F")
-    return np.asarray(gray.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+    upright = as_rgb(small, _PLAIN).resize((_DRAFT, _DRAFT), Image.Resampling.BILINEAR)
+    return upright, None if deep is None else deep.span

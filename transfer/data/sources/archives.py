@@ -1,4 +1,4 @@
-"""Extracts the images of untrusted archives.
+"""Extracts the images of untrusted archives, and the tables that may say their classes.
 
 The extractors of the standard library and of Keras can be led outside their folder by links that
 an archive creates first (CVE-2025-4517, CVE-2025-12638), so members are written here one by one:
@@ -22,6 +22,7 @@ from pathlib import Path
 from transfer.data.sources.members import CHUNK, Limits, Member, read_members
 from transfer.errors import DataError
 from transfer.images.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from transfer.images.layout.describe import is_table_name
 from transfer.images.scan import NOT_IMAGE, is_junk
 from transfer.system.progress import bar
 
@@ -53,7 +54,7 @@ def stem(name: str) -> str:
 
 
 def extract(archive: Path, target: Path, limits: Limits | None = None) -> Counter[str]:
-    """Write the images of an archive below `target`; modes, owners and times are not kept.
+    """Write the images and tables of an archive below `target`, without modes, owners and times.
 
     Args:
         archive: A tar (plain, gzip, bzip2 or xz) or zip file, recognised by its bytes.
@@ -61,7 +62,7 @@ def extract(archive: Path, target: Path, limits: Limits | None = None) -> Counte
         limits: Limits on the unpacked content; `Limits()` by default.
 
     Returns:
-        Reason to number of members that were left out because they are not images. Leftovers of
+        Reason to number of members that were left out because they are neither. Leftovers of
         other systems, such as ``._x.jpg``, are not counted.
 
     Raises:
@@ -137,7 +138,7 @@ class _Writer:
             return
         if member.stream is None:
             path.mkdir(parents=True, exist_ok=True)
-        elif path.suffix.lower() not in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES:
+        elif not (is_image_name(path) or is_table_name(path.name)):
             self.skipped[NOT_IMAGE] += 1
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +160,11 @@ class _Writer:
         else:
             self._files[key] = member.name
         self._folders.update(parents)
+
+
+def is_image_name(path: Path) -> bool:
+    """Return whether a file is an image by its name, readable here or not."""
+    return path.suffix.lower() in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
 
 def _checked_parts(name: str) -> tuple[str, ...]:

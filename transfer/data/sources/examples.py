@@ -10,8 +10,8 @@ from typing import Any
 
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
-from transfer.images.folder import SPLIT_NAMES
-from transfer.images.formats import format_of
+from transfer.images.formats import HEAD, format_of
+from transfer.images.layout.splitnames import splits_of
 from transfer.system.progress import track, warn
 
 _NAMES = ("image/filename", "file_name", "filename")
@@ -44,7 +44,7 @@ def write_examples(builder: Any, target: Path) -> None:
 
     image, label = keys_of(builder)
     names = [_class_name(name) for name in builder.info.features[label].names]
-    splits = {name: SPLIT_NAMES[name] for name in builder.info.splits if name in SPLIT_NAMES}
+    splits = splits_of(builder.info.splits)
     if len(builder.info.splits) == 1:
         splits = dict.fromkeys(builder.info.splits, "")
     others = sorted(set(builder.info.splits) - set(splits))
@@ -76,7 +76,7 @@ def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[str
 
     `taken` are the paths so far, case-folded: not every file system distinguishes A.jpg from a.jpg.
     """
-    found = format_of(data[:12])
+    found = format_of(data[:HEAD])
     suffix = found.suffixes[0] if found else ".jpg"
     given = next((row[key] for key in _NAMES if isinstance(row.get(key), bytes)), b"")
     stem = Path(given.decode(errors="replace")).stem

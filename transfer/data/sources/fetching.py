@@ -57,11 +57,14 @@ def download_and_unpack(url: str, digest: str, file: Path, target: Path, limits:
 
 
 def unpack(archive: Path, target: Path, limits: Limits) -> None:
-    """Unpack the images of an archive into a folder. Raises DataError where there are none."""
+    """Unpack the images and tables of an archive into a folder.
+
+    Raises DataError where it holds no image.
+    """
     inner = target / ".unpacked"
     inner.mkdir()
     skipped = archives.extract(archive, inner, limits)
-    if not any(inner.iterdir()):
+    if not any(map(archives.is_image_name, inner.rglob("*"))):
         raise DataError(f"The archive {str(archive)!r} holds no image.")
     archives.unwrap(inner, target)
     for reason, number in skipped.items():

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from transfer.data.sources import archives, builders, keras_sets, samples, tables
-from transfer.data.sources.fetching import digest_of, download_and_unpack, stamp, unpack
+from transfer.data.sources.fetching import download_and_unpack, stamp
+from transfer.data.sources.foldered import (
+    about_tables,
+    arrange,
+    from_archive,
+    from_folder,
+    from_shards,
+    from_table,
+)
 from transfer.data.sources.members import Limits
+from transfer.data.sources.shards import expand, is_shard
+from transfer.data.sources.source import Options, Source
 from transfer.errors import (
     DataError,
     TransferError,
@@ -29,43 +37,9 @@ from transfer.system.digests import is_sha256
 from transfer.system.files import is_file
 from transfer.system.progress import warn_unused
 
+__all__ = ["KNOWN", "Options", "Source", "find"]
+
 KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a source may need in addition to its name.
-
-    Attributes:
-        sha256: Of the archive at an address, as 64 hex digits.
-        manual_dir: Folder of files for a builder that have to be downloaded by hand.
-        follow_links: Take images from outside the folder or the table's folder.
-        limits: Limits on what an archive unpacks to.
-    """
-
-    sha256: str | None = None
-    manual_dir: Path | None = None
-    follow_links: bool = False
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data source that was recognised.
-
-    Attributes:
-        text: As the user wrote it.
-        name: Short, for run directories.
-        folder: Folder of the images; None where it has to be prepared.
-        about: Everything that the prepared folder depends on; JSON.
-        fill: Writes the images to an empty folder.
-    """
-
-    text: str
-    name: str
-    folder: Path | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)
-    fill: Callable[[Path], None] = lambda target: None
 
 
 def find(data: str | os.PathLike[str], options: Options) -> Source:
@@ -91,7 +65,7 @@ def _tell_unused(source: Source, options: Options) -> None:
         if not archive and getattr(options.limits, limit.name) != limit.default
     ]
     manual = ["manual_dir"] * (options.manual_dir is not None and not built)
-    links = ["follow_links"] * (options.follow_links and not linked)
+    links = ["follow_links"] * (options.reading.follow_links and not linked)
     warn_unused([*manual, *links, *limits], f"on {source.text!r}")
 
 
@@ -112,12 +86,18 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
         raise DataError(_advise_on_run(text, path))
     if path.is_dir() and builders.builder_script(path.absolute()):
         return _from_builder(text, path.absolute(), options)
+    if path.is_dir() and (found := from_folder(text, path.absolute(), options)):
+        return found
+    if not path.exists() and (shards := expand(text)):
+        return from_shards(text, shards, options)
     if not path.is_file():
         return Source(text, path.name or path.absolute().name or "images", folder=path)
+    if is_shard(path):
+        return from_shards(text, [path], options)
     if archives.is_archive(path):
-        return _from_archive(text, path, options)
+        return from_archive(text, path, options)
     if tables.is_table(path):
-        return _from_table(text, path.absolute(), options)
+        return from_table(text, path.absolute(), options)
     ends = ", ".join((*archives.SUFFIXES, *tables.SUFFIXES))
     raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}.")
 
@@ -184,33 +164,6 @@ def _from_builder(text: str, folder: Path, options: Options) -> Source:
     )
 
 
-def _from_table(text: str, table: Path, options: Options) -> Source:
-    rows = tables.read_table(table, options.follow_links)
-    images = [[row.label, row.split, *stamp(row.file)] for row in rows]
-    digest = hashlib.sha256(json.dumps(images).encode()).hexdigest()
-    return Source(
-        text, table.stem, about={"table": digest}, fill=lambda at: tables.copy_table(rows, at)
-    )
-
-
-def _from_archive(text: str, path: Path, options: Options) -> Source:
-    unpacker = archives.UNPACKERS.get(path.suffix.lower())
-    if unpacker:
-        raise DataError(
-            f"{path.suffix} archives cannot be read here. Unpack it with"
-            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
-        )
-    actual = digest_of(path, remembered=options.sha256 is None)
-    if options.sha256 not in (None, actual):
-        raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
-    return Source(
-        text,
-        archives.stem(path.name),
-        about={"archive": actual},
-        fill=lambda at: unpack(path, at, options.limits),
-    )
-
-
 def _at_address(text: str, options: Options) -> Source:
     url, fragment = urldefrag(text)
     name = Path(unquote(urlsplit(url).path)).name
@@ -230,9 +183,14 @@ def _at_address(text: str, options: Options) -> Source:
         raise UsageError(
             f"Expected the address of an archive ({', '.join(archives.SUFFIXES)}). Received: {url}."
         )
+
+    def fill(target: Path) -> None:
+        download_and_unpack(url, digest, target / f".{name}", target, options.limits)
+        arrange(url, target, options)
+
     return Source(
         url,
         archives.stem(name),
-        about={"archive": digest},
-        fill=lambda at: download_and_unpack(url, digest, at / f".{name}", at, options.limits),
+        about={"archive": digest, **about_tables(options.reading)},
+        fill=fill,
     )

@@ -14,50 +14,88 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from transfer.data.sources.kinds import Options, find
+from transfer.data.sources.kinds import Options, Source, find
 from transfer.data.sources.staging import PREFIX, new_folder
 from transfer.errors import DataError, TransferError, option
 from transfer.images.folder import ImageFolder
+from transfer.recipe.reading import Reading
 from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
-from transfer.system.progress import say, track, warn
+from transfer.system.progress import say, silenced, track, warn
 
-VERSION = 2  # raise it when the same source gives another folder
+VERSION = 3  # raise it when the same source gives another folder
 _ABOUT = ".source.json"
 
 
-def resolve(data: str | os.PathLike[str], *, follow_links: bool = False) -> tuple[Path, str]:
-    """Return the image folder that `data` means, and a short name for run directories.
+@dataclass(frozen=True)
+class Resolved:
+    """The image folder that DATA means.
 
-    Anything but a folder is prepared into the cache on first use, and identified there by its
-    content.
+    Attributes:
+        root: The folder.
+        name: Short, for run directories.
+        reading: How the folder is to be read.
+        read_as: What it was made from; ``""`` where DATA is the folder.
+        text: DATA as the user wrote it, for messages; ``""`` where it is the folder.
+    """
+
+    root: Path
+    name: str
+    reading: Reading
+    read_as: str = ""
+    text: str = ""
+
+    def index(
+        self, *, allow_single: bool = False, classes: Sequence[str] | None = None
+    ) -> ImageFolder:
+        """Return its index, see `ImageFolder.index`."""
+        try:
+            return ImageFolder.index(
+                self.root,
+                self.reading,
+                allow_single=allow_single,
+                classes=classes,
+                source=self.read_as,
+            )
+        except DataError as error:
+            if not self.text:
+                raise
+            raise DataError(str(error).replace(str(self.root), self.text)) from error
+
+
+def resolve(data: str | os.PathLike[str], reading: Reading | None = None) -> Resolved:
+    """Return the image folder that `data` means.
+
+    Anything but a folder of class folders is prepared into the cache on first use, and identified
+    there by its content.
 
     Args:
-        data: A folder; an archive or its address, with ``#sha256=`` and its digest; a CSV or TSV
-            table; ``tfds:NAME[:config]`` or the folder of a TFDS builder; ``keras:mnist`` and the
-            like; ``sample:digits`` or ``sample:shapes``.
-        follow_links: Take images from outside a table's folder.
+        data: See `transfer.prepare`.
+        reading: How a folder or table is to be read; None for all defaults.
 
     Raises:
         UsageError: There is no source of that name.
         DataError: The source cannot be used.
         TransferError: It cannot be downloaded, or the cache cannot be written.
     """
-    source = find(data, Options(follow_links=follow_links))
+    reading = reading or Reading()
+    source = find(data, Options(reading=reading))
     if source.folder is not None:
-        return source.folder, source.name
+        return Resolved(source.folder, source.name, reading)
     text = json.dumps({"version": VERSION, **source.about}, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     stem = re.sub(r"[^\w.-]+", "-", source.name).strip("-.")[:60] or "data"
     path = prepared_dir() / f"{stem}-{digest[:16]}"
     if path.is_dir():
         say(f"{source.text} is already prepared in {path}")
-        return path, source.name
+        return _resolved(path, source, reading)
     say(f"Preparing {source.text} in {path}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +107,24 @@ def resolve(data: str | os.PathLike[str], *, follow_links: bool = False) -> tupl
         if not path.is_dir():  # else another process was faster, and its copy is as good
             hint = " Set the variable TRANSFER_CACHE_DIR to another folder."
             raise _not_written(path, error, hint) from error
-    return path, source.name
+    return _resolved(path, source, reading)
+
+
+def _resolved(path: Path, source: Source, reading: Reading) -> Resolved:
+    read = _reading_of(source, reading)
+    return Resolved(path, source.name, read, source.read_as, source.text)
+
+
+def _reading_of(source: Source, reading: Reading) -> Reading:
+    """Return how a folder is to be read that was prepared from a source."""
+    if source.layout == "auto":
+        return dataclasses.replace(reading, follow_links=False)
+    return Reading(
+        layout=source.layout,
+        class_names=reading.class_names,
+        limit=reading.limit,
+        allow_empty=reading.allow_empty,
+    )
 
 
 def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> ImageFolder:
@@ -96,10 +151,13 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
         with new_folder(dest) as temporary:
             if source.folder is None:
                 source.fill(temporary)
+                read = _reading_of(source, options.reading)
             else:
-                _copy(source.folder, temporary, options.follow_links)
+                read = _copy(source.folder, temporary, options.reading)
+            read = dataclasses.replace(read, allow_empty=True)
             try:
-                index = ImageFolder.index(temporary, allow_empty=True)
+                with silenced() if source.folder else nullcontext():  # said of the original
+                    index = ImageFolder.index(temporary, read, source=source.read_as)
             except DataError as error:
                 raise DataError(str(error).replace(str(temporary), source.text)) from error
     except OSError as error:
@@ -121,21 +179,44 @@ def prepared() -> list[tuple[Path, Mapping[str, Any]]]:
     return found
 
 
-def _copy(root: Path, target: Path, follow_links: bool) -> None:
-    """Copy the images of a folder, without what links lead to."""
-    index = ImageFolder.index(root, allow_empty=True, follow_links=follow_links)
+def _copy(root: Path, target: Path, reading: Reading) -> Reading:
+    """Copy the images of a folder to ``target/[split/]class/name``, without what links lead to.
+
+    Returns how the copy is to be read.
+    """
+    index = ImageFolder.index(root, dataclasses.replace(reading, allow_empty=True))
     real = os.path.realpath(index.root)
     links = 0
-    for path in track(index.paths, "Copying images", len(index)):
+    rows = zip(index.paths, index.labels, index.splits, strict=True)
+    for path, label, split in track(rows, "Copying images", len(index)):
         linked = os.path.realpath(index.file(path)) != f"{real.rstrip('/')}/{path}"
-        if linked and not follow_links:
+        if linked and not reading.follow_links:
             links += 1
             continue
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(index.file(path), target / path)
+        within = target / split / index.classes[label].replace("/", "-")
+        file = within / _below_class(path, index.class_folders)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(index.file(path), _free(file))
     if links:
         follow = option("follow_links", True)
         warn(f"Left out {links} link(s). Copy what they lead to with {follow}.")
+    return Reading(layout="splits" if set(index.splits) - {""} else "classes")
+
+
+def _below_class(path: str, class_folders: Collection[str]) -> str:
+    """Return the path of an image below its class folder, or its name."""
+    above = path
+    while above:
+        above = above.rpartition("/")[0]
+        if above and above in class_folders:
+            return path[len(above) + 1 :]
+    return path.replace("/", "-")
+
+
+def _free(file: Path) -> Path:
+    """Return a path that no file has: two folders may be one class."""
+    numbered = (file.with_name(f"{file.stem}-{number}{file.suffix}") for number in count(2))
+    return next(each for each in chain([file], numbered) if not each.exists())
 
 
 def _checked_dest(dest: Path) -> Path:

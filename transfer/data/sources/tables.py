@@ -1,28 +1,29 @@
-"""CSV and TSV tables of labelled images: path, label and perhaps split."""
+"""Tables of labelled images: which file is of which class and split."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from transfer.errors import DataError, did_you_mean, option
-from transfer.images.folder import SPLIT_NAMES
+from transfer.data.sources.columns import Columns, choose_columns, is_hot
+from transfer.data.sources.grids import read_grid
+from transfer.data.sources.locate import Locator
+from transfer.errors import DataError, option
+from transfer.images.layout.splitnames import split_of
 from transfer.images.scan import is_junk
-from transfer.system.csv import read_cells
+from transfer.recipe.reading import Reading
 from transfer.system.files import is_file
+from transfer.system.names import nfc
 from transfer.system.progress import say, track
 
-SUFFIXES = (".csv", ".tsv")
-_COLUMNS = {
-    "path": ("path", "file", "filename", "image"),
-    "label": ("label", "class"),
-    "split": ("split", "set"),
-}
+SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".xlsx", ".parquet")
 _SHOWN = 5
+_MULTI_LABEL = "images with several labels are not supported. Keep one label for each image."
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,73 @@ class Row:
     label: str
     split: str
 
+    def of(self, label: str) -> Row:
+        """Return the same image with another class."""
+        return replace(self, label=label)
+
+    def at(self, split: str) -> Row:
+        """Return the same image in another split."""
+        return replace(self, split=split)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The images of one or several tables.
+
+    Attributes:
+        rows: Each image once.
+        read_as: What was taken for what.
+        columns: The same for the columns alone; ``""`` for what has none.
+    """
+
+    rows: list[Row]
+    read_as: str
+    columns: str = ""
+
+    @property
+    def layout(self) -> str:
+        """The layout of the folder that `copy_table` writes, see `Reading.layout`."""
+        return "splits" if any(row.split for row in self.rows) else "classes"
+
 
 def is_table(path: Path) -> bool:
-    """Return whether the name is that of a CSV or TSV file."""
+    """Return whether the name is that of a table."""
     return path.suffix.lower() in SUFFIXES
 
 
-def read_table(table: Path, follow_links: bool = False) -> list[Row]:
-    """Read and check a table with the columns path, label and, where it has one, split.
+def read_table(file: Path, reading: Reading | None = None, split: str = "") -> Table:
+    """Read and check a table with a path and a class and, where it has one, a split for each image.
 
-    Columns are found by their names in the first line. Paths are relative to the table's folder
-    and may not lead out of it.
+    Columns are found by their names and contents, see docs/data.md. Paths are relative to the
+    table's folder, or name files below it, and may not lead out of it.
 
     Args:
-        table: A CSV file (comma, semicolon or tab) or TSV file, UTF-8.
-        follow_links: Accept files outside the table's folder, by ``..``, absolute path or link.
+        file: The table, of any of `SUFFIXES`.
+        reading: The columns, where the user names them; with `follow_links`, files outside the
+            table's folder are accepted, by ``..``, absolute path or link.
+        split: The split of all images where the table says none.
 
     Raises:
         DataError: It cannot be read, lacks a column, or a row has an unusable value; the message
             names line and value.
     """
-    names, cells = read_cells(table)
-    columns = _columns(table, names)
-    rows = [_row(table, line, row, columns, follow_links) for line, row in cells]
-    _check(table, rows)
-    return _without_repeats(table, rows)
+    reading = reading or Reading()
+    grid = read_grid(file)
+    files = Locator(file.parent, split_of(file.stem))
+    columns = choose_columns(grid, files, reading)
+    lines = [(1, grid.header)] * columns.headless + grid.rows
+    files.search(row[columns.path].strip() for _, row in lines if len(row) > columns.path)
+    rows = [_row(file, line, cells, columns, files) for line, cells in lines]
+    if not reading.follow_links:
+        for row in rows:
+            check_inside(file, row, file.parent)
+    _check(file, rows)
+    _refuse_several(file, rows)
+    if split and not any(row.split for row in rows):
+        rows = [row.at(split) for row in rows]
+    rows = _without_repeats(file, rows)
+    words = columns.in_words()
+    return Table(rows, f"table {file.name} ({words})", words)
 
 
 def copy_table(rows: Sequence[Row], target: Path) -> None:
@@ -88,58 +131,63 @@ def copy_table(rows: Sequence[Row], target: Path) -> None:
         shutil.copyfile(row.file, path)
 
 
-def _columns(table: Path, names: Sequence[str]) -> dict[str, int]:
-    found = [name.strip().lower() for name in names]
-    columns = {}
-    for column, known in _COLUMNS.items():
-        matches = [found.index(name) for name in known if name in found]
-        if matches:
-            columns[column] = matches[0]
-        elif column != "split":
-            raise DataError(
-                f"The table {str(table)!r} has no column {column!r}"
-                f" (or {', '.join(known[1:])}). Its first line says: {', '.join(names)[:100]!r}"
-            )
-    return columns
-
-
-def _row(
-    table: Path, line: int, cells: Sequence[str], columns: dict[str, int], follow_links: bool
-) -> Row:
+def _row(table: Path, line: int, cells: Sequence[str], columns: Columns, files: Locator) -> Row:
     def fail(text: str) -> DataError:
         return DataError(f"{str(table)!r}, line {line}: {text}")
 
-    if len(cells) <= max(columns.values()):
-        raise fail(f"expected {max(columns.values()) + 1} or more cells. Received: {len(cells)}")
-    path, label = cells[columns["path"]].strip(), cells[columns["label"]].strip()
-    split = cells[columns["split"]].strip() if "split" in columns else ""
+    width = max(columns.path, *columns.labels) + 1
+    if len(cells) < width:
+        raise fail(f"expected {width} or more cells. Received: {len(cells)}")
+    path = cells[columns.path].strip()
     if not path:
         raise fail("the path is empty.")
+    if len(columns.labels) > 1:
+        label = _hot(cells, columns, fail)
+    else:
+        label = nfc(cells[columns.labels[0]].strip())
     flaw = label_flaw(label)
     if flaw:
         raise fail(f"the label {label!r} {flaw}. Expected a name that a folder can have.")
-    if split and split.lower() not in SPLIT_NAMES:
-        near = did_you_mean(split.lower(), SPLIT_NAMES)
-        raise fail(f"unknown split {split!r}.{near} Expected train, val or test.")
     if "\0" in path:
         raise fail(f"the path {path!r} holds a NUL character.")
-    folder = table.parent
-    file = folder / path
-    if not is_file(file) and "\\" in path:
-        file = folder / path.replace("\\", "/")
-    inside = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
-    if not inside and not follow_links:
-        raise fail(
-            f"{path!r} leads out of the table's folder. Copy the image there, or allow it with"
-            f" {option('follow_links', True)}."
+    file = files.find(path) or files.folder / path
+    if several := files.candidates(path)[1:]:
+        first = files.candidates(path)[0]
+        raise fail(f"{path!r} may be {first!r} or {several[0]!r}. Write more of the path.")
+    split = "" if columns.sides is None else columns.sides.of(cells)
+    return Row(line, path, Path(os.path.normpath(file.absolute())), label, split)
+
+
+def _hot(cells: Sequence[str], columns: Columns, fail: Callable[[str], DataError]) -> str:
+    """Return the one class that a row has a 1 for."""
+    found = [columns.names[n] for n in columns.labels if n < len(cells) and is_hot(cells[n])]
+    if len(found) == 1:
+        return nfc(found[0])
+    if not found:
+        raise fail("no class has a 1. Expected one for each image.")
+    raise fail(f"{len(found)} classes have a 1 ({', '.join(found[:3])}): {_MULTI_LABEL}")
+
+
+def check_inside(table: Path, row: Row, folder: Path) -> None:
+    """Raise DataError where a row of a table names a file outside a folder."""
+    if not Path(os.path.realpath(row.file)).is_relative_to(os.path.realpath(folder)):
+        raise DataError(
+            f"{str(table)!r}, line {row.line}: {row.path!r} leads out of the table's folder. Copy"
+            f" the image there, or allow it with {option('follow_links', True)}."
         )
-    return Row(
-        line,
-        path,
-        Path(os.path.normpath(file.absolute())),
-        label,
-        SPLIT_NAMES.get(split.lower(), ""),
-    )
+
+
+def _refuse_several(table: Path, rows: Sequence[Row]) -> None:
+    """Raise DataError where the labels of a row are several classes."""
+    known = Counter(row.label for row in rows)
+    for row in rows:
+        for mark in "|;,":
+            parts = [part.strip() for part in row.label.split(mark)]
+            if len(parts) > 1 and (mark != "," or all(part in known for part in parts)):
+                raise DataError(
+                    f"{str(table)!r}, line {row.line}: {row.label!r} are several labels:"
+                    f" {_MULTI_LABEL}"
+                )
 
 
 def label_flaw(label: str) -> str:

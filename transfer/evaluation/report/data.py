@@ -24,6 +24,8 @@ class About:
         uneven: Whether training classes are so uneven that macro-F1 says more than accuracy.
         counts: Split to class to number of images.
         skipped: Reason to number of files that were left out.
+        left_out: (path, reason) of these, as far as they matter.
+        read_as: What the data were read as.
         bad: (path, reason) of the files that could not be used.
         notes: Remark to number of images.
         weights: Origin, file and SHA-256 of the backbone's weights.
@@ -46,6 +48,8 @@ class About:
     uneven: bool = False
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
+    read_as: str = ""
     bad: tuple[tuple[str, str], ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +85,8 @@ def read_about(run: Run) -> About:
         uneven=run.uneven,
         counts=info.counts,
         skipped=info.skipped,
+        left_out=info.left_out,
+        read_as=info.read_as,
         bad=info.bad,
         notes=info.notes,
         weights={key: value for key, value in asdict(info.weights).items() if value is not None},

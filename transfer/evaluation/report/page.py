@@ -100,7 +100,7 @@ def _context(
     evaluation = _read_json(run, directory, "evaluation.json") if here.is_file() else {}
     data = str(evaluation.get("data") or about.data)
     root = Path(data) if data else None
-    thumbnail = gallery.thumbnailer(root)
+    thumbnail = gallery.thumbnailer(root, run.info.settings.decoding)
     caveat = metrics.get("caveat")
     if caveat is None and data == about.data:  # older metrics.json do not say
         caveat = find_caveat(metrics["split"], about.monitor, len(history))

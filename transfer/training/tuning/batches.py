@@ -141,7 +141,11 @@ def batches_of_images(
 def options_of(settings: Settings) -> ImageOptions:
     """Return the options for reading images without augmentation."""
     return ImageOptions(
-        settings.image_size, settings.resize, settings.batch_size, seed=settings.seed
+        settings.image_size,
+        settings.resize,
+        settings.batch_size,
+        seed=settings.seed,
+        decoding=settings.decoding,
     )
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import numbers
-import operator
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from transfer.errors import UsageError, advice, did_you_mean, option
+from transfer.recipe.reading import Reading
 from transfer.system.units import parse_bytes, parse_seconds
 
 MONITORS = {
@@ -24,11 +22,14 @@ MONITORS = {
     "loss": "min",
 }
 RESIZES = ("stretch", "crop", "pad")
+COLOR_PROFILES = ("convert", "ignore")
 BALANCES = ("none", "weights", "sqrt", "oversample")
 ON_BAD = ("skip", "fail")
 CHECKS = ("quick", "full")
-CHOICES = {  # of the fields with a fixed set of values
+CHOICES: dict[str, tuple[str, ...]] = {  # of the fields with a fixed set of values
+    **Reading.CHOICES,
     "resize": RESIZES,
+    "color_profiles": COLOR_PROFILES,
     "monitor": ("auto", *MONITORS),
     "balance": BALANCES,
     "optimizer": ("auto", "adam", "adamw", "sgd"),
@@ -40,7 +41,8 @@ CHOICES = {  # of the fields with a fixed set of values
     "engine": ("auto", "keras", "openvino"),
     "precision": ("f32", "bf16"),
 }
-BOUNDS = {  # of whole numbers
+BOUNDS: dict[str, tuple[int, int]] = {  # of whole numbers
+    **Reading.BOUNDS,
     "image_size": (8, 2048),
     "views": (0, 32),
     "head_epochs": (1, 100_000),
@@ -60,12 +62,11 @@ RANGES |= dict.fromkeys(("label_smoothing", "ema"), "from 0 to below 1")
 RANGES |= dict.fromkeys(("head_learning_rate", "learning_rate"), "above 0")
 RANGES |= dict.fromkeys(("weight_decay", "clip_norm"), "of 0 or more")
 RANGES |= {name: f"between {low} and {high}" for name, (low, high) in BOUNDS.items()}
-_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 UNEVEN = 3.0  # times the smallest class
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Reading):
     """Every knob of a run, as the user asks for it; `load` reads that of a run.
 
     Fields that are None or ``auto`` are open: `transfer.training.settle` decides them once, from
@@ -77,6 +78,7 @@ class Recipe:
             network is trained from scratch.
         image_size: Side of the square input in pixels; None: the backbone's default.
         resize: How a photo becomes a square: ``stretch``, ``crop`` (centre) or ``pad`` (white).
+        color_profiles: ``convert`` colours to sRGB by their ICC profile, or ``ignore`` it.
         head: Head spec, for example ``"linear"`` or ``"flatten,1024,dropout=0.5"``.
         augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
             (``"flip,rotate=10,shift=0.1"``).
@@ -131,8 +133,10 @@ class Recipe:
             uses ``weights`` instead).
         val: Share of the training images held out for validation where the data have no split.
         test: Share held out for the test where the data have none; 0 for none.
-        group_by: Images that stay in the same split (bursts, patients, videos): ``none``, a
-            regular expression on the path, or ``FILE.csv:COLUMN``.
+        group_by: Images that stay in the same split (bursts, patients, videos): ``none``,
+            ``source`` (copies of one photo by their names, such as ``NAME_aug3``), ``folder`` (the
+            folder inside the class folder), a regular expression on the path, or
+            ``FILE.csv:COLUMN``.
         dedupe: Remove near duplicates of val and test images from train where folders give the
             splits.
         folds: Folds of a cross-validation over the training and validation images, 2 to 20; 0 for
@@ -145,14 +149,34 @@ class Recipe:
         on_bad: Unreadable images: ``skip`` (and report them) or ``fail``.
         check: How images are checked before training: ``quick``, or ``full`` (every file again,
             at full resolution); see `transfer.check`.
+        layout: What the folders in DATA are: ``classes``; ``splits``, of class folders; or
+            ``flat``: nothing, the class is in the file names (see `label_regex`). ``auto`` decides
+            by the rules in docs/data.md, and asks where they leave two readings.
+        class_level: Which level of folders is the class, from 1 for those in DATA. Levels above it
+            are ignored unless they are splits. None: found.
+        label_regex: Regular expression on the path of each image relative to DATA, whose first
+            group is the class; ``none``: the class is a folder.
+        path_column: Column of a table that holds the paths: its name, or its number from 1 where
+            there is no header; ``auto``: found.
+        label_column: The same for the classes.
+        split_column: The same for the splits; ``none``: the table's splits are ignored.
+        class_names: File with the names of classes that are numbers or codes in DATA: text, CSV or
+            JSON; ``none``: they are named already.
+        limit: Most images of each class in each split, spread over the sorted paths, for a trial on
+            a large set. None: all.
         allow_empty: Accept class folders without images.
         follow_links: Follow symbolic links that lead out of the folder.
     """
+
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
+    BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = BOUNDS
+    RANGES: ClassVar[Mapping[str, str]] = RANGES
 
     backbone: str = "mobilenetv2"
     weights: str = "auto"
     image_size: int | None = None
     resize: str = "stretch"
+    color_profiles: str = "convert"
     head: str = "linear"
     augment: str = "light"
     normalize: str = "none"
@@ -191,77 +215,43 @@ class Recipe:
     deterministic: bool = False
     on_bad: str = "skip"
     check: str = "quick"
-    allow_empty: bool = False
-    follow_links: bool = False
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            self._convert(field.name, str(field.type))
-            self._check_choice(field.name)
+        super().__post_init__()
         parse_bytes(self.trunk_cache, option("trunk_cache"))
         parse_seconds(self.time)
         self._check_shares()
         self._check_rates()
         if self.folds != 0 and not 2 <= self.folds <= 20:
-            raise _unexpected("folds", self.folds)
+            raise self._unexpected("folds", self.folds)
         if self.folds_finetune and not self.folds:
             tuned = option("folds_finetune", True)
-            raise _unexpected("folds", self.folds, f"between 2 and 20 with {tuned}")
+            raise self._unexpected("folds", self.folds, f"between 2 and 20 with {tuned}")
         if self.ema and self.monitor in ("accuracy", "loss"):
             wanted = f"as val_{self.monitor}, since ema keeps other weights than those that train"
-            raise _unexpected("monitor", self.monitor, wanted)
-
-    def _convert(self, name: str, annotation: str) -> None:
-        value = getattr(self, name)
-        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-            value = value.item()  # a NumPy scalar, common in notebooks
-        if not isinstance(value, bool):
-            if annotation == "str" and isinstance(value, (int, os.PathLike)):
-                value = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-            elif annotation.startswith("int") and hasattr(value, "__index__"):
-                value = operator.index(value)
-            elif annotation.startswith("float") and isinstance(value, numbers.Real):
-                value = float(value)
-        object.__setattr__(self, name, value)
-        kind = next(each for each in _KINDS if annotation.startswith(each.__name__))
-        none = ", or None" * annotation.endswith("None")
-        if type(value) is not kind and not (none and value is None):
-            words = f"one of {', '.join(CHOICES[name])}" if name in CHOICES else _KINDS[kind]
-            expected = f"as {words} {RANGES.get(name, '')}".rstrip() + none
-            raise _unexpected(name, repr(value), expected)
-
-    def _check_choice(self, name: str) -> None:
-        value, choices = getattr(self, name), CHOICES.get(name)
-        if choices is not None and value not in choices:
-            raise UsageError(
-                f"Unknown {option(name, value)}.{did_you_mean(value, choices)}"
-                f" Expected one of: {', '.join(choices)}."
-            )
-        low, high = BOUNDS.get(name, (0, 0))
-        if name in BOUNDS and value is not None and not low <= value <= high:
-            raise _unexpected(name, value)
+            raise self._unexpected("monitor", self.monitor, wanted)
 
     def _check_shares(self) -> None:
         if not 0 < self.val < 1:
-            raise _unexpected("val", self.val)
+            raise self._unexpected("val", self.val)
         if not 0 <= self.test < 1 - self.val:
-            raise _unexpected("test", self.test)
+            raise self._unexpected("test", self.test)
         for name in ("label_smoothing", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise _unexpected(name, value)
+                raise self._unexpected(name, value)
 
     def _check_rates(self) -> None:
         for name in ("head_learning_rate", "learning_rate"):
             rate = getattr(self, name)
             if rate is not None and not 0 < rate < math.inf:
-                raise _unexpected(name, rate)
+                raise self._unexpected(name, rate)
         for name in ("weight_decay", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
-                raise _unexpected(name, value)
+                raise self._unexpected(name, value)
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
-            raise _unexpected("layer_decay", self.layer_decay)
+            raise self._unexpected("layer_decay", self.layer_decay)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -285,13 +275,10 @@ class Recipe:
         return cls.from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all knobs as a plain dict, in their order here."""
-        return dataclasses.asdict(self)
-
-
-def _unexpected(knob: str, received: object, expected: str = "") -> UsageError:
-    expected = expected or RANGES[knob]
-    return UsageError(f"Expected {option(knob)} {expected}. Received: {received}")
+        """Return all knobs as a plain dict, in their order here; those of `Reading` come last."""
+        values = dataclasses.asdict(self)
+        reading = {field.name: values.pop(field.name) for field in dataclasses.fields(Reading)}
+        return values | reading
 
 
 def is_uneven(counts: Iterable[int]) -> bool:

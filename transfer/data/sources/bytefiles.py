@@ -1,0 +1,64 @@
+"""Writes images that come as bytes with a class: from Parquet files and shards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+
+from transfer.data.sources.tables import label_flaw
+from transfer.errors import DataError
+from transfer.images.formats import format_of, guess_kind
+from transfer.system.names import nfc
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An image as it is stored.
+
+    Attributes:
+        data: The bytes of its file.
+        label: Its class.
+        split: ``train``, ``val``, ``test`` or ``""``.
+        stem: What its file is to be called, without suffix.
+        where: Where it comes from, for messages.
+    """
+
+    data: bytes
+    label: str
+    split: str
+    stem: str
+    where: str
+
+
+def write_labelled(images: Iterable[Labelled], target: Path) -> None:
+    """Write images to ``target/[split/]class/name``, byte for byte.
+
+    Raises:
+        DataError: A class cannot name a folder, or there is no image.
+    """
+    taken: set[str] = set()
+    for image in images:
+        label = nfc(image.label.strip()).replace("/", "-")
+        if flaw := label_flaw(label):
+            raise DataError(f"{image.where}: the label {label!r} {flaw}.")
+        folder = target / image.split / label
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = re.sub(r"[^\w.-]+", "-", image.stem).strip("-.")[:100] or "image"
+        suffix = _suffix(image.data)
+        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+        paths = (folder / f"{name}{suffix}" for name in names)
+        path = next(path for path in paths if str(path).casefold() not in taken)
+        taken.add(str(path).casefold())
+        path.write_bytes(image.data)
+    if not taken:
+        raise DataError("It holds no image.")
+
+
+def _suffix(data: bytes) -> str:
+    found = format_of(data[:12])
+    if found is not None:
+        return found.suffixes[0]
+    return {"TIFF": ".tif", "HEIC": ".heic", "AVIF": ".avif"}.get(guess_kind(data[:256]), ".jpg")

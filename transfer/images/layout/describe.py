@@ -1,0 +1,210 @@
+"""Describes what lies in a folder: its levels, names, tables and counts. No file is opened."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from transfer.errors import DataError
+from transfer.images.layout.filenames import is_mask
+from transfer.images.scan import NOT_IMAGE, Scanner
+
+MASK = "mask or thumbnail of another image"
+THUMBNAIL = "thumbnail of another program"
+_THUMBNAILS = {"@eadir", "thumbnails", "thumbs", "_thumbs", "thumb", "#recycle", "_thumbnails"}
+_PHOTOS = {"images", "image", "imgs", "img", "photos", "jpegimages", "jpg", "pictures", "rgb"}
+_MASKS = {"masks", "mask", "annotations", "annotation", "trimaps", "segmentations", "segmentation"}
+_MASKS |= {"segmentationclass", "segmentationobject", "labels", "groundtruth", "ground_truth", "gt"}
+_MASKS |= {"lung masks", "segmentation_masks", "bboxes", "heatmaps", "overlays", "superpixels"}
+# Files that may say what the classes are, by the end of their names.
+TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".json", ".xlsx", ".parquet", ".txt")
+PACKED_ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+_PROSE = ("readme", "license", "licence", "notes", "about", "citation", "changelog", "requirements")
+
+
+@dataclass
+class Folder:
+    """A folder with what lies in it.
+
+    Attributes:
+        path: Relative to the root, with forward slashes; ``""`` for the root.
+        folders: Its subfolders by name, in order, those without images included.
+        images: Paths of the images directly in it, sorted.
+        total: Number of images in it and below.
+    """
+
+    path: str
+    folders: dict[str, Folder] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    total: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def filled(self) -> dict[str, Folder]:
+        """Its subfolders that hold images somewhere below."""
+        return {name: folder for name, folder in self.folders.items() if folder.total}
+
+    def below(self) -> Iterator[str]:
+        """Yield the paths of all images in it and below."""
+        yield from self.images
+        for folder in self.folders.values():
+            yield from folder.below()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What lies in a folder.
+
+    Attributes:
+        root: Its absolute path.
+        top: The folder as a tree.
+        left_out: Path and reason of the files that are no photos of their own.
+        skipped: Reason to number of files left out; those whose names are not UTF-8 too.
+        tables: Paths of the files that may say what the classes are.
+        packed: Paths of archives and shards.
+        tell: Reports the runs and the names that are not UTF-8, which were left out.
+    """
+
+    root: Path
+    top: Folder
+    left_out: tuple[tuple[str, str], ...]
+    skipped: Mapping[str, int]
+    tables: tuple[str, ...]
+    packed: tuple[str, ...]
+    tell: Callable[[], None] = lambda: None
+
+
+def describe(path: str | os.PathLike[str], follow_links: bool = False) -> Survey:
+    """Walk a folder once and return what lies in it.
+
+    Raises:
+        DataError: There is no such folder, it cannot be listed, or a link leads out of it.
+    """
+    root = Path(path).expanduser().absolute()
+    if not root.is_dir():
+        found = "a file" if root.exists() else "no such file or folder"
+        raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
+    scanner = Scanner(root, follow_links)
+    scanner.enter_all()
+    aside = _aside(scanner.folders)
+    images = _photos(scanner, aside)
+    others = sorted(path for path, reason in scanner.left_out if reason == NOT_IMAGE)
+    return Survey(
+        root,
+        _tree(_without(scanner.folders, aside | _of_documents(scanner)), images),
+        tuple(sorted(scanner.left_out)),
+        dict(scanner.skipped),
+        tuple(path for path in others if is_table_name(path)),
+        tuple(path for path in others if path.lower().endswith(PACKED_ENDS)),
+        scanner.tell,
+    )
+
+
+def is_table_name(path: str) -> bool:
+    """Return whether a file may be a table or list of images, by its name."""
+    name = PurePosixPath(path).name.lower()
+    return name.endswith(TABLE_ENDS) and not name.startswith(_PROSE)
+
+
+def _photos(scanner: Scanner, aside: Mapping[str, str]) -> list[str]:
+    """Return the images, sorted, without masks and thumbnails, which count as left out."""
+    stems: dict[str, set[str]] = defaultdict(set)
+    for path in scanner.images:
+        stems[path.rpartition("/")[0]].add(PurePosixPath(path).stem)
+    photos = []
+    for path in sorted(scanner.images):
+        folder = path.rpartition("/")[0]
+        reason = next((aside[each] for each in _above(folder) if each in aside), "")
+        if not reason and is_mask(path, stems[folder]):
+            reason = MASK
+        if reason:
+            scanner.leave_out(path, reason)
+        else:
+            photos.append(path)
+    return photos
+
+
+def _aside(folders: Iterable[str]) -> dict[str, str]:
+    """Return the folders of masks and thumbnails, with the reason why they are left out.
+
+    A folder holds masks by its name, and that of a folder of photos beside it.
+    """
+    photos = {path.rpartition("/")[0] for path in folders if _last(path) in _PHOTOS}
+    found = {}
+    for path in filter(None, folders):
+        if _last(path) in _THUMBNAILS:
+            found[path] = THUMBNAIL
+        elif _last(path) in _MASKS and path.rpartition("/")[0] in photos:
+            found[path] = MASK
+    return found
+
+
+def _of_documents(scanner: Scanner) -> dict[str, str]:
+    """Return the folders that hold no image, but text or other files: not empty classes."""
+    held: dict[str, set[str]] = defaultdict(set)
+    for path, reason in scanner.left_out:
+        for folder in _above(path.rpartition("/")[0]):
+            held[folder].add(reason)
+    for path in scanner.images:
+        for folder in _above(path.rpartition("/")[0]):
+            held[folder].add("")
+    return {folder: NOT_IMAGE for folder, reasons in held.items() if reasons == {NOT_IMAGE}}
+
+
+def _without(folders: Iterable[str], dropped: Mapping[str, str]) -> list[str]:
+    return [path for path in folders if not any(each in dropped for each in _above(path))]
+
+
+def _above(folder: str) -> Iterator[str]:
+    """Yield a folder and those that it lies in, without the root."""
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2].lower()
+
+
+def _tree(folders: Iterable[str], images: Iterable[str]) -> Folder:
+    top = Folder("")
+    known = {"": top}
+
+    def at(path: str) -> Folder:
+        if path not in known:
+            parent, _, name = path.rpartition("/")
+            known[path] = at(parent).folders.setdefault(name, Folder(path))
+        return known[path]
+
+    for path in sorted(folders):
+        at(path)
+    for path in images:
+        folder = path.rpartition("/")[0]
+        at(folder).images.append(path)
+    _count(top)
+    return top
+
+
+def _count(folder: Folder) -> int:
+    folder.total = len(folder.images) + sum(map(_count, folder.folders.values()))
+    return folder.total
+
+
+def named(survey: Survey, most: int = 4) -> str:
+    """Return the names of the tables and archives in a folder, for a message; ``""`` for none."""
+    found = [*survey.tables, *survey.packed]
+    if not found:
+        return ""
+    kinds = Counter(PurePosixPath(path).suffix.lower() for path in found)
+    if len(found) > most:
+        shown = f"{found[0]!r} and {len(found) - 1} more ({', '.join(sorted(kinds))})"
+    else:
+        shown = ", ".join(map(repr, found))
+    return f"It holds {shown}: if that says what the classes are, give the file as DATA."

@@ -1,0 +1,101 @@
+"""What the names of folders tell: series, wrappers, negatives, and names that are slips."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from transfer.errors import option
+from transfer.images.layout.describe import Survey
+from transfer.images.layout.plan import Plan, in_words, readable
+from transfer.images.layout.splitnames import words_of
+from transfer.system.names import nfc
+
+_GENERAL = {"images", "image", "imgs", "img", "photos", "photo", "pictures", "pics", "data"}
+_GENERAL |= {"dataset", "datasets", "jpegimages", "jpg", "jpeg", "png", "all", "raw", "input"}
+_GENERAL |= {"files", "pictures", "samples", "dcim", "rgb", "all_images", "original", "originals"}
+_NEGATIVES = re.compile(
+    r"(?:background|bg|others?|negatives?|neg|unknown|none|nothing|misc|no[ _-]?class|clutter"
+    r"|unlabell?ed|none[ _-]of[ _-]the[ _-]above|rest)(?:[ _-].*)?",
+    re.I,
+)
+_SLIP = re.compile(
+    r"new folder|untitled folder|copy of |.* - copy|.* copy(?: \d+)?$|.*\(\d+\)$|neuer ordner"
+    r"|nouveau dossier|nueva carpeta|新建文件夹|새 폴더|新しいフォルダー",
+    re.I,
+)
+_PARTS = {"part", "parts", "batch", "chunk", "fold", "shard", "volume", "vol", "disk", "block"}
+_NAMES_FILE = re.compile(
+    r".*(?:names?|classes|labels|words|synsets?|mapping|class_index).*\.(?:txt|csv|json)", re.I
+)
+_CODE = re.compile(r"n\d{8}")  # of WordNet
+
+
+def is_general(name: str) -> bool:
+    """Return whether the name of a folder says nothing but that it holds images."""
+    return name.lower() in _GENERAL
+
+
+def is_series(names: Iterable[str]) -> bool:
+    """Return whether names differ in a number alone: patient01, patient02; 1, 2; s1a, s2b."""
+    stems = {re.sub(r"\d+", "0", name.lower()) for name in names}
+    return len(stems) == 1 and "0" in next(iter(stems))
+
+
+def is_part(names: Iterable[str]) -> bool:
+    """Return whether names are those of numbered parts of a set: images_part_1, images_part_2."""
+    names = list(names)
+    return is_series(names) and bool(set(words_of(names[0])) & _PARTS)
+
+
+def is_code(names: Sequence[str]) -> bool:
+    """Return whether class names are numbers or codes of WordNet."""
+    return all(name.isdigit() or _CODE.fullmatch(name) for name in names)
+
+
+def remark_on_names(plan: Plan) -> None:
+    """Add remarks on classes whose names look like negatives, or like slips."""
+    sizes: dict[str, int] = dict.fromkeys(plan.classes, 0)
+    for _, name, _ in plan.rows:
+        sizes[name] += 1
+    negatives = [name for name in sizes if _NEGATIVES.fullmatch(name.strip())]
+    if negatives and len(negatives) < len(sizes):
+        shown = ", ".join(f"{readable(name)} ({sizes[name]:,} images)" for name in negatives)
+        plan.remark(
+            "negatives",
+            f"{shown} looks like negatives, images of none of the classes; it is trained as a class"
+            " of its own. Move the folder out of DATA if it is not meant to be one.",
+            serious=True,
+        )
+    for names in plan.folders.values():
+        for name, folders in names.items():
+            written = {folder.rpartition("/")[2] for folder in folders}
+            if len(written) > 1 and {nfc(each) for each in written} == {name}:
+                text = f"{len(written)} folders are one class, {readable(name)}: their names differ"
+                plan.remark("merged", f"{text} in Unicode form alone.", serious=True)
+    spaces = [name for name in sizes if name != name.strip()]
+    slips = [name for name in sizes if name not in spaces and _SLIP.match(name)]
+    if spaces:
+        shown = in_words(spaces)
+        plan.remark("spaces", f"Class names with spaces at an end: {shown}.", serious=True)
+    if slips:
+        shown = in_words(slips)
+        text = f"Class names that look like slips of a file manager: {shown}. Are they classes?"
+        plan.remark("slips", text, serious=True)
+
+
+def remark_on_tables(plan: Plan, survey: Survey) -> None:
+    """Add remarks on tables at the top that are not read, and on a file that may name classes."""
+    top = [path for path in survey.tables if "/" not in path and not path.endswith(".txt")]
+    if top:
+        text = f"Not read: {in_words(top, 4)}. If it says the classes, give the file as DATA."
+        plan.remark("tables", text)
+    if not is_code(plan.classes) or "named by" in plan.text:
+        return
+    names = sorted(each.name for each in survey.root.parent.glob("*"))
+    beside = [name for name in names if _NAMES_FILE.fullmatch(name)]
+    within = [path for path in survey.tables if _NAMES_FILE.fullmatch(path.rpartition("/")[2])]
+    if found := [*within, *(f"../{name}" for name in beside)]:
+        text = f"The classes are numbers or codes. If {found[0]} names them:"
+        text += f" {option('class_names')}."
+        plan.remark("codes", text)
