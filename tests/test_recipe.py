@@ -57,6 +57,8 @@ def test_a_typo_in_the_monitor_is_told_before_training() -> None:
         ({"time": "10"}, "10m, 90s or 1h30m. Received: '10'"),
         ({"resize": 2.5}, "resize= as one of stretch, crop, pad. Received: 2.5"),
         ({"out": "x"}, "Unknown argument 'out'. Did you mean 'output'"),
+        ({"rotation_range": 9}, "It is a word of augment='flip,rotate=10,shift=0.1,fill=reflect'"),
+        ({"zca_whitening": True}, "It is a word of normalize='featurewise_std'"),
         ({"gpu": 0}, "Unknown argument 'gpu'. It runs on the GPU"),
         ({"time": 10}, "Received: '10'"),
         ({"time": None}, "time= as text"),

@@ -51,6 +51,26 @@ ELSEWHERE = {
     "verbose": "debug",
     "wd": "weight_decay",
 }
+# Argument of Keras' ImageDataGenerator -> word of augment or normalize.
+GENERATOR = {
+    "brightness_range": "brightness",
+    "channel_shift_range": "channel_shift",
+    "cval": "fill",
+    "featurewise_center": "featurewise_center",
+    "featurewise_std_normalization": "featurewise_std",
+    "fill_mode": "fill",
+    "height_shift_range": "shift",
+    "horizontal_flip": "flip",
+    "rotation_range": "rotate",
+    "samplewise_center": "samplewise_center",
+    "samplewise_std_normalization": "samplewise_std",
+    "shear_range": "shear",
+    "vertical_flip": "vertical_flip",
+    "width_shift_range": "shift",
+    "zca_epsilon": "zca",
+    "zca_whitening": "zca",
+    "zoom_range": "zoom",
+}
 _on_command_line = False
 
 
@@ -176,8 +196,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return which of `known` was probably meant, None if none is close; see `did_you_mean`."""
     known = list(known)
-    if ELSEWHERE.get(word) in known:
-        return ELSEWHERE[word]
+    for elsewhere in (ELSEWHERE, GENERATOR):
+        if elsewhere.get(word) in known:
+            return elsewhere[word]
 
     def likeness(other: str) -> tuple[float, bool]:
         swapped = sorted(other) == sorted(word)  # vgg61 is closer to vgg16 than to vgg19
@@ -198,8 +219,14 @@ def _equivalents() -> dict[str, str]:
     folds = f"Cross-validation is part of a training: {call('finetune', 'DATA', folds=5)}"
     gpu = "It runs on the GPU that TensorFlow finds; set CUDA_VISIBLE_DEVICES to choose one."
     runs = f"Runs are folders below runs/: {call('report', 'RUN')} shows one."
+    change = f"It is a word of {option('augment', 'flip,rotate=10,shift=0.1,fill=reflect')}."
+    scale = f"It is a word of {option('normalize', 'featurewise_std')}."
     workers = "Images are read by one thread per processor."
-    return {
+    words = {
+        old: scale if new.startswith(("feature", "sample", "zca")) else change
+        for old, new in GENERATOR.items()
+    }
+    return words | {
         "convert": model,
         "cross_val": folds,
         "cross_validate": folds,

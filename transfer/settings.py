@@ -82,6 +82,7 @@ class Settings:
         seconds: Approximate time for the run; 0 for no limit.
         seed: Seed of shuffling, augmentation and initial weights.
         deterministic: Whether only operations are used that give the same bits every time.
+        normalize: See `transfer.networks.normalisation.parse_normalize`.
         decoding: How pictures become 8-bit sRGB.
     """
 
@@ -128,6 +129,7 @@ class Settings:
     seconds: float
     seed: int
     deterministic: bool
+    normalize: str = "none"
     decoding: Decoding = EARLIER_DECODING
 
     @property

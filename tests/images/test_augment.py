@@ -61,6 +61,13 @@ def test_parse():
         ("hue=nan", "Received: hue=nan"),
         ("flip=2", "Expected flip, flip=0 or flip=1"),
         ("fill=nearst", "Did you mean 'nearest'"),
+        ("fill", "Unknown fill ''"),
+        ("fill=constant:256", "a number between 0 and 255. Received: fill=constant:256"),
+        ("fill=constant:red", "Received: fill=constant:red"),
+        ("fill=constant:", "Received: fill=constant:"),
+        ("fill=wrap:3", "Received: fill=wrap:3"),
+        ("rotation_range=10", "Did you mean 'rotate'"),
+        ("cval=0", "Did you mean 'fill'"),
     ],
 )
 def test_parse_refuses(spec, message):
@@ -159,11 +166,74 @@ def test_shift_zoom_and_shear_reach_as_far_as_they_say():
     np.testing.assert_allclose(sheared[:, 1], 20, atol=0.3)
 
 
-def test_fill(image):
+def test_fill():
     black = np.zeros((SIZE, SIZE, 3), np.uint8)
     assert views("shift=0.3,fill=constant", black).max() == 255
-    for fill in ("nearest", "reflect", "wrap"):
+    assert views("shift=0.3,fill=constant: 40.5", black).max() == 40.5
+    for fill in ("nearest", "reflect", "wrap", "constant:0"):
         assert views(f"shift=0.3,fill={fill}", black).max() == 0
+
+
+class Fixed:
+    """Draws that are chosen beforehand: the angle, slant, scale and two shifts of a warp."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = list(values)
+
+    def uniform(self, low: float, high: float, shape: tuple[int, ...] = ()):
+        import tensorflow as tf
+
+        drawn = [self.values.pop(0) for _ in range(math.prod(shape))]
+        return tf.constant(drawn if shape else drawn[0], tf.float32)
+
+
+def warped(image: np.ndarray, fill: str, turn: float, scale: float, x: float, y: float):
+    """Return the image warped by these values, and the same by SciPy with each of its modes."""
+    from scipy.ndimage import affine_transform
+
+    from transfer.images.operations import warp
+
+    step = warp({"rotate": 1, "zoom": 1, "shift": 1}, len(image), fill)
+    ours = step(image, Fixed(turn, 0, scale, x, y)).numpy()
+    matrix = scale * np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+    centre = np.full(2, (len(image) - 1) / 2)
+    offset = centre - matrix @ centre + [y, x]
+
+    def theirs(mode: str, level: float) -> np.ndarray:
+        planes = [
+            affine_transform(image[..., k], matrix, offset, order=1, mode=mode, cval=level)
+            for k in range(3)
+        ]
+        return np.stack(planes, axis=-1)
+
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    "values", [(0, 1, 2.3, -1.6), (0.4, 1.2, -2, 1), (-0.5, 1.9, 11, -9)], ids=str
+)
+def test_fill_is_that_of_scipy(values):
+    image = np.random.default_rng(1).uniform(0, 255, (8, 8, 3)).astype(np.float32)
+    modes = {"wrap": "grid-wrap", "constant": "grid-constant"}
+    for fill in ("nearest", "reflect", "wrap", "constant", "constant:0"):
+        ours, theirs = warped(image, fill, *values)
+        name = fill.partition(":")[0]
+        wanted = theirs(modes.get(name, name), 255 if fill == "constant" else 0)
+        np.testing.assert_allclose(ours, wanted, atol=0.05, err_msg=fill)
+
+
+@pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")
+def test_fill_is_that_of_imagedatagenerator():
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+    image = np.random.default_rng(1).uniform(0, 255, (8, 8, 3)).astype(np.float32)
+    rows, wrapped = image[[3, 4, 5, 6, 7, 0, 1, 2]], warped(image, "wrap", 0, 1, 0, 3)[0]
+    np.testing.assert_allclose(wrapped, rows, atol=1e-3)  # abcdabcd|abcd|abcdabcd, as documented
+    for fill, level in (("nearest", 0), ("reflect", 0), ("constant", 255), ("constant:9", 9)):
+        generator = ImageDataGenerator(fill_mode=fill.partition(":")[0], cval=level)
+        wanted = generator.apply_transform(image.copy(), {"tx": -2, "ty": 3})
+        ours, _ = warped(image, fill, 0, 1, -2, 3)
+        np.testing.assert_allclose(ours, wanted, atol=1e-3, err_msg=fill)
 
 
 def test_light_and_colour():

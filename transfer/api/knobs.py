@@ -71,6 +71,7 @@ class NetworkKnobs(TypedDict, total=False):
     """The network, its head, and what of it is trained."""
 
     backbone: str
+    normalize: str
     head: str
     head_epochs: int
     head_learning_rate: float
@@ -91,6 +92,7 @@ class PreviewKnobs(ReadingKnobs, total=False):
     """Keyword arguments of `transfer.preview`: fields of `transfer.Recipe`."""
 
     augment: str
+    normalize: str
     resize: str
     color_profiles: str
     image_size: int | None

@@ -13,6 +13,7 @@ from transfer.features.engines import choose_engine
 from transfer.images.augment import parse_augment
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.head import parse_head
+from transfer.networks.normalisation import check_normalize
 from transfer.networks.weights import locate
 from transfer.recipe import Recipe
 from transfer.recipe.reading import Reading
@@ -72,6 +73,7 @@ def check_recipe(recipe: Recipe) -> Backbone:
     backbone.side(recipe.image_size)
     parse_head(recipe.head)
     parse_augment(recipe.augment)
+    check_normalisation(recipe)
     check_group_by(recipe.group_by)
     cache_limit()
     if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
@@ -79,6 +81,13 @@ def check_recipe(recipe: Recipe) -> Backbone:
     if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)
     return backbone
+
+
+def check_normalisation(recipe: Recipe) -> None:
+    """Raise UsageError where ``normalize`` cannot be read or does not suit the network."""
+    backbone = get_backbone(recipe.backbone)
+    pretrained = locate(backbone, recipe.weights).pretrained
+    check_normalize(recipe.normalize, backbone.name, pretrained, backbone.side(recipe.image_size))
 
 
 def _check_from_scratch(recipe: Recipe) -> None:

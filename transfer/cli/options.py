@@ -27,6 +27,8 @@ HELP = {
     "head": 'Layers on top: "linear", "flatten,1024,dropout=0.5", "avg+max,256".',
     "augment": 'none, light, medium, strong, or "flip,rotate=10,shift=0.1"; "light,flip=0" if'
     " mirroring changes what an image shows, as with digits.",
+    "normalize": "For networks from scratch: none, or some of featurewise_center, featurewise_std,"
+    " samplewise_center, samplewise_std, zca[=EPSILON]; statistics of the training images.",
     "views": "Augmented views of each training image.  [default: 8, fewer for a head alone]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Maximum epochs for the head; a linear one is solved without any.",

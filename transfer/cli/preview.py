@@ -11,7 +11,16 @@ from transfer.cli.console import tell, watched
 from transfer.cli.options import given, recipe_options
 from transfer.recipe.reading import READING
 
-KNOBS = ("augment", "resize", "color_profiles", "image_size", "backbone", "seed", *READING)
+KNOBS = (
+    "augment",
+    "normalize",
+    "resize",
+    "color_profiles",
+    "image_size",
+    "backbone",
+    "seed",
+    *READING,
+)
 
 
 @click.command(short_help="Draw images as the model will see them, and augmented.")

@@ -19,8 +19,8 @@ SECTIONS = {
         *("split_column", "class_names"),
     ),
     "Network and head": (
-        *("weights", "head", "head_epochs", "head_learning_rate", "views", "engine"),
-        *("precision", "trunk_cache", "no_cache"),
+        *("weights", "head", "head_epochs", "head_learning_rate", "views", "normalize"),
+        *("engine", "precision", "trunk_cache", "no_cache"),
     ),
     "Fine-tuning": (
         *("batch_size", "learning_rate", "optimizer", "schedule", "layer_decay", "weight_decay"),

@@ -24,7 +24,7 @@ POLICIES = {
 FILLS = ("nearest", "constant", "reflect", "wrap")
 # Raise it whenever the same spec and seed give another image: cached features of augmented views
 # are then no longer used.
-AUGMENT_VERSION = 2
+AUGMENT_VERSION = 3
 _FLAGS = ("flip", "vertical_flip")
 _MOST = {
     "rotate": 180.0,
@@ -58,7 +58,9 @@ def parse_augment(spec: str) -> dict[str, float | bool | str]:
     ``grayscale, blur``       share of the images that are made gray, or blurred
     ``erasing``               share of the images in which a rectangle is painted gray
     ``randaugment``           strength of two operations drawn from ten
-    ``fill``                  how new borders are filled: nearest, constant (white), reflect, wrap
+    ``fill``                  how new borders are filled: ``nearest`` (aaa|abcd|ddd), ``reflect``
+                              (cba|abcd|dcb), ``wrap`` (bcd|abcd|abc), ``constant`` (white) or
+                              ``constant:VALUE`` of 0 (black) to 255
     ========================= ==================================================================
 
     Args:
@@ -125,10 +127,7 @@ def build_augment(spec: str, size: int) -> Augment | None:
 
 def _value(name: str, value: str | None) -> float | bool | str:
     if name == "fill":
-        if value not in FILLS:
-            near = did_you_mean(value or "", FILLS)
-            raise UsageError(f"Unknown fill {value!r}.{near} Expected one of: {', '.join(FILLS)}.")
-        return value
+        return _fill(value or "")
     if name in _FLAGS:
         if value not in (None, "0", "1"):
             raise UsageError(f"Expected {name}, {name}=0 or {name}=1. Received: {name}={value}")
@@ -141,13 +140,31 @@ def _value(name: str, value: str | None) -> float | bool | str:
             f"Unknown augmentation {name!r}.{did_you_mean(name, known)}"
             f" Expected one of: {', '.join(known)}."
         )
-    try:
-        number = float(value or "")
-    except ValueError:
-        number = math.nan
+    number = _number(value or "")
     if not 0 <= number <= _MOST[name]:
         raise UsageError(
             f"Expected {name}=NUMBER between 0 and {_MOST[name]:g}."
             f" Received: {name if value is None else f'{name}={value}'}"
         )
     return number
+
+
+def _fill(value: str) -> str:
+    mode, given, level = (part.strip() for part in value.partition(":"))
+    if mode not in FILLS:
+        near = did_you_mean(mode, FILLS)
+        raise UsageError(
+            f"Unknown fill {value!r}.{near} Expected one of: {', '.join(FILLS)}, constant:VALUE."
+        )
+    if given and not (mode == "constant" and 0 <= _number(level) <= 255):
+        raise UsageError(
+            f"Expected fill=constant:VALUE with a number between 0 and 255. Received: fill={value}"
+        )
+    return mode + given + level
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -40,7 +40,15 @@ class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
 
 
 def warp(values: Mapping[str, float], size: int, fill: str) -> Step:
-    """Return the step that flips, turns, shears, zooms and shifts about the centre, all at once."""
+    """Return the step that flips, turns, shears, zooms and shifts about the centre, all at once.
+
+    Args:
+        values: The words of `parse_augment` about geometry.
+        size: Side of the images in pixels.
+        fill: ``nearest``, ``reflect``, ``wrap``, ``constant`` (white) or ``constant:VALUE``.
+    """
+    mode, _, given = fill.partition(":")
+    level = float(given or _WHITE)
     degree = math.pi / 180
     rotate, shear = values.get("rotate", 0) * degree, values.get("shear", 0) * degree
     zoom, shift = values.get("zoom", 0), values.get("shift", 0) * size
@@ -62,11 +70,38 @@ def warp(values: Mapping[str, float], size: int, fill: str) -> Step:
         y0 = centre - centre * (yx + yy) + shift_y
         zero = tf.zeros(())
         matrix = tf.stack([xx, xy, x0, yx, yy, y0, zero, zero])
+        if mode == "wrap":
+            return _wrapped(image, matrix, size)
         return keras.ops.image.affine_transform(
-            image, matrix, interpolation="bilinear", fill_mode=fill, fill_value=_WHITE
+            image,
+            matrix,
+            interpolation="bilinear",
+            fill_mode=mode,
+            fill_value=level,
         )
 
     return step
+
+
+def _wrapped(image: tf.Tensor, matrix: tf.Tensor, size: int) -> tf.Tensor:
+    """Return the image, repeated without end, at the points of an affine transformation.
+
+    Not TensorFlow's own mode WRAP: it does not interpolate across the seam, and farther out it
+    shows the wrong pixels.
+    """
+    xx, xy, x0, yx, yy, y0, _, _ = tf.unstack(matrix)
+    column, row = tf.meshgrid(tf.range(size, dtype=tf.float32), tf.range(size, dtype=tf.float32))
+    x, y = xx * column + xy * row + x0, yx * column + yy * row + y0
+    left, top = tf.floor(x), tf.floor(y)
+    right, low = (x - left)[..., tf.newaxis], (y - top)[..., tf.newaxis]
+
+    def pixels(down: int, across: int) -> tf.Tensor:
+        rows, columns = tf.cast(top, tf.int32) + down, tf.cast(left, tf.int32) + across
+        return tf.gather_nd(image, tf.stack([rows % size, columns % size], axis=-1))
+
+    above = (1 - right) * pixels(0, 0) + right * pixels(0, 1)
+    below = (1 - right) * pixels(1, 0) + right * pixels(1, 1)
+    return (1 - low) * above + low * below
 
 
 def operation(name: str, amount: float, size: int, fill: str) -> Step:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +54,28 @@ def make_preview(folder: ImageFolder, options: ImageOptions, *, count: int, view
     if augmented:
         seen += [_augmented(chosen, options, view + 1) for view in range(views)]
     return Preview(chosen, np.stack(seen, axis=1))
+
+
+def samples(folder: ImageFolder, options: ImageOptions, most: int) -> Iterator[np.ndarray]:
+    """Yield batches of readable images, evenly spaced and not augmented.
+
+    Args:
+        folder: Where to take them from.
+        options: How to decode and batch.
+        most: How many to read.
+
+    Yields:
+        float32 arrays of shape (b, size, size, 3), RGB, 0..255.
+    """
+    paths = folder.paths[:: -(-len(folder) // most)]
+    for start in range(0, len(paths), options.batch_size):
+        batch: list[np.ndarray] = []
+        for path in paths[start : start + options.batch_size]:
+            with suppress(DataError):
+                file = folder.file(path)
+                batch.append(decode(file, options.size, options.resize, options.decoding))
+        if batch:
+            yield np.stack(batch).astype(np.float32)
 
 
 def _choose(folder: ImageFolder, count: int, options: ImageOptions) -> dict[str, np.ndarray]:

@@ -1,4 +1,7 @@
-"""The classifier: RGB 0..255 -> preprocess -> backbone -> pooling -> head, in one Keras model."""
+"""The classifier: RGB 0..255 -> preprocess -> backbone -> pooling -> head, in one Keras model.
+
+From scratch, a normalisation by the training images may follow the preprocessing.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,13 @@ class Classifier:
         backbone: The record in the registry.
         base: The backbone as a Keras model, named as in the registry.
         head: How the feature map is pooled, and what follows.
+        normalisation: From `fit_normalisation`; None for none.
     """
 
     backbone: Backbone
     base: keras.Model
     head: Head
+    normalisation: keras.Model | None = None
 
     @classmethod
     def build(
@@ -67,7 +72,7 @@ class Classifier:
     def extractor(self) -> keras.Model:
         """From images (b, side, side, 3), RGB 0..255, to vectors (b, d)."""
         images = keras.Input(self.base.input.shape[1:], name="image")
-        vectors = pool(self.head, self.base(self.backbone.apply_preprocess(images)))
+        vectors = pool(self.head, self.base(self._scaled(images)))
         return keras.Model(images, vectors, name="extractor")
 
     def frozen_part(self, cut: str) -> keras.Model:
@@ -83,8 +88,12 @@ class Classifier:
             return self.extractor
         trunk, top = split_at(self.base, cut)
         images = self.extractor.input
-        activations = trunk(self.backbone.apply_preprocess(images))
+        activations = trunk(self._scaled(images))
         return keras.Model(images, [activations, pool(self.head, top(activations))])
+
+    def _scaled(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        scaled = self.backbone.apply_preprocess(images)
+        return scaled if self.normalisation is None else self.normalisation(scaled)
 
     def new_head(self, num_classes: int, seed: int) -> keras.Sequential:
         """Return an untrained head: vectors (b, d) -> probabilities (b, num_classes)."""
@@ -117,6 +126,8 @@ class Classifier:
                 already. From scratch it must: they have only initial values.
         """
         model.trainable = True
+        if self.normalisation is not None:
+            self.normalisation.trainable = False
         for layer in self.base.layers:
             layer.trainable = layer.name in layers
         for part in () if normalise else model._flatten_layers():  # nested ones too

@@ -83,6 +83,11 @@ class Recipe(Reading):
         head: Head spec, for example ``"linear"`` or ``"flatten,1024,dropout=0.5"``.
         augment: Policy (``none``, ``light``, ``medium``, ``strong``) or spec
             (``"flip,rotate=10,shift=0.1"``).
+        normalize: What is done to each image before a network that is trained from scratch:
+            ``none``, or some of ``featurewise_center``, ``featurewise_std``,
+            ``samplewise_center``, ``samplewise_std`` and ``zca`` (whitening; ``zca=EPSILON``), as
+            in Keras' ImageDataGenerator. The statistics are those of the training images, and
+            part of the saved model.
         views: Augmented views of each training image, in addition to the image itself, for the
             head and for fine-tuning. None: 8; without fine-tuning and from 1,000 images on, 2, or
             0 for a linear head.
@@ -175,6 +180,7 @@ class Recipe(Reading):
     color_profiles: str = "convert"
     head: str = "linear"
     augment: str = "light"
+    normalize: str = "none"
     views: int | None = None
     unfreeze: str = "auto"
     head_epochs: int = 100

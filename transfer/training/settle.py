@@ -16,6 +16,7 @@ from transfer.features.engines import choose_engine
 from transfer.images.levels import choose_decoding
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.classifier import settle_unfreeze
+from transfer.networks.normalisation import check_unscaled
 from transfer.networks.own import check_saving
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe, is_uneven
@@ -73,8 +74,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     free = bool(cut) and views > 0 and recipe.views is None and recipe.epochs is None
     epochs = _epochs(recipe, images[0], pretrained)
     defaults, counts = _defaults(base, pretrained), dataset.class_counts("train")
-    optimizer = defaults.optimizer if recipe.optimizer == "auto" else recipe.optimizer
-    decay = 0.0 if optimizer == "adam" else defaults.weight_decay
+    optimizer, decay = _optimizer(recipe, defaults)
     settings = Settings(
         backbone=recipe.backbone,
         pretrained=pretrained,
@@ -99,7 +99,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         optimizer=optimizer,
         schedule=recipe.schedule,
         layer_decay=_given(recipe.layer_decay, defaults.layer_decay),
-        weight_decay=_given(recipe.weight_decay, decay),
+        weight_decay=decay,
         label_smoothing=_given(recipe.label_smoothing, _smoothing(images[0], pretrained)),
         clip_norm=recipe.clip_norm,
         ema=recipe.ema,
@@ -120,6 +120,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         seconds=parse_seconds(recipe.time) or 0.0,
         seed=recipe.seed,
         deterministic=recipe.deterministic,
+        normalize=recipe.normalize,
     )
     check_updates(settings, images[0])
     return settings, base
@@ -128,6 +129,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
 def _build(backbone: Backbone, recipe: Recipe) -> keras.Model:
     """Return the backbone; one of a user is checked, since its constructor may return anything."""
     base = backbone.build(recipe.image_size)
+    check_unscaled(base, recipe.normalize)
     if backbone.own:
         images = keras.Input(base.input.shape[1:])
         check_saving(keras.Model(images, base(backbone.apply_preprocess(images))), backbone.name)
@@ -163,6 +165,13 @@ def _defaults(base: keras.Model, pretrained: bool) -> _Defaults:
     )
     normalised = any(isinstance(layer, kinds) for layer in base._flatten_layers())
     return PRETRAINED if normalised else PRETRAINED_PLAIN
+
+
+def _optimizer(recipe: Recipe, defaults: _Defaults) -> tuple[str, float]:
+    """Return the name of the optimizer, and its weight decay."""
+    name = defaults.optimizer if recipe.optimizer == "auto" else recipe.optimizer
+    decay = 0.0 if name == "adam" else defaults.weight_decay
+    return name, _given(recipe.weight_decay, decay)
 
 
 def _epochs(recipe: Recipe, images: int, pretrained: bool) -> int:

@@ -7,20 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from transfer.data.dataset import Dataset
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import ActivationOverflow, Features, FrozenNetwork, extract
 from transfer.features.spec import feature_spec
 from transfer.images.folder import ImageFolder
+from transfer.images.pipeline import image_batches, naming_bad_files
+from transfer.networks.backbones import Backbone
 from transfer.networks.classifier import Classifier, layers_to_unfreeze
+from transfer.networks.normalisation import fit_normalisation
 from transfer.networks.weights import Weights
 from transfer.settings import Settings
 from transfer.system.cachedir import cache_limit
 from transfer.system.progress import say, warn
 from transfer.training.optim.statistics import average_over_an_epoch
 from transfer.training.settle import seed_everything
-from transfer.training.tuning.batches import Batches, batches_of_activations, batches_of_images
+from transfer.training.tuning.batches import (
+    Batches,
+    batches_of_activations,
+    batches_of_images,
+    options_of,
+)
 
 Pair = tuple[Features, Features]  # of training and validation images
 
@@ -140,9 +149,22 @@ def prepare(
     classifier = Classifier.build(
         settings.backbone, settings.image_size, settings.head, weights, base
     )
+    if settings.normalize != "none":
+        normalisation = _fit_normalisation(settings, dataset, classifier.backbone)
+        classifier = replace(classifier, normalisation=normalisation)
     network = FrozenNetwork(classifier.frozen_part(settings.cut), settings)
     cache = _open_cache(settings, dataset, weights, classifier)
     return Setup(settings, dataset, weights, classifier, network, cache, scratch)
+
+
+def _fit_normalisation(settings: Settings, dataset: Dataset, backbone: Backbone) -> keras.Model:
+    """Return the normalisation with the statistics of the training images, not augmented."""
+    train = dataset.train.images
+    say(f"Normalising by {len(train):,} training images: {settings.normalize}")
+    images = image_batches(train, options_of(settings), labels=False)
+    with naming_bad_files():
+        scaled = (np.asarray(backbone.apply_preprocess(batch)) for batch in images)
+        return fit_normalisation(settings.normalize, settings.image_size, scaled)
 
 
 def compute_features(setup: Setup) -> tuple[Setup, Pair]:
