@@ -161,7 +161,7 @@ def test_an_engine_that_cannot_be_had_is_told_before_any_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = tmp_path / "nowhere"
-    with pytest.raises(UsageError, match="bf16 needs OpenVINO"):
+    with pytest.raises(UsageError, match="precision='bf16' needs OpenVINO"):
         transfer.finetune(nowhere, engine="keras", precision="bf16")
     monkeypatch.setattr("transfer.features.engines.has_openvino", lambda: False)
     with pytest.raises(UsageError, match="OpenVINO is not installed"):
@@ -241,7 +241,9 @@ def test_a_run_knows_its_images_from_anywhere(
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert run.evaluate()["n"] == 3
     folder.rename(tmp_path / "moved")
-    with pytest.raises(DataError, match=r"not where its run\.json says.*colours.*RUN DATA"):
+    with pytest.raises(
+        DataError, match=r"not where its run\.json says.*colours.*transfer\.evaluate"
+    ):
         run.evaluate()
     run.update(data="")
     with pytest.raises(DataError, match=r"not where its run\.json says: ''"):

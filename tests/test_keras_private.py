@@ -62,7 +62,6 @@ CANARIES: dict[str, Callable[[], bool]] = {
         {type(x).__name__ for x in _model()._flatten_layers()} >= {"Dense", "InputLayer"}
     ),
     "_nodes_by_depth": lambda: _nodes(_model()),
-    "_keras_history": lambda: _model().outputs[0]._keras_history.operation.name.startswith("dense"),
     "_should_save_model": lambda: _takes(
         _checkpoint()._should_save_model, "epoch", "batch", "logs", "filepath"
     ),

@@ -48,7 +48,7 @@ def test_a_run_reads_new_pictures_as_those_it_was_trained_on(
 def test_runs_of_earlier_versions_read_as_they_did(toy: str, folder: Path) -> None:
     run = transfer.finetune(folder, backbone=toy, unfreeze="none")
     record = json.loads((run.path / "run.json").read_text())
-    assert record["settings"]["reading"]["profiles"] == "convert"
-    del record["settings"]["reading"]
+    assert record["settings"]["decoding"]["profiles"] == "convert"
+    del record["settings"]["decoding"]
     (run.path / "run.json").write_text(json.dumps(record))
     assert Run(run.path).info.settings.decoding == EARLIER_DECODING

@@ -126,14 +126,14 @@ def test_names_of_classes_are_kept_with_the_run(
     folder = make_folder("numbers", per_class=6)
     for number, name in enumerate(("blue", "green", "red")):
         (folder / name).rename(folder / str(number))
-    (folder / "0" / "scan.heic").write_bytes(b"x")
+    (folder / "0" / "scan.nef").write_bytes(b"x")
     names = tmp_path / "names.txt"
     names.write_text("sea\nleaf\nr\u00f3se\n")
     knobs = {"backbone": toy, "views": 0, "unfreeze": "none", "head_epochs": 1}
     run = transfer.finetune(folder, output=tmp_path / "run", class_names=names, **knobs)
     assert run.classes == ("leaf", "r\u00f3se", "sea")
     assert run.info.read_as == "3 classes: 0, 1, 2; named by names.txt: 0 sea, 1 leaf, 2 r\u00f3se"
-    assert run.info.left_out[0][0] == "0/scan.heic"
+    assert run.info.left_out[0][0] == "0/scan.nef"
     names.unlink()
     assert run.evaluate(folder)["n"] == 18
     (folder / "2").rename(folder / "ro\u0301se")  # as a Mac writes it
@@ -142,4 +142,4 @@ def test_names_of_classes_are_kept_with_the_run(
     assert run.evaluate(folder)["n"] == 18
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "3 classes: 0, 1, 2; named by names.txt" in page
-    assert "0/scan.heic" in page
+    assert "0/scan.nef" in page

@@ -142,7 +142,12 @@ def wrapped() -> Iterator[Instance]:
     yield Instance("L03", "documents beside classes", docs, TWO)
     empty = tree({"cat": 2, "dog": 2, "cow": 0})
     yield Instance("L03", "an empty class", empty, None, ("cow", "holds no image"))
-    odd = tree({"cat": 2, "dog": 2}, "cow/1.svg")
+
+    def odd(root: Path) -> Path:
+        made = tree({"cat": 2, "dog": 2}, "cow/1.svg")(root)
+        (root / "cow" / "1.svg").write_text("<svg/>")  # content counts, not the suffix
+        return made
+
     yield Instance("L03", "a class that cannot be read", odd, None, ("cow", "holds no image"))
     film = tree({"cat": 2, "dog": 2}, "cow/1.mp4")
     yield Instance("L03", "a class of films", film, TWO, ("no images: cow/",))

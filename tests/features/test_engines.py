@@ -56,7 +56,7 @@ def test_which_engine_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_engine("auto", "bf16") == "openvino"
     assert choose_engine("openvino", "f32") == "openvino"
     assert choose_engine("keras", "f32") == "keras"
-    with pytest.raises(UsageError, match="bf16 needs OpenVINO"):
+    with pytest.raises(UsageError, match="precision='bf16' needs OpenVINO"):
         choose_engine("keras", "bf16")
     monkeypatch.setattr(engines, "_has_gpu", lambda: True)
     assert choose_engine("auto", "f32") == "keras"

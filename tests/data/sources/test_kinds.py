@@ -10,6 +10,7 @@ from transfer.api.run import Run
 from transfer.data.sources.kinds import Options, find
 from transfer.data.sources.members import Limits
 from transfer.errors import DataError
+from transfer.recipe.reading import Reading
 
 
 def test_a_run_is_no_source_of_images(run: Run) -> None:
@@ -25,12 +26,15 @@ def test_options_for_other_sources_are_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = Limits(files=3)
-    find("sample:shapes", Options(manual_dir=tmp_path, follow_links=True, limits=limits))
+    find(
+        "sample:shapes",
+        Options(manual_dir=tmp_path, reading=Reading(follow_links=True), limits=limits),
+    )
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     options = "manual_dir= and follow_links= and max_files="
     assert record.getMessage() == f"{options} have no effect on 'sample:shapes'."
     caplog.clear()
     find("sample:shapes", Options())
-    find(tmp_path, Options(follow_links=True))
+    find(tmp_path, Options(reading=Reading(follow_links=True)))
     assert not caplog.records
