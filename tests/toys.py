@@ -15,6 +15,17 @@ from transfer.recipe.reading import Reading
 from transfer.runs.info import RunInfo, WeightsInfo
 from transfer.settings import Settings
 
+PROGRESS: dict[str, Any] = {  # of a training, as its state holds it
+    "recipe": {},
+    "classes": ["a", "b"],
+    "split.csv": "ab",
+    "weights": None,
+    "stopped": False,
+    "best": {"best": float("nan"), "best_epoch": None, "best_logs": {}},
+    "patience": {"best": float("inf"), "wait": 1},
+    "history": [{"phase": "head", "epoch": 1, "seconds": 0.5, "loss": float("nan")}],
+}
+
 SETTINGS: dict[str, Any] = {
     "backbone": "toy",
     "pretrained": True,

@@ -153,6 +153,9 @@ def test_wrong_types_are_told_in_one_line(run: Run, schema: str) -> None:
         ("learning_rate", 1e300),
         ("label_smoothing", 2.0),
         ("class_weights", [1.0, -1.0]),
+        ("decoding", {"profiles": "keep"}),
+        ("decoding", {"integers": [255, 0]}),
+        ("decoding", {"floats": [0, 1e300]}),
     ],
 )
 def test_a_setting_that_no_recipe_allows_is_named(run: Run, name: str, value: Any) -> None:

@@ -256,7 +256,7 @@ def test_metrics_that_do_not_fit_are_refused(
     run = make_run(make_predictions(["a", "b"]))
     metrics = json.loads((run.path / "metrics.json").read_text()) | change
     (run.path / "metrics.json").write_text(json.dumps(metrics))
-    with pytest.raises(RunError, match=f"{problem}.*transfer evaluate RUN"):
+    with pytest.raises(RunError, match=rf"{problem}.*transfer\.evaluate\(RUN\)"):
         write_report(run)
 
 

@@ -10,21 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toys import PROGRESS
 
 from transfer.errors import RunError, TransferError
 from transfer.system.digests import sha256_of
 from transfer.training.keep.state import clear_state, load_state, roomy, save_state
 
-PROGRESS: dict[str, Any] = {
-    "recipe": {},
-    "classes": ["a", "b"],
-    "split.csv": "ab",
-    "weights": None,
-    "stopped": False,
-    "best": {"best": float("nan"), "best_epoch": None, "best_logs": {}},
-    "patience": {"best": float("inf"), "wait": 1},
-    "history": [{"phase": "head", "epoch": 1, "seconds": 0.5, "loss": float("nan")}],
-}
 ARRAYS = [np.arange(6.0).reshape(2, 3), np.array(7, np.int64), np.zeros((0, 2), np.float32)]
 
 
@@ -93,7 +84,7 @@ def test_numbers_that_were_changed_are_noticed(tmp_path: Path) -> None:
 def test_a_valid_digest_of_something_else_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
     progress = PROGRESS | change if change else {}
     save_state(tmp_path, 1, progress, ARRAYS)
-    with pytest.raises(RunError, match=r"state-2 \(.*\$\.progress.*--recipe"):
+    with pytest.raises(RunError, match=r"state-2 \(.*\$\.progress.*recipe\.json"):
         load_state(tmp_path)
 
 
@@ -108,7 +99,7 @@ def test_arrays_that_are_none_are_told(tmp_path: Path) -> None:
     file.with_suffix(".json").write_text(json.dumps(content | {"sha256": digest}))
     saved = load_state(tmp_path)
     assert saved is not None
-    with pytest.raises(RunError, match=r"state-2\.npz is damaged.*--recipe"):
+    with pytest.raises(RunError, match=r"state-2\.npz is damaged.*recipe\.json"):
         saved.arrays()
 
 

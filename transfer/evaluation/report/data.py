@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from transfer.evaluation.report.redaction import last_part, redact_message
+from transfer.images.decode import EACH_BY_ITSELF
 from transfer.runs.info import Choice, Figures, FoldsInfo, LabelErrors
 from transfer.runs.run import Run
+from transfer.settings import Decoding
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class About:
         label_errors: How many labels look wrong.
         folds: The figures of the cross-validation; None without.
         used: What was used for a knob that the recipe leaves open.
+        decoding: How pictures become 8-bit sRGB.
     """
 
     data: str = ""
@@ -63,6 +66,7 @@ class About:
     label_errors: LabelErrors = field(default_factory=LabelErrors)
     folds: FoldsInfo | None = None
     used: Mapping[str, Any] = field(default_factory=dict)
+    decoding: Decoding = EACH_BY_ITSELF
 
     @property
     def finished(self) -> bool:
@@ -100,6 +104,7 @@ def read_about(run: Run) -> About:
         label_errors=info.label_errors or LabelErrors(),
         folds=info.folds if info.folds is not None and info.folds.per_fold else None,
         used=asdict(info.settings) | features,
+        decoding=info.settings.decoding,
     )
 
 

@@ -94,7 +94,7 @@ def _context(
     evaluation = run.read_evaluation(directory)
     data = about.data if evaluation is None else evaluation["data"]
     root = Path(data) if data else None
-    thumbnail = gallery.thumbnailer(root, _digests(run, directory), run.info.settings.decoding)
+    thumbnail = gallery.thumbnailer(root, _digests(run, directory), about.decoding)
     caveat = metrics.get("caveat")
     if caveat is None and data == about.data:  # older metrics.json do not say
         caveat = find_caveat(metrics["split"], about.monitor, len(history))
