@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,6 +17,7 @@ from transfer.networks.classifier import (
     settle_unfreeze,
 )
 from transfer.networks.head import parse_head
+from transfer.networks.normalisation import fit_normalisation
 from transfer.networks.weights import Weights
 from transfer.recipe import Recipe
 from transfer.runs.directory import make_run_directory
@@ -90,6 +92,16 @@ def test_from_scratch_batchnorm_learns_too(toy: str) -> None:
     assert {id(weight) for weight in model.trainable_weights} >= {
         id(x.gamma) for x in parts.base.layers if isinstance(x, keras.layers.BatchNormalization)
     }
+
+
+def test_the_normalisation_never_trains(toy: str) -> None:
+    parts = Classifier.build(toy, 32, "linear", Weights("none"))
+    parts = replace(parts, normalisation=fit_normalisation("zca", 32, [IMAGES / 255]))
+    model = parts.join(parts.new_head(3, seed=0))
+    model.trainable = False  # Keras ignores the next value otherwise: it is that of new models
+    parts.unfreeze(model, layers_to_unfreeze(parts.base, "all"), normalise=True)
+    assert model.trainable_variables
+    assert not any("zca" in variable.path for variable in model.trainable_variables)
 
 
 @pytest.mark.parametrize(
