@@ -198,7 +198,8 @@ def test_fix_list(folder: Path, check: Command, tmp_path: Path) -> None:
         assert check(folder, "--fix-list", tmp_path / "fixes.csv")[0] == 0
     with (tmp_path / "fixes.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["path", "reason", "suggestion"]
+    assert list(rows[0]) == ["path", "reason", "suggestion", "action"]
+    assert [row["action"] for row in rows] == ["remove", "", ""]
     assert [row["path"] for row in rows] == ["red/empty.jpg", "blue/0.png", "red/=x.png"]
     assert digest(folder) == before
 

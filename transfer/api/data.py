@@ -30,6 +30,7 @@ def prepare(
     max_size: str | int = "50GB",
     max_files: int = 500_000,
     max_ratio: int = 100,
+    fixes: str | os.PathLike[str] | None = None,
     **reading: Unpack[ReadingKnobs],
 ) -> ImageFolder:
     """Write the images of a source to a new folder: one folder per class, or train/, val/ and
@@ -53,6 +54,8 @@ def prepare(
         max_size: Maximum unpacked size of an archive, for example ``"200GB"``.
         max_files: Maximum number of members of an archive.
         max_ratio: Maximum ratio of unpacked to packed size, checked above 50 MB.
+        fixes: Table with columns ``path`` and ``action`` (``keep`` or nothing, ``remove``, or the
+            name of the right class) of images of a folder, such as `Checkup.write_fixes` writes.
         **reading: How `source` is read, as fields of `Recipe`: ``layout``, ``class_level``,
             ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
             ``limit``, ``follow_links``.
@@ -74,6 +77,7 @@ def prepare(
         sha256=None if sha256 is None else sha256.lower(),
         manual_dir=None if manual_dir is None else Path(manual_dir),
         reading=make_reading(reading),
+        fixes=None if fixes is None else Path(fixes).expanduser(),
         limits=Limits(parse_bytes(str(max_size), option("max_size")), max_files, max_ratio),
     )
     return write_to(source, Path(dest), options)

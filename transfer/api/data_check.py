@@ -26,7 +26,7 @@ from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
 
-_HEADER = ("path", "reason", "suggestion")
+_HEADER = ("path", "reason", "suggestion", "action")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,13 @@ class Checkup:
         }
 
     def write_fixes(self, path: str | os.PathLike[str]) -> None:
-        """Write the fixes as CSV (path, reason, suggestion). See `check_fix_list`."""
-        write_csv(check_fix_list(path), _HEADER, self.fixes)
+        """Write the fixes as CSV (path, reason, suggestion, action), see `check_fix_list`.
+
+        `transfer.prepare` copies images as the column ``action`` says: where the suggestion leaves
+        a choice it is empty, to be filled in.
+        """
+        rows = [(*fix, "remove" if _removes(fix) else "") for fix in self.fixes]
+        write_csv(check_fix_list(path), _HEADER, rows)
 
 
 @numpy_defaults()
@@ -142,10 +147,14 @@ def _undivided(folder: ImageFolder, found: Audit) -> Iterator[Finding]:
         yield Finding("undivided", "error", title, str(error), ())
 
 
+def _removes(fix: Fix) -> bool:
+    return fix[2].startswith(("remove it", "replace or remove it"))
+
+
 def check_fix_list(path: str | os.PathLike[str]) -> Path:
     """Return a path for a list of fixes. Raises UsageError if another file is there."""
     path = Path(path).expanduser()
-    ours = ",".join(_HEADER).encode()
+    ours = ",".join(_HEADER[:3]).encode()
     try:
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:

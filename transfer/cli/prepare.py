@@ -19,6 +19,12 @@ from transfer.recipe.reading import READING
 @click.option(
     "--manual-dir", type=click.Path(), help="Files for a TFDS builder that were downloaded by hand."
 )
+@click.option(
+    "--fixes",
+    type=click.Path(),
+    metavar="FILE",
+    help="Table with columns path and action (keep, remove or a class): copy the images so.",
+)
 @partial(recipe_options, names=[name for name in READING if name != "allow_empty"])
 @click.option(
     "--max-size", default="50GB", show_default=True, help="Maximum unpacked size of an archive."

@@ -21,9 +21,10 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from transfer.data.sources.actions import read_actions
 from transfer.data.sources.kinds import Options, Source, find
 from transfer.data.sources.staging import PREFIX, new_folder
-from transfer.errors import DataError, TransferError, option
+from transfer.errors import DataError, TransferError, UsageError, option
 from transfer.images.folder import ImageFolder
 from transfer.recipe.reading import Reading
 from transfer.system.cachedir import cache_dir
@@ -145,6 +146,11 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
     """
     dest = _checked_dest(dest)
     source = find(data, options)
+    if source.folder is None and options.fixes is not None:
+        raise UsageError(
+            f"Expected a folder with {option('fixes')}. Received: {source.text!r}. Prepare it, and"
+            " then the folder that this makes."
+        )
     if source.folder is not None and dest.is_relative_to(source.folder.resolve()):
         raise DataError(f"{str(dest)!r} lies within {source.text!r}. Choose a folder outside it.")
     try:
@@ -153,7 +159,7 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
                 source.fill(temporary)
                 read = _reading_of(source, options.reading)
             else:
-                read = _copy(source.folder, temporary, options.reading)
+                read = _copy(source.folder, temporary, options)
             read = dataclasses.replace(read, allow_empty=True)
             try:
                 with silenced() if source.folder else nullcontext():  # said of the original
@@ -179,21 +185,29 @@ def prepared() -> list[tuple[Path, Mapping[str, Any]]]:
     return found
 
 
-def _copy(root: Path, target: Path, reading: Reading) -> Reading:
+def _copy(root: Path, target: Path, options: Options) -> Reading:
     """Copy the images of a folder to ``target/[split/]class/name``, without what links lead to.
 
     Returns how the copy is to be read.
     """
+    reading = options.reading
     index = ImageFolder.index(root, dataclasses.replace(reading, allow_empty=True))
     real = os.path.realpath(index.root)
     links = 0
+    actions = {} if options.fixes is None else read_actions(options.fixes, index)
+    if actions:
+        removed = sum(not action for action in actions.values())
+        say(f"Left out as removed: {removed:,}; moved to another class: {len(actions) - removed:,}")
     rows = zip(index.paths, index.labels, index.splits, strict=True)
     for path, label, split in track(rows, "Copying images", len(index)):
         linked = os.path.realpath(index.file(path)) != f"{real.rstrip('/')}/{path}"
         if linked and not reading.follow_links:
             links += 1
             continue
-        within = target / split / index.classes[label].replace("/", "-")
+        name = actions.get(path, index.classes[label])
+        if not name:
+            continue
+        within = target / split / name.replace("/", "-")
         file = within / _below_class(path, index.class_folders)
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(index.file(path), _free(file))

@@ -20,12 +20,14 @@ class Options:
         manual_dir: Folder of files for a builder that have to be downloaded by hand.
         reading: How a folder or table is to be read.
         limits: Limits on what an archive unpacks to.
+        fixes: Table of what to do with images of a folder, see `read_actions`.
     """
 
     sha256: str | None = None
     manual_dir: Path | None = None
     reading: Reading = field(default_factory=Reading)
     limits: Limits = field(default_factory=Limits)
+    fixes: Path | None = None
 
 
 @dataclass(frozen=True)
