@@ -18,7 +18,7 @@ import pytest
 import transfer
 from transfer.api import knobs
 from transfer.api.run import Run
-from transfer.cli import lr_find, preview
+from transfer.cli import lr_find
 from transfer.runs.metrics import Metrics
 
 # What is accepted in addition to the type of the field, with a value that is.
@@ -107,7 +107,6 @@ def members(kind: Any) -> set[Any]:
 def test_the_command_line_has_the_knobs_of_each_verb() -> None:
     fields = knobs.Knobs.__annotations__.keys()
     assert fields - set(lr_find.UNUSED) == knobs.RateKnobs.__annotations__.keys()
-    assert set(preview.KNOBS) == knobs.PreviewKnobs.__annotations__.keys()
 
 
 def test_metrics_have_the_type_that_they_say(run: Run) -> None:

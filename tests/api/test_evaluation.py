@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -78,3 +79,16 @@ def test_a_link_that_leads_out_of_the_images_is_refused(run: Run, tmp_path: Path
         photo.symlink_to(Path(run.path / "elsewhere.png"))
     with pytest.raises(DataError, match=r"leads out of .* by a link"):
         run.evaluate()
+
+
+def test_other_images_need_not_be_read_as_those_of_the_run(
+    run: Run, make_folder: Callable[..., Path]
+) -> None:
+    recipe = json.loads((run.path / "recipe.json").read_text())
+    (run.path / "recipe.json").write_text(json.dumps(recipe | {"label_regex": r"(\w+)_\d+"}))
+    again = type(run)(run.path)
+    assert again.evaluate(make_folder("classes", per_class=2))["n"] == 6
+    flat = make_folder("flat", per_class=2)
+    for photo in list(flat.rglob("*.png")):
+        photo.rename(flat / f"{photo.parent.name}_{photo.name}")
+    assert again.evaluate(flat)["n"] == 6

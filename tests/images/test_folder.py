@@ -276,13 +276,27 @@ def test_names_that_differ_in_their_unicode_form_are_one_class(tree, said):
     assert "2 folders are one class, \u00e9te" in said()
 
 
+def test_a_class_that_is_named_like_masks_is_told_and_has_a_way_in(tree, said):
+    root = tree({"gt/1": 2, "photos/2": 1, "sedan/3": 1, "thumbs/4": 1})
+    assert ImageFolder.index(root).classes == ("photos", "sedan")
+    told = said()
+    assert "Left out 3 file(s): in a folder that is named like one of masks" in told
+    assert "if it is a class: layout='classes'" in told
+    whole = ImageFolder.index(root, Reading(layout="classes"))
+    assert whole.classes == ("gt", "photos", "sedan", "thumbs")
+
+
+def test_a_finger_is_no_thumbnail(tree):
+    assert ImageFolder.index(tree({"ring": 1, "thumb": 1})).classes == ("ring", "thumb")
+
+
 @pytest.mark.case("D41")
 def test_folders_are_mapped_to_given_classes_by_name(tree, said):
     folder = ImageFolder.index(tree({"c": 1, "new": 2}), classes=["b", "c"])
     assert folder.classes == ("b", "c")
     assert folder.labels == (1,)
-    assert folder.skipped == {"class 'new' unknown to the model": 2}
-    assert "class 'new' unknown to the model" in said()
+    assert folder.skipped == {"class unknown to the model": 2}
+    assert "Left out 2 image(s) of classes unknown to the model: new." in said()
     with pytest.raises(DataError, match="No usable image"):
         ImageFolder.index(folder.root, classes=["x", "y"])
 

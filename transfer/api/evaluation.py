@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transfer.api.images import CLASS_NAMES
 from transfer.api.prediction import tell_prior
-from transfer.data.audit.clean import Audit, audit, clean
-from transfer.data.audit.duplicates import groups_of
-from transfer.data.dataset import Dataset
-from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, RunError, UsageError, call, did_you_mean, option
-from transfer.evaluation.evaluate import find_caveat, write_evaluation
+from transfer.api.subjects import Subject, other_subject, own_subject, refuse_empty, warn_of_gaps
+from transfer.errors import RunError, UsageError, did_you_mean, option
+from transfer.evaluation.evaluate import write_evaluation
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
-from transfer.recipe.reading import reading_of
 from transfer.runs.metrics import Metrics, PriorUsed, Uncorrected
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
 from transfer.system.files import shown, unwritable, write_json
 from transfer.system.guest import numpy_defaults
-from transfer.system.progress import say, warn
-from transfer.system.text import cut
+from transfer.system.progress import say
 
 if TYPE_CHECKING:
     from transfer.serving.postprocess import Prior, PriorLike
-
-_NEAR = ", or near duplicates of them"
 
 
 @numpy_defaults()
@@ -77,9 +69,12 @@ def evaluate(
             " Expected train, val or test."
         )
     asked = None if prior is None else tell_prior(run, prior)
-    subject = own_subject(run, split) if data is None else _other(run, data, split, follow_links)
-    _refuse_empty(subject)
-    _warn_of_gaps(subject.images, subject)
+    if data is None:
+        subject = own_subject(run, split)
+    else:
+        subject = other_subject(run, data, split, follow_links)
+    refuse_empty(subject)
+    warn_of_gaps(subject.images, subject)
     elsewhere = data is not None or subject.split != run.info.split or asked is not None
     directory = _place(run, subject, asked, elsewhere)
     if subject.dataset is not None:  # what the report may show
@@ -87,111 +82,6 @@ def evaluate(
     metrics = evaluate_on(run, directory, subject, prior=asked)
     say(f"Report: {shown(write_report(run, directory))}")
     return metrics
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is evaluated.
-
-    Attributes:
-        name: For the directory of the evaluation.
-        images: The images.
-        split: Name of their split; ``all`` where they have none.
-        leaks: Paths of those that training has seen.
-        seen: Words for messages on what that includes.
-        caveat: Why its metrics are optimistic, from `find_caveat`; None where nothing is known.
-        dataset: The images with their digests, where they are not the run's own.
-    """
-
-    name: str
-    images: ImageFolder
-    split: str
-    leaks: Collection[str]
-    seen: str
-    caveat: str | None = None
-    dataset: Dataset | None = None
-
-
-def own_subject(run: Run, split: str | None) -> Subject:
-    split = split or run.info.split
-    links = run.recipe.follow_links
-    whole = Dataset.read(run.path, _own_images(run), run.classes, follow_links=links)
-    dataset = whole.select(split)
-    caveat = find_caveat(split, run.info.settings.monitor, len(run.history()))
-    return Subject(split, dataset.images, split, dataset.leaks, _NEAR, caveat)
-
-
-def _other(
-    run: Run, data: str | os.PathLike[str], split: str | None, follow_links: bool
-) -> Subject:
-    reading = replace(
-        reading_of(run.recipe), allow_empty=True, limit=None, follow_links=follow_links
-    )
-    if (run.path / CLASS_NAMES).is_file():
-        reading = replace(reading, class_names=str(run.path / CLASS_NAMES))
-    resolved = resolve(data, reading)
-    images, result = clean(resolved.index(classes=run.classes))
-    leaks, seen = _seen_in_training(run, result)
-    if split is None and set(images.splits) != {""}:
-        split = "test" if "test" in images.splits else "val"
-    chosen = images if split is None else images.select(split)
-    name, dataset = resolved.name, Dataset(chosen, result.sha256, result.groups, {})
-    return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen, dataset=dataset)
-
-
-def _refuse_empty(subject: Subject) -> None:
-    if not subject.images.paths:
-        where = str(subject.images.root)
-        raise DataError(f"There are no {cut(subject.split)} images in {where!r}.")
-
-
-def _warn_of_gaps(images: ImageFolder, subject: Subject) -> None:
-    present = set(images.labels)
-    absent = [name for label, name in enumerate(images.classes) if label not in present]
-    if absent:
-        warn(f"No images of {', '.join(map(repr, absent))}: these classes are not evaluated.")
-    leaked = sum(path in subject.leaks for path in images.paths)
-    if leaked:
-        warn(
-            f"{leaked} of the {len(images)} images were seen in training{subject.seen}: the metrics"
-            " include the accuracy without them."
-        )
-
-
-def _own_images(run: Run) -> Path:
-    """Return the folder that the run was trained on."""
-    data = run.info.data
-    if not data or not Path(data).is_dir():
-        raise DataError(
-            f"The images of {run.path} are not where its run.json says: {data!r}."
-            f" Move them back, or name others: {call('evaluate', 'RUN', 'DATA')}"
-        )
-    return Path(data)
-
-
-def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
-    """Return the paths of other images that a run's training has seen, and what that includes.
-
-    Near duplicates are found only if the training images are still in place.
-    """
-    root = run.info.data
-    if not (run.path / "split.csv").is_file():
-        return set(), _NEAR
-    links = run.recipe.follow_links
-    own = Dataset.read(run.path, root or "/", run.classes, follow_links=links).train
-    trained = {own.sha256[path] for path in own.paths} - {""}
-    copies = {path for path, digest in result.sha256.items() if digest in trained}
-    if not (trained and root and Path(root).is_dir()):
-        return copies, " (copies; near duplicates are not known)"
-    looks = {f"train/{path}": look for path, look in audit(own.images).looks.items()}
-    looks = {path: look for path, look in looks.items() if look.sha256 in trained}
-    looks |= {f"data/{path}": look for path, look in result.looks.items()}
-    groups = groups_of(
-        {path: look.sha256 for path, look in looks.items()},
-        {path: look.fingerprint for path, look in looks.items()},
-    )
-    seen = {key for path, key in groups.items() if path.startswith("train/")}
-    return copies | {path for path in result.sha256 if groups[f"data/{path}"] in seen}, _NEAR
 
 
 def _place(run: Run, subject: Subject, prior: Prior | None, elsewhere: bool) -> Path:
@@ -242,7 +132,7 @@ def evaluate_on(
         known: Probabilities (classes,) by path, for images that the model has predicted already.
         prior: What the probabilities are corrected to; None for the model's own.
     """
-    _refuse_empty(subject)
+    refuse_empty(subject)
     predictions = _predict(run, subject.images, known or {})
     about: PriorUsed | None = None
     if prior is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from transfer.api.evaluation import evaluate_on, own_subject, report
+from transfer.api.evaluation import evaluate_on, report
 from transfer.api.images import (
     CLASS_NAMES,
     read_images,
@@ -23,6 +23,7 @@ from transfer.api.images import (
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
+from transfer.api.subjects import own_subject
 from transfer.api.unused import tell_unused, tell_unused_shares
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset

@@ -7,25 +7,14 @@ from typing import Any
 
 import click
 
+from transfer.api.knobs import PreviewKnobs
 from transfer.cli.console import tell, watched
 from transfer.cli.options import given, recipe_options
-from transfer.recipe.reading import READING
-
-KNOBS = (
-    "augment",
-    "normalize",
-    "resize",
-    "color_profiles",
-    "image_size",
-    "backbone",
-    "seed",
-    *READING,
-)
 
 
 @click.command(short_help="Draw images as the model will see them, and augmented.")
 @click.argument("data")
-@partial(recipe_options, names=KNOBS)
+@partial(recipe_options, names=list(PreviewKnobs.__annotations__))
 @click.option("--count", default=2, show_default=True, metavar="N", help="Images of each class.")
 @click.option(
     "-o", "--output", default="preview.png", show_default=True, help="The PNG file to write."

@@ -16,7 +16,7 @@ from transfer.images.formats import READ
 from transfer.images.layout.build import check_equal
 from transfer.images.layout.classnames import rename_classes
 from transfer.images.layout.decide import decide
-from transfer.images.layout.describe import MASK, THUMBNAIL, Survey, describe
+from transfer.images.layout.describe import ASIDE, MASK, THUMBNAIL, Survey, describe
 from transfer.images.layout.names import remark_on_names, remark_on_tables
 from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
 from transfer.images.layout.question import LAYOUT
@@ -27,6 +27,7 @@ from transfer.system.progress import say, warn
 
 __all__ = ["EXPECTED", "SPLITS", "ImageFolder", "confusable"]
 
+UNKNOWN = "class unknown to the model"
 EXPECTED = (NOT_IMAGE, MASK, THUMBNAIL)  # reasons that nobody need act on
 
 
@@ -92,7 +93,7 @@ class ImageFolder:
                 class, split folders that disagree, or a link that leads out of it.
         """
         reading = reading or Reading()
-        survey = describe(path, reading.follow_links)
+        survey = describe(path, reading.follow_links, by_name=not reading.asks_for_folders)
         known = {nfc(name) for name in classes or ()}
         plan = decide(survey, reading, known)
         named = {}
@@ -121,7 +122,11 @@ class ImageFolder:
         names = plan.classes if classes is None else classes
         labels = {nfc(name): label for label, name in enumerate(names)}
         unknown = [(path, name) for path, name, _ in plan.rows if name not in labels]
-        left_out = [(path, f"class {name!r} unknown to the model") for path, name in unknown]
+        left_out = [(path, UNKNOWN) for path, _ in unknown]
+        if unknown:
+            shown = in_words(sorted({name for _, name in unknown}))
+            text = f"Left out {len(unknown):,} image(s) of classes unknown to the model: {shown}."
+            plan.remark("unknown-classes", text, serious=True)
         left_out += plan.left_out
         skipped = Counter(dict(survey.skipped)) + Counter(reason for _, reason in left_out)
         rows = sorted((path, labels[name], s) for path, name, s in plan.rows if name in labels)
@@ -244,8 +249,10 @@ def _tell(index: ImageFolder, survey: Survey) -> None:
     for remark in index.remarks:
         (warn if remark.serious else say)(remark.text)
     for reason, count in index.skipped.items():
-        if reason != NOT_UTF8:  # the scanner has warned of these, by name
+        if reason not in (NOT_UTF8, UNKNOWN):  # which were told by name
             hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
+            if reason == ASIDE:
+                hint = f" (if it is a class: {option('layout', 'classes')})"
             names = in_words([path for path, why in index.left_out if why == reason], 3)
             such = f", such as {names}" if count > 3 else f": {names}"
             text = f"Left out {count} file(s): {reason}{hint}{such if names else ''}."

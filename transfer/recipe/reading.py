@@ -40,6 +40,11 @@ class Reading(Knobs):
     allow_empty: bool = False
     follow_links: bool = False
 
+    @property
+    def asks_for_folders(self) -> bool:
+        """Whether the user has said what the folders are."""
+        return self.layout != "auto" or self.class_level is not None or self.label_regex != "none"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.label_regex == "none":

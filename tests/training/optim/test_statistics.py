@@ -11,13 +11,15 @@ import pytest
 from tests.toys import make_settings
 from transfer.features.extract import Features
 from transfer.training.head.fitting import fit_head
+from transfer.training.optim import statistics
 from transfer.training.optim.statistics import average_over_an_epoch, settle_statistics
 from transfer.training.tuning.history import History
 
 RNG = np.random.default_rng(0)
 
 
-def test_statistics_are_those_of_what_reaches_the_layer() -> None:
+def test_statistics_are_those_of_what_reaches_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "ROWS", 16)  # several parts, the last one smaller
     vectors = RNG.normal(5, 3, (50, 4)).astype(np.float32)
     dense = keras.layers.Dense(3, "relu")
     norms = [keras.layers.BatchNormalization() for _ in range(2)]

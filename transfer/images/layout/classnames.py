@@ -22,8 +22,9 @@ def rename_classes(plan: Plan, path: Path, known: Collection[str] = ()) -> dict[
 
     The file is a list of names, one per line or a JSON list, in the order of the numbers that the
     classes are, from 0 or 1; or pairs of class and name: ``n01440764 tench``, ``0,daisy`` or a JSON
-    object. A name that several classes have is followed by the class in parentheses. Classes that
-    are all among `known`, those of a model, have their names already.
+    object. A name that several classes have is followed by the class in parentheses. Where there
+    are classes of a model, `known`, those that are among them have their names already, and others
+    need none.
 
     Returns:
         Class to name, for those that were named.
@@ -37,12 +38,12 @@ def rename_classes(plan: Plan, path: Path, known: Collection[str] = ()) -> dict[
     if is_list:
         names = _from_zero_or_one(names, plan)
     missing = [name for name in plan.classes if _key(name) not in names]
-    if missing:
+    if missing and not known:
         raise DataError(
             f"{str(path)!r} has no name for {in_words(missing)}. Expected a line 'CLASS NAME' or"
             " 'CLASS,NAME' for each class, or names alone in the order of the numbers."
         )
-    new = {name: nfc(names[_key(name)]) for name in plan.classes}
+    new = {name: nfc(names.get(_key(name), name)) for name in plan.classes}
     several = {name for name, count in Counter(new.values()).items() if count > 1}
     new = {old: f"{name} ({old})" if name in several else name for old, name in new.items()}
     plan.rows = [(path_, new[name], split) for path_, name, split in plan.rows]
@@ -63,11 +64,11 @@ def _read(path: Path) -> tuple[dict[str, str], bool]:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".json":
             return _from_json(json.loads(text), path)
-    except (OSError, ValueError) as error:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        pairs = [_pair(line, path.suffix.lower()) for line in lines]
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"Cannot read the class names in {str(path)!r}: {reason}.") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    pairs = [_pair(line, path.suffix.lower()) for line in lines]
     if path.suffix.lower() == ".csv" and pairs and all(pairs[1:]) and len(pairs) > 1:
         first = pairs[0]
         others = {pair[0] for pair in pairs[1:] if pair}

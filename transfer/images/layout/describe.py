@@ -14,7 +14,9 @@ from transfer.images.scan import NOT_IMAGE, Scanner
 
 MASK = "mask or thumbnail of another image"
 THUMBNAIL = "thumbnail of another program"
-_THUMBNAILS = {"@eadir", "thumbnails", "thumbs", "_thumbs", "thumb", "#recycle", "_thumbnails"}
+ASIDE = "in a folder that is named like one of masks or thumbnails"
+_OF_PROGRAMS = {"@eadir", "#recycle", ".thumbnails", "_thumbs", "_thumbnails"}
+_THUMBNAILS = {"thumbnails", "thumbs"}
 _PHOTOS = {"images", "image", "imgs", "img", "photos", "jpegimages", "jpg", "pictures", "rgb"}
 _MASKS = {"masks", "mask", "annotations", "annotation", "trimaps", "segmentations", "segmentation"}
 _MASKS |= {"segmentationclass", "segmentationobject", "labels", "groundtruth", "ground_truth", "gt"}
@@ -83,8 +85,16 @@ class Survey:
     tell: Callable[[], None] = lambda: None
 
 
-def describe(path: str | os.PathLike[str], follow_links: bool = False) -> Survey:
+def describe(
+    path: str | os.PathLike[str], follow_links: bool = False, by_name: bool = True
+) -> Survey:
     """Walk a folder once and return what lies in it.
+
+    Args:
+        path: The folder.
+        follow_links: Follow symbolic links that lead out of it.
+        by_name: Whether a folder is set aside for a name such as ``masks`` or ``thumbnails``, which
+            may as well be the name of a class.
 
     Raises:
         DataError: There is no such folder, it cannot be listed, or a link leads out of it.
@@ -95,7 +105,7 @@ def describe(path: str | os.PathLike[str], follow_links: bool = False) -> Survey
         raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
     scanner = Scanner(root, follow_links)
     scanner.enter_all()
-    aside = _aside(scanner.folders)
+    aside = _aside(scanner.folders, by_name)
     documents = _of_documents(scanner)
     images = _photos(scanner, aside)
     others = sorted(path for path, reason in scanner.left_out if reason == NOT_IMAGE)
@@ -136,7 +146,7 @@ def _photos(scanner: Scanner, aside: Mapping[str, str]) -> list[str]:
     return sorted(photos)
 
 
-def _aside(folders: Iterable[str]) -> dict[str, str]:
+def _aside(folders: Iterable[str], by_name: bool) -> dict[str, str]:
     """Return the folders of masks and thumbnails, with the reason why they are left out.
 
     A folder holds masks by its name, and that of a folder of photos beside it.
@@ -144,10 +154,11 @@ def _aside(folders: Iterable[str]) -> dict[str, str]:
     photos = {path.rpartition("/")[0] for path in folders if _last(path) in _PHOTOS}
     found = {}
     for path in filter(None, folders):
-        if _last(path) in _THUMBNAILS:
+        beside = path.rpartition("/")[0] in photos
+        if _last(path) in _OF_PROGRAMS:
             found[path] = THUMBNAIL
-        elif _last(path) in _MASKS and path.rpartition("/")[0] in photos:
-            found[path] = MASK
+        elif by_name and (_last(path) in _THUMBNAILS or (_last(path) in _MASKS and beside)):
+            found[path] = ASIDE
     return found
 
 

@@ -7,11 +7,13 @@ trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+ROWS = 4096  # at a time
 
 
 def settle_statistics(stack: Iterable[keras.layers.Layer], vectors: np.ndarray) -> None:
@@ -24,11 +26,33 @@ def settle_statistics(stack: Iterable[keras.layers.Layer], vectors: np.ndarray) 
         stack: Layers, one after the other.
         vectors: float32 array (n, d): the training data.
     """
-    for layer in stack:
+    stack = list(stack)
+    for number, layer in enumerate(stack):
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.moving_mean.assign(np.mean(vectors, axis=0, dtype=np.float64))
-            layer.moving_variance.assign(np.var(vectors, axis=0, dtype=np.float64))
-        vectors = np.asarray(layer(vectors, training=False))
+            mean, variance = _moments(stack[:number], vectors)
+            layer.moving_mean.assign(mean)
+            layer.moving_variance.assign(variance)
+
+
+def _moments(
+    before: Sequence[keras.layers.Layer], vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of what some layers make of vectors, a part of them at a time.
+
+    T. Chan, G. Golub and R. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
+    Sample Variances", 1979.
+    """
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for start in range(0, len(vectors), ROWS):
+        part = vectors[start : start + ROWS]
+        for layer in before:
+            part = layer(part, training=False)
+        part = np.asarray(part, np.float64)
+        apart, share = part.mean(axis=0) - mean, len(part) / (count + len(part))
+        mean = mean + apart * share
+        squares = squares + part.var(axis=0) * len(part) + apart**2 * count * share
+        count += len(part)
+    return mean, squares / count
 
 
 class SettledStatistics(keras.callbacks.Callback):  # type: ignore[misc]
