@@ -114,6 +114,23 @@ def split_questions() -> Iterator[Instance]:
                    ("differ in their classes", "--allow-empty"))  # fmt: skip
 
 
+def levels_around_splits() -> Iterator[Instance]:
+    ends = ("train/cat", "train/dog", "val/cat", "val/dog")
+    for name, tops in (("folds", "fold0 fold1"), ("views", "front side")):
+        made = tree({f"{top}/{end}": 2 for top in tops.split() for end in ends})
+        yield Instance("L04", f"splits in {name}", made, None,
+                       ("--class-level 3", "--layout splits"))  # fmt: skip
+    yield Instance("L04", "splits in folds, answered", made,
+                   {"train": {"cat": 4, "dog": 4}, "val": {"cat": 4, "dog": 4}}, (),
+                   {"class_level": 3})  # fmt: skip
+    sides = {f"{side}/{name}": 2 for side in ("train", "validatie", "test") for name in ("a", "b")}
+    yield Instance("L01", "a split in another word", tree(sides), None,
+                   ("validatie/", "rename it", "--layout splits"))  # fmt: skip
+    korean = {f"{side}/{name}": 2 for side in ("학습", "시험") for name in ("장미", "튤립")}
+    counts = {"장미": 2, "튤립": 2}
+    yield Instance("L01", "Korean", tree(korean), {"train": counts, "test": counts})
+
+
 def partly_labelled() -> Iterator[Instance]:
     train = {"train/cat": 3, "train/dog": 3}
     only = {"train": {"cat": 3, "dog": 3}}
@@ -619,6 +636,7 @@ def archives() -> Iterator[Instance]:
 
 
 KINDS = (split_words, split_questions, partly_labelled, wrapped, divided_classes, nested)
+KINDS += (levels_around_splits,)
 KINDS += (in_file_names, beside_photos, tables, split_columns, one_hot, metadata, packed, lists)
 KINDS += (class_names, downloaded, names, archives)
 INSTANCES = [instance for kind in KINDS for instance in kind()]

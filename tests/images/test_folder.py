@@ -286,6 +286,18 @@ def test_a_class_that_is_named_like_masks_is_told_and_has_a_way_in(tree, said):
     assert whole.classes == ("gt", "photos", "sedan", "thumbs")
 
 
+def test_a_folder_named_like_masks_without_their_files_is_a_class(tree, encoded):
+    root = tree({"images": 1, "gloves": 1})
+    for name in ("masks", "thumbs"):
+        (root / name).mkdir()
+        (root / name / "another.png").write_bytes(encoded())
+    index = ImageFolder.index(root)
+    assert index.classes == ("gloves", "images", "masks", "thumbs")
+    (root / "$RECYCLE.BIN").mkdir()
+    (root / "$RECYCLE.BIN" / "x.png").write_bytes(encoded())
+    assert ImageFolder.index(root).classes == index.classes
+
+
 def test_a_finger_is_no_thumbnail(tree):
     assert ImageFolder.index(tree({"ring": 1, "thumb": 1})).classes == ("ring", "thumb")
 

@@ -13,6 +13,9 @@ from transfer.images.layout.splitnames import is_plain_split, split_of, words_of
         ("train", "Train_Data images_training TrainingData train.1 trn train_val"),
         ("val", "val Valid validation VALIDATION dev eval evaluation ValSet val2017 images_valid"),
         ("test", "test Testing test1 testset TestImages PublicTest holdout seg_test"),
+        ("train", "훈련 학습용 훈련데이터 1_학습 学習 学習用データ 训练集 entraînement treino"),
+        ("val", "검증 검증용 検証 验证集 validación Validierung validação"),
+        ("test", "시험 평가용 테스트 テスト 評価 测试集 essai prueba teste"),
     ],
 )
 def test_names_that_mean_a_split(split: str, names: str) -> None:
@@ -21,7 +24,20 @@ def test_names_that_mean_a_split(split: str, names: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["strain", "latest", "contest", "trainer", "deviant", "valley", "trains", "rose", "1", ""],
+    [
+        "훈련소",
+        "시험지",
+        "strain",
+        "latest",
+        "contest",
+        "trainer",
+        "deviant",
+        "valley",
+        "trains",
+        "rose",
+        "1",
+        "",
+    ],
 )
 def test_names_that_mean_none(name: str) -> None:
 

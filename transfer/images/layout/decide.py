@@ -127,6 +127,7 @@ def _with_split_names(survey: Survey, base: Folder, splits: Mapping[str, str]) -
     plain = all(map(is_plain_split, splits))
     shared = _share_names([children[name] for name in holders])
     if holders and (not others or several) and (plain or shared or len(holders) == 1):
+        _refuse_unknown_splits(survey, base, splits, [children[name] for name in holders], others)
         return as_splits(survey, base, splits)
     if not holders and not others and plain:
         raise _without_class_folders(survey, base)
@@ -151,6 +152,23 @@ def _with_split_names(survey: Survey, base: Folder, splits: Mapping[str, str]) -
     raise ambiguous(survey, readings, f"{named_so} may be splits or classes")
 
 
+def _refuse_unknown_splits(
+    survey: Survey,
+    base: Folder,
+    splits: Mapping[str, str],
+    holders: Sequence[Folder],
+    others: Sequence[Folder],
+) -> None:
+    """Ask about a folder beside the splits that holds the same classes: train, test, validatie."""
+    for other in others:
+        if all(_share_names([other, holder]) for holder in holders):
+            readings = [
+                (f"{_splits_in_words(survey, base, splits)}, without {other.name}/", _splits()),
+                (f"{other.name}/ as another split", "rename it to train, val or test"),
+            ]
+            raise ambiguous(survey, readings, f"{other.name}/ holds the same folders")
+
+
 def _splits_in_words(survey: Survey, base: Folder, splits: Mapping[str, str]) -> str:
     try:
         return f"splits {as_splits(survey, base, splits).counted()}"
@@ -172,7 +190,7 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
     children = base.filled
     divided = _divided(children)
     if divided == len(children):
-        return as_class_splits(base)
+        return _class_splits(survey, base)
     if divided:
         readings = [
             (f"classes {as_classes(base).counted()}", _classes()),
@@ -193,9 +211,24 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
             readings = [
                 (f"classes {as_level(survey, level).counted()}", option("class_level", level)),
                 (f"classes {as_classes(base).counted()}", _classes()),
+                ("splits", "rename the folders to train, val and test"),
             ]
             raise ambiguous(survey, readings, "Its folders all hold folders of the same names")
     return as_classes(base)
+
+
+def _class_splits(survey: Survey, base: Folder) -> Plan:
+    """Return the plan for cat/train and dog/train, if no other level lies below the splits."""
+    within = [split for child in base.filled.values() for split in child.filled.values()]
+    deeper = [split for split in within if _holds_folders(split)]
+    if not deeper:
+        return as_class_splits(base)
+    level = inner(deeper[0]).path.count("/") + 2
+    readings = [
+        (f"splits within classes, {as_class_splits(base).counted()}", _splits()),
+        (f"classes {as_level(survey, level).counted()}", option("class_level", level)),
+    ]
+    raise ambiguous(survey, readings, "Its folders hold splits, and these hold folders")
 
 
 def _divided(children: Mapping[str, Folder]) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -15,12 +16,15 @@ from transfer.images.scan import NOT_IMAGE, Scanner
 MASK = "mask or thumbnail of another image"
 THUMBNAIL = "thumbnail of another program"
 ASIDE = "in a folder that is named like one of masks or thumbnails"
-_OF_PROGRAMS = {"@eadir", "#recycle", ".thumbnails", "_thumbs", "_thumbnails"}
+_OF_PROGRAMS = {"@eadir", "#recycle", "_thumbs", "_thumbnails", "__macosx", "lost+found"}
+_OF_PROGRAMS |= {"$recycle.bin", "system volume information"}
 _THUMBNAILS = {"thumbnails", "thumbs"}
 _PHOTOS = {"images", "image", "imgs", "img", "photos", "jpegimages", "jpg", "pictures", "rgb"}
+_PHOTOS |= {"leftimg8bit"}
 _MASKS = {"masks", "mask", "annotations", "annotation", "trimaps", "segmentations", "segmentation"}
 _MASKS |= {"segmentationclass", "segmentationobject", "labels", "groundtruth", "ground_truth", "gt"}
 _MASKS |= {"lung masks", "segmentation_masks", "bboxes", "heatmaps", "overlays", "superpixels"}
+_MASKS |= {"gtfine", "gtcoarse"}
 # Files that may say what the classes are, by the end of their names.
 TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".json", ".xlsx", ".parquet", ".txt")
 PACKED_ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
@@ -105,7 +109,7 @@ def describe(
         raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
     scanner = Scanner(root, follow_links)
     scanner.enter_all()
-    aside = _aside(scanner.folders, by_name)
+    aside = _aside(scanner, by_name)
     documents = _of_documents(scanner)
     images = _photos(scanner, aside)
     others = sorted(path for path, reason in scanner.left_out if reason == NOT_IMAGE)
@@ -146,20 +150,44 @@ def _photos(scanner: Scanner, aside: Mapping[str, str]) -> list[str]:
     return sorted(photos)
 
 
-def _aside(folders: Iterable[str], by_name: bool) -> dict[str, str]:
+def _aside(scanner: Scanner, by_name: bool) -> dict[str, str]:
     """Return the folders of masks and thumbnails, with the reason why they are left out.
 
-    A folder holds masks by its name, and that of a folder of photos beside it.
+    A folder holds masks by its name, that of a folder of photos beside it, and the names of its
+    files, which are those of photos; otherwise it is a class like any other.
     """
-    photos = {path.rpartition("/")[0] for path in folders if _last(path) in _PHOTOS}
-    found = {}
-    for path in filter(None, folders):
-        beside = path.rpartition("/")[0] in photos
-        if _last(path) in _OF_PROGRAMS:
-            found[path] = THUMBNAIL
-        elif by_name and (_last(path) in _THUMBNAILS or (_last(path) in _MASKS and beside)):
-            found[path] = ASIDE
+    folders = list(filter(None, scanner.folders))
+    photos = {_parent(path) for path in folders if _last(path) in _PHOTOS}
+    found = {path: THUMBNAIL for path in folders if _last(path) in _OF_PROGRAMS}
+    named = {path for path in folders if _last(path) in _THUMBNAILS}
+    named |= {path for path in folders if _last(path) in _MASKS and _parent(path) in photos}
+    if by_name and named:
+        found |= dict.fromkeys(_of_other_images(scanner.images, named), ASIDE)
     return found
+
+
+def _of_other_images(images: Iterable[str], named: Collection[str]) -> list[str]:
+    """Return which folders hold images that are named like others beside the folder."""
+    own: dict[str, list[str]] = {path: [] for path in named}
+    beside: dict[str, set[str]] = {_parent(path): set() for path in named}
+    for image in images:
+        stem = PurePosixPath(image).stem
+        within = [each for each in _above(_parent(image)) if each in own]
+        for path in within:
+            own[path].append(stem)
+        for each in () if within else (*_above(_parent(image)), ""):
+            if each in beside:
+                beside[each].add(stem)
+
+    def is_alike(stem: str, others: Collection[str]) -> bool:
+        parts = re.split(r"(?=[-_.])", stem)
+        return any("".join(parts[: n + 1]) in others for n in range(len(parts)))
+
+    return [
+        path
+        for path, stems in own.items()
+        if 2 * sum(is_alike(stem, beside[_parent(path)]) for stem in stems) >= len(stems)
+    ]
 
 
 def _of_documents(scanner: Scanner) -> dict[str, str]:
@@ -180,6 +208,10 @@ def _above(folder: str) -> Iterator[str]:
     while folder:
         yield folder
         folder = folder.rpartition("/")[0]
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _last(path: str) -> str:

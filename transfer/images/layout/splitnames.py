@@ -8,18 +8,31 @@ from collections.abc import Iterable
 
 _WORDS = {
     "train": "train|training|trn|traing|trainval",
-    "val": "val|vali|valid|validate|validation|validating|dev|devel|development|eval|evaluation",
+    "val": "val|vali|vld|valid|validate|validation|validating|dev|devel|development|eval"
+    "|evaluation",
     "test": "test|tests|testing|tst|holdout|heldout",
 }
-# What may be glued to the word: trainset, testimages, valdata.
+_OTHER_LANGUAGES = {  # Korean, Japanese, Chinese, French, Spanish, Portuguese, Italian, German
+    "train": "훈련|학습|트레이닝|学習|訓練|训练|entrainement|apprentissage|entrenamiento"
+    "|treino|treinamento|addestramento",
+    "val": "검증|検証|验证|驗證|validacion|validacao|validazione|validierung",
+    "test": "시험|테스트|평가|テスト|評価|测试|測試|essai|essais|prueba|pruebas|teste|testes|prova",
+}
+# What may be glued to the word: trainset, testimages, valdata, 훈련용.
 _ENDS = "sets?|data|datasets?|images?|imgs?|pics?|photos?|pictures?|splits?|folders?|files?"
-_PATTERNS = {split: re.compile(f"({words})({_ENDS})?") for split, words in _WORDS.items()}
+_ENDS += "|용|셋|세트|데이터|데이터셋|이미지|사진|用|集|用データ|データ|画像|数据|数据集|图像"
+_PATTERNS = {
+    split: re.compile(f"({words}|{_OTHER_LANGUAGES[split]})({_ENDS})?")
+    for split, words in _WORDS.items()
+}
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _TOGETHER = {frozenset({"train", "val"}): "train"}  # train_val, train+val
 
 
 def words_of(name: str) -> list[str]:
     """Return the words of a name in lower case: runs of letters, ``fooBar`` being two."""
-    name = unicodedata.normalize("NFKC", name)
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFD", name))
+    name = unicodedata.normalize("NFKC", plain)
     # test (Test), trainA (train, A), PublicTest (Public, Test), TRAIN2017 (TRAIN)
     found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+", name)
     return [word.lower() for word in found]
