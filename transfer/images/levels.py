@@ -126,11 +126,13 @@ class DeepFile(ImageFile):
     Attributes:
         bits: In which each value is stored.
         declared: Depth that the file declares; 0 where it declares none.
+        floats: Whether they are floating-point numbers.
         inverse: Whether low values are light.
     """
 
     bits = 8
     declared = 0
+    floats = False
     inverse = False
 
     @cached_property
@@ -160,6 +162,11 @@ def bits_of(image: Image.Image) -> int:
     return 32 if image.mode in ("I", "F") else 8
 
 
+def is_float(image: Image.Image) -> bool:
+    """Return whether the values of a file are floating-point numbers."""
+    return image.floats if isinstance(image, DeepFile) else image.mode == "F"
+
+
 def read_deep(image: Image.Image) -> Deep | None:
     """Decode a picture of more than 8 bits; None, without decoding, for any other."""
     if bits_of(image) == 8:
@@ -171,22 +178,21 @@ def read_deep(image: Image.Image) -> Deep | None:
         assert isinstance(image, ImageFile)
         high, read = wide_values(image)
         # That of the high bytes alone tells that all 16 bits are used.
-        span = Span(0.0, 256.0 * high + 255, 16) if high >= 64 else _span(read(), bits)
+        span = Span(0.0, 256.0 * high + 255, 16) if high >= 64 else _span(read(), bits, False)
         return Deep(image, read, span)
     image.load()
     values = np.asarray(image)
-    return Deep(image, lambda: values, _span(values, bits), is_inverse(image))
+    return Deep(image, lambda: values, _span(values, bits, is_float(image)), is_inverse(image))
 
 
 def _deep_of(image: DeepFile) -> Deep:
     plain = Image.new("L", (1, 1))
     plain.info = image.info
-    span = _span(image.values, image.declared)
+    span = _span(image.values, image.declared, is_float(image))
     return Deep(plain, lambda: image.values, span, image.inverse)
 
 
-def _span(values: np.ndarray, bits: int) -> Span:
-    floats = values.dtype.kind == "f"
+def _span(values: np.ndarray, bits: int, floats: bool) -> Span:
     ends = [_ends(values[rows]) for rows in _bands(values)]
     return Span(min(low for low, _ in ends), max(high for _, high in ends), bits, floats)
 
