@@ -45,6 +45,19 @@ def test_a_run_reads_new_pictures_as_those_it_was_trained_on(
         assert shown.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
 
 
+def test_a_run_on_pictures_that_mark_missing_values(toy: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, top in {"dark": 0.2, "light": 1.0}.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(6):
+            values = rng.uniform(0, top, (32, 32)).astype(np.float32)
+            values[0, number] = (-3.4028235e38, 3.4028235e38, np.nan)[number % 3]
+            Image.fromarray(values).save(tmp_path / "data" / name / f"{number}.tif")
+    run = transfer.finetune(tmp_path / "data", backbone=toy, unfreeze="none")
+    assert Run(run.path).info.settings.decoding == Decoding(floats=(0, 1))
+    assert run.predict(tmp_path / "data" / "dark" / "0.tif")
+
+
 def test_runs_of_earlier_versions_read_as_they_did(toy: str, folder: Path) -> None:
     run = transfer.finetune(folder, backbone=toy, unfreeze="none")
     record = json.loads((run.path / "run.json").read_text())

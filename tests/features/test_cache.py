@@ -23,12 +23,14 @@ from toys import make_dataset, make_settings
 import transfer
 from transfer.data.audit.clean import audit
 from transfer.errors import UsageError
+from transfer.features import cache as caching
 from transfer.features import engines, shards, store
 from transfer.features import extract as extracting
 from transfer.features.cache import FeatureCache
 from transfer.features.extract import Features, FrozenNetwork, extract
 from transfer.features.spec import fingerprint
 from transfer.features.store import Space, clear, features_dir, stored_spaces
+from transfer.images.decode import variant
 from transfer.images.folder import ImageFolder
 from transfer.networks.backbones import get_backbone, register_backbone
 from transfer.networks.classifier import Classifier
@@ -565,6 +567,19 @@ def test_compare_keeps_its_features_under_their_own_name(
     assert {each.about["what"] for each in stored_spaces()} == {"vectors (avg)"}
 
 
+def test_photos_are_not_opened_again_for_their_keys(
+    small: str, weights: list[Path], make_folder: Callable[..., Path], opened: list[str]
+) -> None:
+    folder = make_folder(per_class=3)
+    ramp = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+    Image.fromarray(ramp).save(next(folder.rglob("*.png")).with_name("deep.png"))
+    run = finetune(folder, folder.parent / "run", weights[0], unfreeze="none")
+    assert set(opened) == {"deep.png"}
+    finetune(folder, folder.parent / "again", weights[0], unfreeze="none")
+    assert set(opened) == {"deep.png"}
+    assert run.info.features.computed
+
+
 def test_other_preprocessing_behind_the_same_name_is_noticed(
     small: str, weights: list[Path], folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -584,31 +599,51 @@ def test_other_preprocessing_behind_the_same_name_is_noticed(
     assert space(0.5) != space(0.25)
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are opened for their keys."""
+    names = []
+
+    def counted(file: Path, decoding: Decoding) -> str:
+        names.append(file.name)
+        return variant(file, decoding)
+
+    monkeypatch.setattr(caching, "variant", counted)
+    return names
+
+
 @pytest.mark.case("F08")
 def test_only_pictures_that_are_read_anew_have_other_keys(
-    tree: Callable[..., Path], encoded: Callable[..., bytes], picture: Callable[..., Image.Image]
+    tree: Callable[..., Path],
+    encoded: Callable[..., bytes],
+    picture: Callable[..., Image.Image],
+    opened: list[str],
 ) -> None:
     root = tree({"a": 1, "b": 0})
     gamma = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     (root / "b" / "srgb.jpg").write_bytes(encoded(picture(), icc_profile=gamma))
+    swapped = gamma.replace(b"rXYZ", b"xxxx").replace(b"bXYZ", b"rXYZ").replace(b"xxxx", b"bXYZ")
+    (root / "b" / "swapped.jpg").write_bytes(encoded(picture(), icc_profile=swapped))
     gray = gamma.replace(b"RGB ", b"GRAY", 1)  # of another colour space: unusable
     (root / "b" / "damaged.jpg").write_bytes(encoded(picture(), icc_profile=gray))
     deep = Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64))
     deep.save(root / "b" / "deep.png")
     folder = ImageFolder.index(root)
     digests = {path: path.encode().hex() for path in folder.paths}
+    unusual = audit(folder).unusual
+    assert unusual == {"b/deep.png", "b/swapped.jpg"}
 
     def keys(decoding: Decoding) -> dict[str, str]:
-        return dict(
-            zip(
-                folder.paths,
-                FeatureCache(ABOUT, ["x"], digests)._keys(folder, decoding),
-                strict=True,
-            )
-        )
+        opened.clear()
+        known = FeatureCache(ABOUT, ["x"], digests, unusual)._keys(folder, decoding)
+        assert sorted(opened) == ["deep.png", "swapped.jpg"]
+        assert known == FeatureCache(ABOUT, ["x"], digests)._keys(folder, decoding)
+        return dict(zip(folder.paths, known, strict=True))
 
     assert keys(EARLIER_DECODING) == digests
-    assert keys(Decoding(integers=(0.0, 65535.0))) == digests
-    new = keys(Decoding(integers=(0.0, 4095.0)))
+    assert keys(Decoding((0.0, 65535.0), profiles="ignore")) == digests
+    new = keys(Decoding((0.0, 65535.0)))
+    assert [path for path in new if new[path] != digests[path]] == ["b/swapped.jpg"]
+    new = keys(Decoding((0.0, 4095.0), profiles="ignore"))
     assert [path for path in new if new[path] != digests[path]] == ["b/deep.png"]
-    assert new["b/deep.png"] != keys(Decoding(integers=(0.0, 1023.0)))["b/deep.png"]
+    assert new["b/deep.png"] != keys(Decoding((0.0, 1023.0), profiles="ignore"))["b/deep.png"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from transfer.images.decode import as_rgb, decode, variant
-from transfer.images.levels import FULL, Span, choose_decoding, levels_of, read_deep
+from transfer.images.levels import FULL, Deep, Span, _span, choose_decoding, levels_of, read_deep
 from transfer.images.open import open_image, read_header
 from transfer.settings import EARLIER_DECODING, Decoding
 
@@ -118,6 +118,39 @@ def test_numbers_that_are_none_are_black_and_white() -> None:
     values = np.array([[0, 1, np.nan, np.inf, -np.inf, 0.5]], np.float32)
     result = np.asarray(as_rgb(Image.fromarray(values)))[0, :, 0]
     assert result.tolist() == [0, 255, 0, 255, 0, 128]
+
+
+@pytest.mark.parametrize("mark", [-3.4028235e38, 3.4028235e38, 1e300, -np.inf, np.nan])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_mark_for_no_value_does_not_flatten_a_picture(mark, dtype) -> None:
+    values = RAMP.astype(dtype) * 20
+    expected = np.asarray(as_rgb(Image.fromarray(values.astype(np.float32))))
+    with np.errstate(over="ignore"):
+        values[0, 0] = mark
+    span = _span(values, 0, floats=True)
+    assert (span.low, span.high) == (0, 5100)
+    deep = Deep(Image.new("L", (1, 1)), lambda: values, span)
+    result = np.asarray(deep.scaled(levels_of([span])))
+    assert result[0, 0] == (255 if mark > 0 else 0)
+    assert (result[1:] == expected[1:, :, 0]).all()
+    assert np.asarray(deep.stretched()).std() > 50
+
+
+def test_a_picture_of_nothing_but_marks_is_black() -> None:
+    values = np.full((8, 8), -3.4028235e38, np.float32)
+    assert levels_of([_span(values, 0, floats=True)]) == (0, 0)
+    assert not np.asarray(as_rgb(Image.fromarray(values))).any()
+
+
+@pytest.mark.parametrize("highest", [255, 4095, 16383, 16384, 65535])
+def test_earlier_versions_took_the_high_bytes_of_colours(tmp_path, highest) -> None:
+    values = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=-1).astype(np.uint32)
+    values = (values * highest // 255).astype(np.uint16)
+    (tmp_path / "x.png").write_bytes(png16(values))
+    with open_image(tmp_path / "x.png") as image:
+        shown = np.asarray(as_rgb(image, EARLIER_DECODING))
+    assert (shown == values >> 8).all()
+    assert variant(tmp_path / "x.png", EARLIER_DECODING) == ""
 
 
 def test_a_hot_pixel_does_not_hide_the_rest() -> None:

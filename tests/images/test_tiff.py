@@ -8,8 +8,10 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from transfer.errors import DataError
-from transfer.images.decode import as_rgb, decode
+from transfer.images.decode import as_rgb, decode, variant
+from transfer.images.levels import FULL, read_deep
 from transfer.images.open import open_image, read_header
+from transfer.settings import Decoding
 
 tifffile = pytest.importorskip("tifffile")
 ROWS, COLUMNS = np.mgrid[:40, :50]
@@ -125,6 +127,24 @@ def test_colours_of_every_kind_of_number(tmp_path, dtype) -> None:
     values = COLOURS / 255 if dtype == np.float32 else COLOURS
     tifffile.imwrite(tmp_path / "x.tif", values.astype(dtype), photometric="rgb")
     assert np.abs(shown(tmp_path / "x.tif") - COLOURS).max() <= 1
+
+
+@pytest.mark.case("F02")
+@pytest.mark.parametrize("kind", ["f16", "f32", "f64", "colours", "u64", "i16"])
+def test_arrays_that_differ_have_different_keys(tmp_path, kind) -> None:
+    colours = (COLOURS / 255).astype(np.float32)
+    values = colours if kind == "colours" else DTYPES[kind]
+    photometric = "rgb" if kind == "colours" else "minisblack"
+    tifffile.imwrite(tmp_path / "x.tif", values, photometric=photometric)
+    with open_image(tmp_path / "x.tif") as image:
+        deep = read_deep(image)
+    assert deep is not None
+    assert deep.span.floats is (kind not in ("u64", "i16"))
+    name = "floats" if deep.span.floats else "integers"
+    readings = [Decoding(**{name: levels}) for levels in ((0, 5), (0, 50), FULL)]
+    arrays = {decode(tmp_path / "x.tif", 32, decoding=each).tobytes() for each in readings}
+    assert len(arrays) == len({variant(tmp_path / "x.tif", each) for each in readings}) == 3
+    assert (variant(tmp_path / "x.tif", readings[-1]) == "") is (name == "integers")
 
 
 @pytest.mark.case("F02")

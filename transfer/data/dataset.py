@@ -32,6 +32,8 @@ class Dataset:
             split, where folders or a split file gave the splits.
         deep: Path to the values of each image of more than 8 bits; empty for a resumed run, whose
             settings hold what follows from them.
+        unusual: Paths of the images of more than 8 bits, or of other colours than sRGB; None
+            where that is not known, as for a resumed run.
     """
 
     images: ImageFolder
@@ -39,6 +41,7 @@ class Dataset:
     groups: Mapping[str, str]
     leaks: Mapping[str, str]
     deep: Mapping[str, Span] = field(default_factory=dict)
+    unusual: frozenset[str] | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -56,7 +56,7 @@ def split_dataset(
     folder = assign_splits(folder, audit.sha256, groups, options, known)
     leaks = find_leaks(folder, groups)
     tell_leaks(folder, leaks)
-    return Dataset(folder, audit.sha256, groups, leaks, audit.deep)
+    return Dataset(folder, audit.sha256, groups, leaks, audit.deep, audit.unusual)
 
 
 def assign_splits(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import compress
 from pathlib import Path
@@ -41,6 +41,8 @@ class FeatureCache:
             what JSON takes.
         outputs: Name of each output of the network, such as ``"vectors (avg)"``.
         sha256: Relative path to hex digest of the file, for every image.
+        unusual: Relative paths of the images of more than 8 bits, or of other colours than
+            sRGB; where None, every file is opened to find them.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class FeatureCache:
         network: FeatureSpec | Mapping[str, Any],
         outputs: Sequence[str],
         sha256: Mapping[str, str],
+        unusual: Collection[str] | None = None,
     ) -> None:
         self.root = features_dir()
         self.limit = cache_limit()
         self.sha256 = sha256
+        self._unusual = unusual
         identity = network.identity() if isinstance(network, FeatureSpec) else network
         self._network = {"format": FORMAT, **identity}
         self._outputs = outputs
@@ -75,11 +79,13 @@ class FeatureCache:
 
     def _keys(self, folder: ImageFolder, decoding: Decoding) -> list[str]:
         """Return a key for the array of each image: the file's digest, unless it is read anew."""
-        unknown = [path for path in folder.paths if path not in self._variants]
+        every, some = folder.paths, self._unusual
+        opened = every if some is None else [path for path in every if path in some]
+        unknown = [path for path in opened if path not in self._variants]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             found = pool.map(lambda path: variant(folder.file(path), decoding), unknown)
             self._variants.update(zip(unknown, found, strict=True))
-        return [_key(self.sha256[path], self._variants[path]) for path in folder.paths]
+        return [_key(self.sha256[path], self._variants.get(path, "")) for path in every]
 
     def converted(self) -> Path | None:
         """Return the file where the network converted for OpenVINO is, or may be, kept."""

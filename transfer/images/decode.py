@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from transfer.errors import DataError, UsageError
-from transfer.images.levels import FULL, Levels, Span, bits_of, levels_of, read_deep
+from transfer.images.levels import FULL, Levels, bits_of, is_float, levels_of, read_deep
 from transfer.images.open import check_size, open_image, orientation, turn_of
 from transfer.images.profiles import profile_of, to_srgb
 from transfer.recipe import RESIZES
@@ -126,7 +126,7 @@ def _flat(image: Image.Image, decoding: Decoding) -> Image.Image:
         image.load()
         flat = image
     else:
-        flat = deep.scaled(_levels(deep.span, decoding))
+        flat = deep.scaled(_levels(image, decoding) or levels_of([deep.span]))
     turn = _TURNS.get(orientation(image))  # known after loading: Pillow turns TIFF files itself
     if decoding.profiles == "convert":
         flat = to_srgb(flat)
@@ -139,8 +139,8 @@ def _flat(image: Image.Image, decoding: Decoding) -> Image.Image:
     return flat if turn is None else flat.transpose(turn)
 
 
-def _levels(span: Span, decoding: Decoding) -> Levels:
-    return (decoding.floats if span.floats else decoding.integers) or levels_of([span])
+def _levels(image: Image.Image, decoding: Decoding) -> Levels | None:
+    return decoding.floats if is_float(image) else decoding.integers
 
 
 def variant(source: str | os.PathLike[str], decoding: Decoding) -> str:
@@ -154,8 +154,9 @@ def variant(source: str | os.PathLike[str], decoding: Decoding) -> str:
             convert = decoding.profiles == "convert" and profile_of(image) == "other"
             kinds = ["sRGB"] if convert else []
             if bits_of(image) > 8:
-                levels = decoding.floats if image.mode == "F" else decoding.integers
-                kinds += [] if levels == FULL else [f"levels {levels}"]
+                levels, floats = _levels(image, decoding), is_float(image)
+                plain = levels == FULL and not floats
+                kinds += [] if plain else [f"{'floats' if floats else 'levels'} {levels}"]
             return ", ".join(kinds)
     except DataError:
         return ""

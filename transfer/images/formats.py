@@ -14,6 +14,11 @@ from importlib.util import find_spec
 HEAD = 256
 """Number of bytes at the start of a file by which it is recognised."""
 
+_FURTHER = (
+    *("pillow_heif", "pillow_jxl", "tifffile", "imagecodecs", "pydicom"),
+    *("pylibjpeg", "libjpeg", "openjpeg", "rle", "jpeg_ls", "gdcm"),  # codecs for pydicom
+)
+
 
 @dataclass(frozen=True)
 class Format:
@@ -64,6 +69,11 @@ class Format:
 def _installed(module: str) -> bool:
     needed = "pydicom" if module == "transfer.images.dicom" else module.partition(".")[0]
     return find_spec(needed) is not None
+
+
+def further_readers() -> tuple[str, ...]:
+    """Return the modules that are installed and read, or decompress, what Pillow does not."""
+    return tuple(module for module in _FURTHER if find_spec(module) is not None)
 
 
 # The classes are called by name instead of through Image.open, which would warn about photos

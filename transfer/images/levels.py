@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from transfer.images.wide import declared_bits, is_inverse, is_wide, wide_values
+from transfer.recipe import LARGEST
 from transfer.settings import Decoding
 
 Levels = tuple[float, float]
@@ -26,8 +27,9 @@ class Span:
     """The values of one picture of more than 8 bits.
 
     Attributes:
-        low: The lowest value.
-        high: The highest.
+        low: The lowest value. Infinite ones, and those beyond `transfer.recipe.LARGEST`, with which
+            files mark places without a value, do not count.
+        high: The highest, by the same rule.
         bits: Depth that the file declares; 0 where it declares none.
         floats: Whether they are floating-point numbers.
     """
@@ -98,8 +100,8 @@ class Deep:
 
     def scaled(self, levels: Levels) -> Image.Image:
         """Return the picture in 8 bits, with `levels` as black and white."""
-        if self.image.mode in ("RGB", "RGBA") and levels == FULL and self.span.bits == 16:
-            return self.image  # the high bytes
+        if self.image.mode in ("RGB", "RGBA") and levels == FULL:
+            return self.image  # the high bytes, as in versions whose features may be kept
         result = np.empty(self.values.shape, np.uint8)
         for rows in _bands(self.values):
             scaled = _scale(self.values[rows], levels)
@@ -113,8 +115,7 @@ class Deep:
     def stretched(self) -> Image.Image:
         """Return the picture in 8 bits so that as much as possible can be seen."""
         step = max(1, int((self.values.shape[0] * self.values.shape[1] / _SAMPLE) ** 0.5))
-        sample = self.values[::step, ::step].astype(np.float64)
-        sample = sample[np.isfinite(sample)]
+        sample = _counted(self.values[::step, ::step].astype(np.float64))
         black, white = np.percentile(sample, _ENDS) if sample.size else (0.0, 0.0)
         whole = (self.span.low, self.span.high)
         return self.scaled((float(black), float(white)) if black < white else whole)
@@ -126,11 +127,13 @@ class DeepFile(ImageFile):
     Attributes:
         bits: In which each value is stored.
         declared: Depth that the file declares; 0 where it declares none.
+        floats: Whether they are floating-point numbers.
         inverse: Whether low values are light.
     """
 
     bits = 8
     declared = 0
+    floats = False
     inverse = False
 
     @cached_property
@@ -160,6 +163,11 @@ def bits_of(image: Image.Image) -> int:
     return 32 if image.mode in ("I", "F") else 8
 
 
+def is_float(image: Image.Image) -> bool:
+    """Return whether the values of a file are floating-point numbers."""
+    return image.floats if isinstance(image, DeepFile) else image.mode == "F"
+
+
 def read_deep(image: Image.Image) -> Deep | None:
     """Decode a picture of more than 8 bits; None, without decoding, for any other."""
     if bits_of(image) == 8:
@@ -171,22 +179,21 @@ def read_deep(image: Image.Image) -> Deep | None:
         assert isinstance(image, ImageFile)
         high, read = wide_values(image)
         # That of the high bytes alone tells that all 16 bits are used.
-        span = Span(0.0, 256.0 * high + 255, 16) if high >= 64 else _span(read(), bits)
+        span = Span(0.0, 256.0 * high + 255, 16) if high >= 64 else _span(read(), bits, False)
         return Deep(image, read, span)
     image.load()
     values = np.asarray(image)
-    return Deep(image, lambda: values, _span(values, bits), is_inverse(image))
+    return Deep(image, lambda: values, _span(values, bits, is_float(image)), is_inverse(image))
 
 
 def _deep_of(image: DeepFile) -> Deep:
     plain = Image.new("L", (1, 1))
     plain.info = image.info
-    span = _span(image.values, image.declared)
+    span = _span(image.values, image.declared, is_float(image))
     return Deep(plain, lambda: image.values, span, image.inverse)
 
 
-def _span(values: np.ndarray, bits: int) -> Span:
-    floats = values.dtype.kind == "f"
+def _span(values: np.ndarray, bits: int, floats: bool) -> Span:
     ends = [_ends(values[rows]) for rows in _bands(values)]
     return Span(min(low for low, _ in ends), max(high for _, high in ends), bits, floats)
 
@@ -200,13 +207,18 @@ def _bands(values: np.ndarray) -> Iterator[slice]:
 
 def _ends(values: np.ndarray) -> Levels:
     if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
+        values = _counted(values.astype(np.float64))
     return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+
+
+def _counted(values: np.ndarray) -> np.ndarray:
+    """Return those of some float64 values that are measured, and no mark for a missing one."""
+    return np.asarray(values[np.abs(values) <= LARGEST])
 
 
 def _scale(values: np.ndarray, levels: Levels) -> np.ndarray:
     black, white = levels
     if values.dtype.kind == "f":
-        values = np.nan_to_num(values.astype(np.float64), nan=black, posinf=white, neginf=black)
+        values = np.nan_to_num(values.astype(np.float64), nan=black).clip(black, white)
     factor = 255 / (white - black) if white > black else 0.0
     return np.asarray(np.rint(((values - black) * factor).clip(0, 255)), np.uint8)

@@ -61,6 +61,11 @@ class Header:
     bits: int = 8
     profile: str = ""
 
+    @property
+    def is_unusual(self) -> bool:
+        """Whether there are more than 8 bits, or a profile of other colours than sRGB."""
+        return self.bits > 8 or self.profile == "other"
+
 
 def read_header(path: str | os.PathLike[str]) -> Header:
     """Read the header of a file, without decoding it. Raises DataError like `decode`."""

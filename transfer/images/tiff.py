@@ -141,6 +141,7 @@ class SampleFile(DeepFile):
         self._size = (int(page.imagewidth), int(page.imagelength))
         self._mode = "L" if grays else "RGB"
         self.bits = 8 if page.dtype == np.uint8 else max(9, 8 * page.dtype.itemsize)
+        self.floats = page.dtype.kind == "f"
         self.inverse = page.photometric == 0
         self.is_animated = len(self._file.pages) > 1
         orientation = page.tags.valueof("Orientation", 1)

@@ -215,4 +215,4 @@ def _open_cache(
     graph = keras.Model(images, classifier.base(backbone.apply_preprocess(images)))
     pooling = classifier.head.pooling
     spec = feature_spec(backbone, graph, weights.sha256, settings, pooling)
-    return FeatureCache(spec, spec.outputs, dataset.sha256)
+    return FeatureCache(spec, spec.outputs, dataset.sha256, dataset.unusual)

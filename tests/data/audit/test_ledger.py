@@ -116,6 +116,24 @@ def test_fault_that_passes_is_not_remembered(folder, monkeypatch, fault):
     assert not audit(folder).bad
 
 
+def test_what_further_packages_read_is_read_again_when_they_come_and_go(folder, reads, monkeypatch):
+    tifffile = pytest.importorskip("tifffile")
+    colours = np.linspace(0, 1, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
+    tifffile.imwrite(folder.root / "a" / "1.jpg", colours, photometric="rgb")
+    os.utime(folder.root / "a" / "1.jpg", (1000, 1000))
+    assert not audit(folder).bad
+    reads.clear()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "tifffile", None)  # as if it were not installed
+        for _ in range(2):
+            ((path, reason),) = audit(folder).bad
+            assert (path, "pip install" in reason) == ("a/1.jpg", True)
+        assert reads == ["1.jpg"]
+    for _ in range(2):
+        assert not audit(folder).bad
+    assert reads == ["1.jpg", "1.jpg"]
+
+
 def test_zero_switches_it_off(folder, reads, monkeypatch):
     monkeypatch.setenv("TRANSFER_CACHE", "0")
     audit(folder)

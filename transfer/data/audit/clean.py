@@ -63,6 +63,12 @@ class Audit:
         """Path to the values of each usable image of more than 8 bits."""
         return {path: look.span for path, look in self.looks.items() if look.span is not None}
 
+    @property
+    def unusual(self) -> frozenset[str]:
+        """Paths of the usable images of more than 8 bits, or of other colours than sRGB."""
+        headers = {path: look.header for path, look in self.looks.items() if look.header}
+        return frozenset(path for path, header in headers.items() if header.is_unusual)
+
 
 def audit(folder: ImageFolder, check: str = "quick") -> Audit:
     """Hash and decode every image of a folder, in threads, and find duplicates.

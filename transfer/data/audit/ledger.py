@@ -3,8 +3,10 @@
 One SQLite file in the cache folder. A file is recognised by its absolute path, size, modification
 time, inode and change time; any other file is read. A file that was modified less than two seconds
 before, or since, is not remembered: it may change again within the clock's resolution and look the
-same (Git's "racy" rule). Several processes may use it at once, and a killed one leaves it intact.
-Where it cannot be used (no space, no write permission), everything works without it.
+same (Git's "racy" rule). Results for formats that need further packages, and reasons why a file
+cannot be used, hold while the same of these packages are installed. Several processes may use it at
+once, and a killed one leaves it intact. Where it cannot be used (no space, no write permission),
+everything works without it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from transfer.data.audit.duplicates import FINGERPRINT_VERSION
 from transfer.data.audit.look import LOOK_VERSION, Look
 from transfer.errors import DataError
+from transfer.images.formats import further_readers
 from transfer.images.levels import Span
 from transfer.images.open import Header, read_header
 from transfer.system.cachedir import cache_dir, cache_limit
@@ -31,7 +34,8 @@ MOST_FILES = 500_000  # about 300 MB
 BYTES_PER_FILE = 600
 _VERSION = 1000 * FINGERPRINT_VERSION + 2  # of the table
 _EARLIER = 2  # the version of results that do not say theirs
-_EARLIER_FORMATS = frozenset(("JPEG", "PNG", "GIF", "BMP", "WEBP"))
+# Pillow reads these, whatever else is installed.
+_PLAIN_FORMATS = frozenset(("JPEG", "PNG", "GIF", "BMP", "WEBP"))
 _DAY = 86_400
 _BATCH = 500
 _TABLE = """
@@ -49,6 +53,7 @@ class Ledger:
         self._rows: list[tuple[bytes, str, int, str, bytes]] = []
         self._seen: list[tuple[int, bytes]] = []
         self._opened = time.time()
+        self._readers = " ".join(further_readers())
 
     def recall(self, file: Path, state: os.stat_result) -> Look | None:
         """Return the result for a file in this state; None where it is not known."""
@@ -58,7 +63,7 @@ class Ledger:
         query = "SELECT stamp, used, look, fingerprint FROM files WHERE path = ?"
         try:
             row = self._database.execute(query, (path,)).fetchone()
-            if row is None or row[0] != _stamp(state):
+            if row is None or row[0] not in (_stamp(state), _stamp(state, self._readers)):
                 return None
             look, version = _unpacked(row[2], row[3])
         except (sqlite3.Error, ValueError, TypeError, KeyError):
@@ -76,7 +81,9 @@ class Ledger:
         """Remember the result for a file, whose state was `state` before it was read."""
         if self._database is None or self._opened - state.st_mtime < RACY:
             return
-        row = (os.fsencode(file), _stamp(state), int(self._opened), _packed(look), look.fingerprint)
+        plain = look.header is not None and look.header.format in _PLAIN_FORMATS
+        stamp = _stamp(state, None if plain else self._readers)
+        row = (os.fsencode(file), stamp, int(self._opened), _packed(look), look.fingerprint)
         self._rows.append(row)
         if len(self._rows) >= _BATCH:
             self.write()
@@ -150,8 +157,10 @@ def _prepared(file: Path) -> sqlite3.Connection:
     return database
 
 
-def _stamp(state: os.stat_result) -> str:
-    return f"{state.st_size} {state.st_mtime_ns} {state.st_ino} {state.st_ctime_ns}"
+def _stamp(state: os.stat_result, readers: str | None = None) -> str:
+    """Return what a result holds for: a file's state, and the readers where it depends on them."""
+    stamp = f"{state.st_size} {state.st_mtime_ns} {state.st_ino} {state.st_ctime_ns}"
+    return stamp if readers is None else f"{stamp} {readers}"
 
 
 def _packed(look: Look) -> str:
@@ -185,5 +194,5 @@ def _renewed(file: Path, look: Look) -> Look | None:
         header = read_header(file)
     except DataError:
         return None
-    same = header.bits == 8 and header.format in _EARLIER_FORMATS
+    same = header.bits == 8 and header.format in _PLAIN_FORMATS
     return dataclasses.replace(look, header=header) if same else None
