@@ -6,6 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import DataError
@@ -81,6 +82,16 @@ class Survey:
     packed: tuple[str, ...]
     documents: tuple[str, ...] = ()
     tell: Callable[[], None] = lambda: None
+
+    @cached_property
+    def by_name(self) -> Mapping[str, list[str]]:
+        """Paths of the images by name, with extension and without, in lower case."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in self.top.below():
+            name = PurePosixPath(path.lower())
+            for each in {name.name, name.stem}:
+                found[each].append(path)
+        return dict(found)
 
 
 def describe(path: str | os.PathLike[str], follow_links: bool = False) -> Survey:
