@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 
+from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
 from transfer.images.formats import format_of, guess_kind
@@ -39,7 +39,8 @@ def write_labelled(images: Iterable[Labelled], target: Path) -> None:
     Raises:
         DataError: A class cannot name a folder, or there is no image.
     """
-    taken: set[str] = set()
+    names = FreeNames()
+    image = None
     for image in images:
         label = nfc(image.label.strip()).replace("/", "-")
         if flaw := label_flaw(label):
@@ -47,13 +48,8 @@ def write_labelled(images: Iterable[Labelled], target: Path) -> None:
         folder = target / image.split / label
         folder.mkdir(parents=True, exist_ok=True)
         stem = re.sub(r"[^\w.-]+", "-", image.stem).strip("-.")[:100] or "image"
-        suffix = _suffix(image.data)
-        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-        paths = (folder / f"{name}{suffix}" for name in names)
-        path = next(path for path in paths if str(path).casefold() not in taken)
-        taken.add(str(path).casefold())
-        path.write_bytes(image.data)
-    if not taken:
+        names.take(folder / f"{stem}{_suffix(image.data)}").write_bytes(image.data)
+    if image is None:
         raise DataError("It holds no image.")
 
 

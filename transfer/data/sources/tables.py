@@ -7,10 +7,10 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path, PurePosixPath
 
 from transfer.data.sources.columns import Columns, choose_columns, is_hot
+from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.grids import read_grid
 from transfer.data.sources.locate import Locator
 from transfer.errors import DataError, option
@@ -120,17 +120,12 @@ def read_table(
 def copy_table(rows: Sequence[Row], target: Path) -> None:
     """Copy the images of a table to ``target/[split/]label/name``."""
     top = _common_folder(rows)
-    taken: set[Path] = set()
+    names = FreeNames()
     for row in track(rows, "Copying images", len(rows)):
         parts = PurePosixPath(row.file.as_posix()).relative_to(top.as_posix()).parts
         # a/1.jpg and b/1.jpg are two images; truncation may leave a leading dot, which hides files
         name = "-".join(parts).encode(errors="surrogateescape")[-200:].decode(errors="ignore")
-        path = wanted = target / row.split / row.label / name.lstrip(".")
-        for number in count(2):
-            if path not in taken:
-                break
-            path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-        taken.add(path)
+        path = names.take(target / row.split / row.label / name.lstrip("."))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(row.file, path)
 
