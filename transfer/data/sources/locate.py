@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from transfer.images.layout.describe import Survey, describe
+from transfer.images.layout.describe import Survey, describe, is_table_name
 from transfer.images.layout.splitnames import split_of
 from transfer.system.files import is_file
 
@@ -22,13 +22,21 @@ class Locator:
         folder: Absolute path, or relative to the working directory.
         hint: Split of the files to prefer where several fit.
         survey: What lies in the folder, or in one that it is in; None: the folder is walked when
-            the first file is looked for.
+            the first file is looked for, without what cannot be listed.
+        follow_links: Whether that walk follows links that lead out of the folder.
     """
 
-    def __init__(self, folder: Path, hint: str | None = None, survey: Survey | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hint: str | None = None,
+        survey: Survey | None = None,
+        follow_links: bool = False,
+    ) -> None:
         self.folder = folder
         self._hint = hint
         self._survey = survey
+        self._follow_links = follow_links
         self._searching = False
 
     def search(self, paths: Iterable[str]) -> None:
@@ -46,6 +54,10 @@ class Locator:
     def candidates(self, path: str) -> list[str]:
         """Return the files that a path may mean, relative to the folder, if there are several."""
         return self._best(path) if self._searching and self._direct(path) is None else []
+
+    def lies_at(self, path: str) -> bool:
+        """Return whether a cell is the path of a file, and not of a table."""
+        return self._direct(path) is not None and not is_table_name(path)
 
     def resolves(self, path: str) -> bool:
         """Return whether a cell is the path or the id of a file."""
@@ -75,7 +87,7 @@ class Locator:
     def _names(self, name: str) -> Sequence[str]:
         """Return the files of a name, as the survey has them."""
         if self._survey is None:
-            self._survey = describe(self.folder, follow_links=True)
+            self._survey = describe(self.folder, self._follow_links, lenient=True)
         return self._survey.by_name.get(name, ())
 
     @cached_property

@@ -100,7 +100,7 @@ def read_table(
     """
     reading = reading or Reading()
     grid = read_grid(file)
-    files = Locator(file.parent, split_of(file.stem), survey)
+    files = Locator(file.parent, split_of(file.stem), survey, reading.follow_links)
     columns = choose_columns(grid, files, reading)
     lines = [(1, grid.header)] * columns.headless + grid.rows
     files.search(row[columns.path].strip() for _, row in lines if len(row) > columns.path)

@@ -94,17 +94,25 @@ class Survey:
         return dict(found)
 
 
-def describe(path: str | os.PathLike[str], follow_links: bool = False) -> Survey:
+def describe(
+    path: str | os.PathLike[str], follow_links: bool = False, lenient: bool = False
+) -> Survey:
     """Walk a folder once and return what lies in it.
 
+    Args:
+        path: The folder.
+        follow_links: Follow links that lead out of it.
+        lenient: Pass over folders that cannot be listed, and links that are not followed.
+
     Raises:
-        DataError: There is no such folder, it cannot be listed, or a link leads out of it.
+        DataError: There is no such folder; or, unless `lenient`, one cannot be listed or a link
+            leads out of it.
     """
     root = Path(path).expanduser().absolute()
     if not root.is_dir():
         found = "a file" if root.exists() else "no such file or folder"
         raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
-    scanner = Scanner(root, follow_links)
+    scanner = Scanner(root, follow_links, lenient)
     scanner.enter_all()
     aside = _aside(scanner.folders)
     documents = _of_documents(scanner)
