@@ -74,7 +74,10 @@ def choose_columns(grid: Grid, files: Locator, reading: Reading) -> Columns:
     label = table.asked("label_column", reading.label_column)
     taken = {path} if label is None else {path, label}
     lines = [line for line, _ in rows]
-    sides = find_sides(grid.file, names, table.column, taken, reading.split_column, lines)
+    sides = None
+    if reading.split_column != "none":
+        split = table.asked("split_column", reading.split_column)
+        sides = find_sides(grid.file, names, table.column, taken, split, lines)
     if sides is not None:
         taken |= set(sides.columns)
     labels = (label,) if label is not None else _label_columns(table, taken)
