@@ -194,6 +194,7 @@ def unprivileged() -> Iterator[Callable[[str], str]]:
         drop += "    try: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         drop += "    except OSError: raise SystemExit(77)\n"
         imports = "from transfer.data.audit.clean import audit\n"
+        imports += "from transfer.data.sources.locate import Locator, Path\n"
         imports += "from transfer.images.folder import ImageFolder\n"
         done = subprocess.run(
             [sys.executable, "-c", imports + drop + code],

@@ -93,7 +93,7 @@ class ImageFolder:
                 class, split folders that disagree, or a link that leads out of it.
         """
         reading = reading or Reading()
-        survey = describe(path, reading.follow_links, by_name=not reading.asks_for_folders)
+        survey = describe(path, reading.follow_links, masks_aside=not reading.asks_for_folders)
         known = {nfc(name) for name in classes or ()}
         plan = decide(survey, reading, known)
         named = {}

@@ -80,7 +80,7 @@ class Scanner:
         folders: Paths of all folders that were entered, empty ones included.
     """
 
-    def __init__(self, root: Path, follow_links: bool) -> None:
+    def __init__(self, root: Path, follow_links: bool, lenient: bool = False) -> None:
         self.root = root
         self.images: list[str] = []
         self.skipped: Counter[str] = Counter()
@@ -88,6 +88,7 @@ class Scanner:
         self.folders: list[str] = []
         self._real_root = os.path.realpath(root)
         self._follow_links = follow_links
+        self._lenient = lenient  # pass over what cannot be listed, and links that lead out
         self._real_paths: set[str] = set()
         self._links: list[str] = []
         self._not_utf8: set[str] = set()
@@ -150,7 +151,12 @@ class Scanner:
             return
         self._real_paths.add(real)
         self.folders.append(folder)
-        folders, files, links = self.entries(folder)
+        try:
+            folders, files, links = self.entries(folder)
+        except DataError:
+            if not self._lenient:
+                raise
+            return
         within = f"{folder}/".lstrip("/")
         for name in files:
             self._add(f"{within}{name}", f"{real}/{name}")
@@ -171,6 +177,8 @@ class Scanner:
             stat.S_ISREG(mode) and not reason_left_out(self.root / link, link)
         )
         if wanted and not inside and not self._follow_links:
+            if self._lenient:
+                return
             raise DataError(
                 f"The link {link!r} leads out of {str(self.root)!r}, to {real!r}."
                 f" Copy the images there, or allow it with {option('follow_links', True)}."

@@ -12,7 +12,9 @@ from layouts import files, parquet, png, shards, table, tree
 from toys import place
 
 import transfer
+from transfer.data.sources.foldered import from_folder
 from transfer.data.sources.prepare import prepared_dir
+from transfer.data.sources.source import Options
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
 
@@ -165,3 +167,15 @@ def test_where_tables_are_said_to_be_none(root: Path) -> None:
         table(name, [("id", "height"), ("a", 3), ("b", 4)], [])(root)
     with pytest.raises(DataError, match=r"holds 2 tables .*and none can be used.*label_column="):
         transfer.check(root)
+
+
+def test_many_folders_are_told_from_files_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        files(f"{number}/a.png")(tmp_path)
+    compared: list[object] = []
+    real = Path.__eq__
+    monkeypatch.setattr(Path, "__eq__", lambda a, b: compared.append(a) or real(a, b))
+    assert from_folder("x", tmp_path, Options()) is None
+    assert len(compared) <= 40

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 
+from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
-from transfer.images.formats import format_of, guess_kind
+from transfer.images.formats import HEAD, format_of
 from transfer.system.names import nfc
 
 
@@ -39,7 +39,8 @@ def write_labelled(images: Iterable[Labelled], target: Path) -> None:
     Raises:
         DataError: A class cannot name a folder, or there is no image.
     """
-    taken: set[str] = set()
+    names = FreeNames()
+    image = None
     for image in images:
         label = nfc(image.label.strip()).replace("/", "-")
         if flaw := label_flaw(label):
@@ -47,18 +48,12 @@ def write_labelled(images: Iterable[Labelled], target: Path) -> None:
         folder = target / image.split / label
         folder.mkdir(parents=True, exist_ok=True)
         stem = re.sub(r"[^\w.-]+", "-", image.stem).strip("-.")[:100] or "image"
-        suffix = _suffix(image.data)
-        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-        paths = (folder / f"{name}{suffix}" for name in names)
-        path = next(path for path in paths if str(path).casefold() not in taken)
-        taken.add(str(path).casefold())
-        path.write_bytes(image.data)
-    if not taken:
+        names.take(folder / f"{stem}{suffix_of(image.data)}").write_bytes(image.data)
+    if image is None:
         raise DataError("It holds no image.")
 
 
-def _suffix(data: bytes) -> str:
-    found = format_of(data[:12])
-    if found is not None:
-        return found.suffixes[0]
-    return {"TIFF": ".tif", "HEIC": ".heic", "AVIF": ".avif"}.get(guess_kind(data[:256]), ".jpg")
+def suffix_of(data: bytes) -> str:
+    """Return the usual suffix of an image's format, by its first bytes; .jpg for unknown ones."""
+    found = format_of(data[:HEAD])
+    return found.suffixes[0] if found else ".jpg"

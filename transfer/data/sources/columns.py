@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from transfer.data.sources.grids import Grid
@@ -74,7 +74,10 @@ def choose_columns(grid: Grid, files: Locator, reading: Reading) -> Columns:
     label = table.asked("label_column", reading.label_column)
     taken = {path} if label is None else {path, label}
     lines = [line for line, _ in rows]
-    sides = find_sides(grid.file, names, table.column, taken, reading.split_column, lines)
+    sides = None
+    if reading.split_column != "none":
+        split = table.asked("split_column", reading.split_column)
+        sides = find_sides(grid.file, names, table.column, taken, split, lines)
     if sides is not None:
         taken |= set(sides.columns)
     labels = (label,) if label is not None else _label_columns(table, taken)
@@ -134,7 +137,13 @@ def _key(name: str) -> str:
 def _is_headless(grid: Grid, files: Locator) -> bool:
     if grid.named or {_key(name) for name in grid.header} & {*_STRONG.split(), "path", "file"}:
         return False
-    return any(files.resolves(name.strip()) for name in grid.header)
+    header = [name.strip() for name in grid.header]
+    if any(map(files.lies_at, header)):
+        return True
+    table = _Cells(grid, header, [cells for _, cells in grid.rows])
+    if _first_of_paths(table, range(len(header)), files.lies_at) is not None:
+        return False
+    return any(map(files.resolves, header))
 
 
 def _path_column(table: _Cells, files: Locator, asked: str) -> int:
@@ -143,13 +152,24 @@ def _path_column(table: _Cells, files: Locator, asked: str) -> int:
         return found
     known = table.named(_PATHS)
     others = [n for n in range(len(table.names)) if n not in known]
-    for column in known + others:
-        values = list(filter(None, table.column(column)))[:_SAMPLE]
-        if 2 * sum(map(files.resolves, values)) > len(values):
-            return column
+    for is_path in (files.lies_at, files.resolves):  # the second walks the folder
+        found = _first_of_paths(table, known + others, is_path)
+        if found is not None:
+            return found
     if known:
         return known[0]
     raise _missing(table, "path", "file, filename, image", "path_column", others)
+
+
+def _first_of_paths(
+    table: _Cells, columns: Iterable[int], is_path: Callable[[str], bool]
+) -> int | None:
+    """Return the first column of which most cells are paths."""
+    for column in columns:
+        values = list(filter(None, table.column(column)))[:_SAMPLE]
+        if 2 * sum(map(is_path, values)) > len(values):
+            return column
+    return None
 
 
 def _label_columns(table: _Cells, taken: set[int]) -> tuple[int, ...]:

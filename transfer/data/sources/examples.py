@@ -8,9 +8,9 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from transfer.data.sources.bytefiles import suffix_of
 from transfer.data.sources.tables import label_flaw
 from transfer.errors import DataError
-from transfer.images.formats import HEAD, format_of
 from transfer.images.layout.splitnames import splits_of
 from transfer.system.progress import track, warn
 
@@ -76,13 +76,11 @@ def _free_name(folder: Path, row: Mapping[str, Any], data: bytes, taken: set[str
 
     `taken` are the paths so far, case-folded: not every file system distinguishes A.jpg from a.jpg.
     """
-    found = format_of(data[:HEAD])
-    suffix = found.suffixes[0] if found else ".jpg"
     given = next((row[key] for key in _NAMES if isinstance(row.get(key), bytes)), b"")
     stem = Path(given.decode(errors="replace")).stem
     named = [stem] if re.fullmatch(r"\w[\w.-]{0,100}", stem) else []
     names = chain(named, (f"{number:06d}" for number in count(len(taken))))
-    paths = (folder / f"{name}{suffix}" for name in names)
+    paths = (folder / f"{name}{suffix_of(data)}" for name in names)
     return next(path for path in paths if str(path).casefold() not in taken)
 
 

@@ -41,7 +41,7 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
     reading = options.reading
     if _asks_for_folders(reading) or not _may_hold_a_source(path):
         return None
-    survey = describe(path, reading.follow_links)
+    survey = describe(path, reading.follow_links, masks_aside=not reading.asks_for_folders)
     if not survey.top.total:
         return _packed(text, survey, options)
     columns = (reading.path_column, reading.label_column, reading.split_column)
@@ -98,9 +98,11 @@ def _beside_classes(survey: Survey, plan: Plan, reading: Reading) -> Table | Non
 def _may_hold_a_source(path: Path) -> bool:
     """Return whether a folder, or one in it that may hold lists, holds a table or an archive."""
     try:
-        names = [each for each in path.iterdir() if not each.name.startswith(".")]
-        folders = [each for each in names if each.is_dir()]
-        files = [each for each in names if each not in folders]
+        folders: list[Path] = []
+        files: list[Path] = []
+        for each in path.iterdir():
+            if not each.name.startswith("."):
+                (folders if each.is_dir() else files).append(each)
         for folder in folders:
             if len(folders) == 1 or folder.name.lower() in _LISTS or split_of(folder.name):
                 files += folder.iterdir()

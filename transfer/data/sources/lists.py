@@ -36,12 +36,12 @@ def find_lists(survey: Survey, follow_links: bool = False) -> Table | None:
     Raises:
         DataError: There are several lists of one split, or a file is missing or outside.
     """
-    numbered = _numbered(survey)
+    files = Locator(survey.root, survey=survey)
+    numbered = _numbered(survey, files, follow_links)
     if numbered is not None:
         return numbered
     found: dict[str, list[str]] = {}
     texts = [path for path in survey.tables if path.lower().endswith((".txt", ".lst", ".list"))]
-    files = Locator(survey.root)
     for path in texts:
         split = split_of(PurePosixPath(path).stem)
         if split and _lists_images(survey.root / path, files):
@@ -71,7 +71,7 @@ def _one(survey: Survey, split: str, paths: Sequence[str], found: Mapping[str, o
     return paths[0]
 
 
-def _numbered(survey: Survey) -> Table | None:
+def _numbered(survey: Survey, files: Locator, follow_links: bool) -> Table | None:
     """Return images that images.txt numbers and train_test_split.txt divides."""
     names = [path for path in survey.tables if PurePosixPath(path).name == "images.txt"]
     for path in names:
@@ -79,7 +79,6 @@ def _numbered(survey: Survey) -> Table | None:
         if beside in survey.tables:
             images = dict(_pairs(survey.root / path))
             trained = dict(_pairs(survey.root / beside))
-            files = Locator(survey.root)
             files.search(images.values())
             rows = []
             for line, (number, name) in enumerate(images.items(), 1):
@@ -89,7 +88,8 @@ def _numbered(survey: Survey) -> Table | None:
                     why = "has no image" if file is None else f"is not divided by {beside}"
                     raise DataError(f"{str(survey.root / path)!r}, line {line}: {name!r} {why}.")
                 rows.append(Row(line, name, file, "", split))
-                check_inside(survey.root / path, rows[-1], survey.root)
+                if not follow_links:
+                    check_inside(survey.root / path, rows[-1], survey.root)
             return _table(survey, _labelled(survey, rows), [path, beside])
     return None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
-from transfer.images.layout.describe import describe
+from transfer.images.layout.describe import Survey, describe, is_table_name
 from transfer.images.layout.splitnames import split_of
 from transfer.system.files import is_file
 
@@ -17,13 +17,27 @@ class Locator:
     Paths are relative to the folder. Where none of a table's paths is, as with ids without
     extension, photos in a folder beside, or paths of another machine, files are looked for below
     the folder by as much of the path's end as possible; see `search`.
+
+    Args:
+        folder: Absolute path, or relative to the working directory.
+        hint: Split of the files to prefer where several fit.
+        survey: What lies in the folder, or in one that it is in; None: the folder is walked when
+            the first file is looked for, without what cannot be listed.
+        follow_links: Whether that walk follows links that lead out of the folder.
     """
 
-    def __init__(self, folder: Path, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hint: str | None = None,
+        survey: Survey | None = None,
+        follow_links: bool = False,
+    ) -> None:
         self.folder = folder
         self._hint = hint
+        self._survey = survey
+        self._follow_links = follow_links
         self._searching = False
-        self._names: dict[str, list[str]] | None = None
 
     def search(self, paths: Iterable[str]) -> None:
         """Look for files by the ends of their paths from now on, if none of `paths` is a file."""
@@ -41,6 +55,10 @@ class Locator:
         """Return the files that a path may mean, relative to the folder, if there are several."""
         return self._best(path) if self._searching and self._direct(path) is None else []
 
+    def lies_at(self, path: str) -> bool:
+        """Return whether a cell is the path of a file, and not of a table."""
+        return self._direct(path) is not None and not is_table_name(path)
+
     def resolves(self, path: str) -> bool:
         """Return whether a cell is the path or the id of a file."""
         return bool(path) and (self._direct(path) is not None or bool(self._best(path)))
@@ -57,7 +75,8 @@ class Locator:
         parts = [part for part in path.replace("\\", "/").lower().split("/") if part != "."]
         if not parts or not parts[-1]:
             return []
-        found = self._index().get(parts[-1], [])
+        start = self._start
+        found = [each[len(start) :] for each in self._names(parts[-1]) if each.startswith(start)]
         scores = {each: _agreement(parts[:-1], each.lower().split("/")[:-1]) for each in found}
         best = [each for each in found if scores[each] == max(scores.values())]
         if len(best) > 1 and self._hint:
@@ -65,16 +84,18 @@ class Locator:
             best = hinted or best
         return best
 
-    def _index(self) -> dict[str, list[str]]:
-        """Return the files below the folder by their names, and by those without extension."""
-        if self._names is None:
-            names: dict[str, list[str]] = defaultdict(list)
-            for relative in describe(self.folder, follow_links=True).top.below():
-                path = PurePosixPath(relative)
-                names[path.name.lower()].append(relative)
-                names[path.stem.lower()].append(relative)
-            self._names = dict(names)
-        return self._names
+    def _names(self, name: str) -> Sequence[str]:
+        """Return the files of a name, as the survey has them."""
+        if self._survey is None:
+            self._survey = describe(self.folder, self._follow_links, lenient=True)
+        return self._survey.by_name.get(name, ())
+
+    @cached_property
+    def _start(self) -> str:
+        """What the paths of files below the folder begin with in the survey."""
+        if self._survey is None or self.folder == self._survey.root:
+            return ""
+        return f"{self.folder.relative_to(self._survey.root).as_posix()}/"
 
 
 def _agreement(wanted: Sequence[str], found: Sequence[str]) -> int:

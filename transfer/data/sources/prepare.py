@@ -17,11 +17,11 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from transfer.data.sources.actions import read_actions
+from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.kinds import Options, Source, find
 from transfer.data.sources.staging import PREFIX, new_folder
 from transfer.errors import DataError, TransferError, UsageError, option
@@ -31,7 +31,7 @@ from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
 from transfer.system.progress import say, silenced, track, warn
 
-VERSION = 3  # raise it when the same source gives another folder
+VERSION = 4  # raise it when the same source gives another folder
 _ABOUT = ".source.json"
 
 
@@ -194,6 +194,7 @@ def _copy(root: Path, target: Path, options: Options) -> Reading:
     index = ImageFolder.index(root, dataclasses.replace(reading, allow_empty=True))
     real = os.path.realpath(index.root)
     links = 0
+    names = FreeNames()
     actions = {} if options.fixes is None else read_actions(options.fixes, index)
     if actions:
         removed = sum(not action for action in actions.values())
@@ -210,7 +211,7 @@ def _copy(root: Path, target: Path, options: Options) -> Reading:
         within = target / split / name.replace("/", "-")
         file = within / _below_class(path, index.class_folders)
         file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(index.file(path), _free(file))
+        shutil.copyfile(index.file(path), names.take(file))
     if links:
         follow = option("follow_links", True)
         warn(f"Left out {links} link(s). Copy what they lead to with {follow}.")
@@ -225,12 +226,6 @@ def _below_class(path: str, class_folders: Collection[str]) -> str:
         if above and above in class_folders:
             return path[len(above) + 1 :]
     return path.replace("/", "-")
-
-
-def _free(file: Path) -> Path:
-    """Return a path that no file has: two folders may be one class."""
-    numbered = (file.with_name(f"{file.stem}-{number}{file.suffix}") for number in count(2))
-    return next(each for each in chain([file], numbered) if not each.exists())
 
 
 def _checked_dest(dest: Path) -> Path:

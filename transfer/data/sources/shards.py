@@ -15,7 +15,7 @@ from transfer.errors import DataError
 from transfer.images.formats import IMAGE_SUFFIXES
 from transfer.images.layout.splitnames import split_of
 
-_CLASS_ENDS = ("cls", "json", "txt", "label", "class")
+_CLASS_ENDS = ("cls", "class", "label", "json")  # the first that a sample has counts
 _KEYS = ("label", "class", "cls", "class_name", "label_name", "category", "target")
 _LOOK = 60  # members that tell whether a tar is a shard
 _MOST_IMAGE = 500_000_000  # bytes
@@ -35,7 +35,7 @@ def is_shard(path: Path) -> bool:
     except Exception:  # damaged, or no tar at all: what unpacks it says so
         return False
     images = [each for each in ends.values() if each & _image_ends()]
-    labelled = [each for each in images if each & {"cls", "json", "label", "class"}]
+    labelled = [each for each in images if each.intersection(_CLASS_ENDS)]
     return bool(labelled) and 2 * len(labelled) >= len(images)
 
 
@@ -107,17 +107,10 @@ def _labelled(path: Path, key: str, parts: dict[str, bytes], split: str) -> Labe
 
 def _class(where: str, parts: dict[str, bytes]) -> str:
     try:
-        for end in ("cls", "class", "label"):
-            if end in parts:
-                return parts[end].decode("utf-8").strip()
-        if "json" in parts:
-            about = json.loads(parts["json"])
-            if isinstance(about, dict):
-                for key in _KEYS:
-                    if key in about:
-                        return cell(about[key])
-            elif isinstance(about, str | int):
-                return str(about)
+        for end in filter(parts.__contains__, _CLASS_ENDS):
+            label = _of_json(parts[end]) if end == "json" else parts[end].decode().strip()
+            if label is not None:
+                return label
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise DataError(f"{where}: its class cannot be read: {error}.") from error
     found = ", ".join(f".{end}" for end in parts)
@@ -125,6 +118,14 @@ def _class(where: str, parts: dict[str, bytes]) -> str:
         f"{where} has no class: expected a .cls file, or a .json with {', '.join(_KEYS[:3])}."
         f" Received: {found}."
     )
+
+
+def _of_json(data: bytes) -> str | None:
+    """Return the class that a JSON object, text or number says."""
+    about = json.loads(data)
+    if isinstance(about, dict):
+        return next((cell(about[key]) for key in _KEYS if key in about), None)
+    return str(about) if isinstance(about, str | int) else None
 
 
 def _split(name: str) -> tuple[str, str]:

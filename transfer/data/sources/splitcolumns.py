@@ -62,7 +62,7 @@ def find_sides(
     names: Sequence[str],
     column: Callable[[int], list[str]],
     taken: Collection[int],
-    asked: str,
+    asked: int | None,
     lines: Sequence[int],
 ) -> Sides | None:
     """Return the columns that hold splits; None where there are none.
@@ -72,25 +72,16 @@ def find_sides(
         names: Names of the columns.
         column: Returns the cells of one.
         taken: Columns that are something else.
-        asked: What the user says: a name, ``auto`` or ``none``.
+        asked: The column that the user names; None: it is found.
         lines: Line of each row.
 
     Raises:
         DataError: A column is named like splits, or was asked for, and has other values.
     """
-    if asked == "none":
-        return None
     keys = [re.sub(r"[\W_]+", "", name.lower()) for name in names]
-    if asked != "auto":
-        wanted = re.sub(r"[\W_]+", "", asked.lower())
-        if wanted not in keys:
-            raise DataError(
-                f"{str(table)!r} has no column {asked!r}.{did_you_mean(asked, names)} Expected as"
-                f" {option('split_column')} one of: {', '.join(names)[:200]}."
-            )
-        index = keys.index(wanted)
-        found = dict(zip(reversed(column(index)), reversed(lines), strict=True))
-        return _flags(keys, column, [index]) or _of_values(table, names[index], index, found)
+    if asked is not None:
+        found = dict(zip(reversed(column(asked)), reversed(lines), strict=True))
+        return _flags(keys, column, [asked]) or _of_values(table, names[asked], asked, found)
     free = [index for index in range(len(names)) if index not in taken]
     if flags := _flags(keys, column, free):
         return flags

@@ -7,13 +7,14 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path, PurePosixPath
 
 from transfer.data.sources.columns import Columns, choose_columns, is_hot
+from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.grids import read_grid
 from transfer.data.sources.locate import Locator
 from transfer.errors import DataError, option
+from transfer.images.layout.describe import Survey
 from transfer.images.layout.splitnames import split_of
 from transfer.images.scan import is_junk
 from transfer.recipe.reading import Reading
@@ -78,7 +79,9 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_table(file: Path, reading: Reading | None = None, split: str = "") -> Table:
+def read_table(
+    file: Path, reading: Reading | None = None, split: str = "", survey: Survey | None = None
+) -> Table:
     """Read and check a table with a path and a class and, where it has one, a split for each image.
 
     Columns are found by their names and contents, see docs/data.md. Paths are relative to the
@@ -89,6 +92,7 @@ def read_table(file: Path, reading: Reading | None = None, split: str = "") -> T
         reading: The columns, where the user names them; with `follow_links`, files outside the
             table's folder are accepted, by ``..``, absolute path or link.
         split: The split of all images where the table says none.
+        survey: What lies in the table's folder, or in one that it is in, where that is known.
 
     Raises:
         DataError: It cannot be read, lacks a column, or a row has an unusable value; the message
@@ -96,7 +100,7 @@ def read_table(file: Path, reading: Reading | None = None, split: str = "") -> T
     """
     reading = reading or Reading()
     grid = read_grid(file)
-    files = Locator(file.parent, split_of(file.stem))
+    files = Locator(file.parent, split_of(file.stem), survey, reading.follow_links)
     columns = choose_columns(grid, files, reading)
     lines = [(1, grid.header)] * columns.headless + grid.rows
     files.search(row[columns.path].strip() for _, row in lines if len(row) > columns.path)
@@ -116,17 +120,12 @@ def read_table(file: Path, reading: Reading | None = None, split: str = "") -> T
 def copy_table(rows: Sequence[Row], target: Path) -> None:
     """Copy the images of a table to ``target/[split/]label/name``."""
     top = _common_folder(rows)
-    taken: set[Path] = set()
+    names = FreeNames()
     for row in track(rows, "Copying images", len(rows)):
         parts = PurePosixPath(row.file.as_posix()).relative_to(top.as_posix()).parts
         # a/1.jpg and b/1.jpg are two images; truncation may leave a leading dot, which hides files
         name = "-".join(parts).encode(errors="surrogateescape")[-200:].decode(errors="ignore")
-        path = wanted = target / row.split / row.label / name.lstrip(".")
-        for number in count(2):
-            if path not in taken:
-                break
-            path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-        taken.add(path)
+        path = names.take(target / row.split / row.label / name.lstrip("."))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(row.file, path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +14,7 @@ from transfer.images.layout.splitnames import split_of
 from transfer.recipe.reading import Reading
 
 _DEPTH = 2  # folders in which tables are looked for
-_MOST_TEXTS = 20
+_MOST = 20  # tables of one depth; where there are more, there is one beside each image
 _FIRST = (".csv", ".tsv", ".jsonl", ".xlsx", ".parquet")  # what is surely meant as a table
 
 
@@ -25,19 +26,15 @@ def find_tables(survey: Survey, reading: Reading) -> Table | None:
     Raises:
         DataError: Several tables contradict each other, or the only one cannot be used.
     """
-    paths = [path for path in survey.tables if path.count("/") <= _DEPTH]
-    texts = [path for path in paths if not path.lower().endswith(_FIRST)]
-    if len(texts) > _MOST_TEXTS:  # one beside each image: boxes, captions
-        paths = [path for path in paths if path not in texts]
     found: dict[str, Table] = {}
     errors: dict[str, DataError] = {}
-    for path in paths:
+    for path in _to_try(survey):
         try:
-            found[path] = read_table(survey.root / path, reading)
+            found[path] = read_table(survey.root / path, reading, survey=survey)
         except DataError as error:
             errors[path] = error
     if not found:
-        surely = [path for path in errors if path.lower().endswith(_FIRST)]
+        surely = list(filter(_is_surely, errors))
         if len(surely) == 1:
             raise errors[surely[0]]
         if surely:
@@ -46,9 +43,20 @@ def find_tables(survey: Survey, reading: Reading) -> Table | None:
                 f" can be used. Of the first: {errors[surely[0]]}"
             )
         return None
-    surely = [path for path in found if path.lower().endswith(_FIRST)]
+    surely = list(filter(_is_surely, found))
     chosen = {path: found[path] for path in surely or found}
     return next(iter(chosen.values())) if len(chosen) == 1 else _joined(survey, chosen)
+
+
+def _to_try(survey: Survey) -> list[str]:
+    """Return the tables that may be meant, without the boxes or captions of each image."""
+    kinds = {path: (path.count("/"), _is_surely(path)) for path in survey.tables}
+    sizes = Counter(kinds.values())
+    return [path for path, kind in kinds.items() if kind[0] <= _DEPTH and sizes[kind] <= _MOST]
+
+
+def _is_surely(path: str) -> bool:
+    return path.lower().endswith(_FIRST)
 
 
 def _joined(survey: Survey, tables: Mapping[str, Table]) -> Table:

@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import DataError
@@ -88,28 +89,44 @@ class Survey:
     documents: tuple[str, ...] = ()
     tell: Callable[[], None] = lambda: None
 
+    @cached_property
+    def by_name(self) -> Mapping[str, list[str]]:
+        """Paths of the images by name, with extension and without, in lower case."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in self.top.below():
+            name = PurePosixPath(path.lower())
+            for each in {name.name, name.stem}:
+                found[each].append(path)
+        return dict(found)
+
 
 def describe(
-    path: str | os.PathLike[str], follow_links: bool = False, by_name: bool = True
+    path: str | os.PathLike[str],
+    follow_links: bool = False,
+    *,
+    lenient: bool = False,
+    masks_aside: bool = True,
 ) -> Survey:
     """Walk a folder once and return what lies in it.
 
     Args:
         path: The folder.
-        follow_links: Follow symbolic links that lead out of it.
-        by_name: Whether a folder is set aside for a name such as ``masks`` or ``thumbnails``, which
-            may as well be the name of a class.
+        follow_links: Follow links that lead out of it.
+        lenient: Pass over folders that cannot be listed, and links that are not followed.
+        masks_aside: Whether a folder is set aside for a name such as ``masks`` or ``thumbnails``,
+            which may as well be the name of a class.
 
     Raises:
-        DataError: There is no such folder, it cannot be listed, or a link leads out of it.
+        DataError: There is no such folder; or, unless `lenient`, one cannot be listed or a link
+            leads out of it.
     """
     root = Path(path).expanduser().absolute()
     if not root.is_dir():
         found = "a file" if root.exists() else "no such file or folder"
         raise DataError(f"Expected a folder of images. Received: {os.fspath(path)!r} ({found}).")
-    scanner = Scanner(root, follow_links)
+    scanner = Scanner(root, follow_links, lenient)
     scanner.enter_all()
-    aside = _aside(scanner, by_name)
+    aside = _aside(scanner, masks_aside)
     documents = _of_documents(scanner)
     images = _photos(scanner, aside)
     others = sorted(path for path, reason in scanner.left_out if reason == NOT_IMAGE)
@@ -150,7 +167,7 @@ def _photos(scanner: Scanner, aside: Mapping[str, str]) -> list[str]:
     return sorted(photos)
 
 
-def _aside(scanner: Scanner, by_name: bool) -> dict[str, str]:
+def _aside(scanner: Scanner, masks_aside: bool) -> dict[str, str]:
     """Return the folders of masks and thumbnails, with the reason why they are left out.
 
     A folder holds masks by its name, that of a folder of photos beside it, and the names of its
@@ -161,7 +178,7 @@ def _aside(scanner: Scanner, by_name: bool) -> dict[str, str]:
     found = {path: THUMBNAIL for path in folders if _last(path) in _OF_PROGRAMS}
     named = {path for path in folders if _last(path) in _THUMBNAILS}
     named |= {path for path in folders if _last(path) in _MASKS and _parent(path) in photos}
-    if by_name and named:
+    if masks_aside and named:
         found |= dict.fromkeys(_of_other_images(scanner.images, named), ASIDE)
     return found
 
