@@ -474,3 +474,15 @@ def test_a_password(tmp_path: Path, out: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"'x\.jpg' is protected by a password"):
         extract(path, out)
+
+
+@pytest.mark.parametrize("make", [tar, zipped])
+def test_pictures_are_recognised_by_content(
+    tmp_path: Path, out: Path, make: Callable[..., Path], photos: list[tuple[str, bytes]]
+) -> None:
+    data = max((data for _, data in photos), key=len)
+    members = [("a/1", data), ("b/2.image", data), ("b/notes", b"text"), ("b/empty", b"")]
+    skipped = extract(make(tmp_path / "x", *members), out)
+    assert files(out) == ["a/1", "b/2.image"]
+    assert (out / "a/1").read_bytes() == data
+    assert skipped == {"not an image": 2}

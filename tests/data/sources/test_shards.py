@@ -34,3 +34,28 @@ def test_ends_that_say_the_class(tmp_path: Path, end: str) -> None:
 
 def test_a_text_beside_an_image_is_a_caption(tmp_path: Path) -> None:
     assert not is_shard(shard(tmp_path / "a.tar", ("1.png", png()), ("1.txt", b"a cat")))
+
+
+@pytest.mark.parametrize("name", ["1", "1.bin", "1.image"])
+def test_images_without_a_known_suffix(tmp_path: Path, name: str) -> None:
+    """They may be longer than what says a class, which is limited."""
+    path = shard(tmp_path / "a.tar", ("1.cls", b"cat"), (name, png() + bytes(2_000_000)))
+    assert is_shard(path)
+    assert labels(path) == ["cat"]
+
+
+@pytest.mark.parametrize("other", ["1.mask.png", "1.thumb"])
+def test_the_suffix_of_an_image_counts_before_its_content(tmp_path: Path, other: str) -> None:
+    right = png()
+    path = shard(tmp_path / "a.tar", (other, png()), ("1.png", right), ("1.cls", b"cat"))
+    assert [each.data for each in images_of([path], Limits())] == [right]
+
+
+def test_what_is_only_named_like_an_image(tmp_path: Path) -> None:
+    assert not is_shard(shard(tmp_path / "a.tar", ("1.image", b"text"), ("1.cls", b"cat")))
+
+
+def test_masks_alone_are_no_images(tmp_path: Path) -> None:
+    path = shard(tmp_path / "a.tar", ("1.mask.png", png()), ("1.cls", b"cat"))
+    assert not is_shard(path)
+    assert labels(path) == []

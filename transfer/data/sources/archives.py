@@ -21,7 +21,7 @@ from pathlib import Path
 
 from transfer.data.sources.members import CHUNK, Limits, Member, read_members
 from transfer.errors import DataError
-from transfer.images.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from transfer.images.formats import HEAD, IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, format_of
 from transfer.images.layout.describe import is_table_name
 from transfer.images.scan import NOT_IMAGE, is_junk
 from transfer.system.progress import bar
@@ -138,11 +138,14 @@ class _Writer:
             return
         if member.stream is None:
             path.mkdir(parents=True, exist_ok=True)
-        elif not (is_image_name(path) or is_table_name(path.name)):
+            return
+        head = member.stream.read(HEAD)
+        if not (is_image_name(path) or is_table_name(path.name) or format_of(head)):
             self.skipped[NOT_IMAGE] += 1
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as file:
+                file.write(head)
                 while chunk := member.stream.read(CHUNK):
                     file.write(chunk)
 

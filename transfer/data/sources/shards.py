@@ -12,11 +12,12 @@ from transfer.data.sources.bytefiles import Labelled
 from transfer.data.sources.cells import cell
 from transfer.data.sources.members import Limits, Member, read_members
 from transfer.errors import DataError
-from transfer.images.formats import IMAGE_SUFFIXES
+from transfer.images.formats import HEAD, IMAGE_SUFFIXES, format_of
 from transfer.images.layout.splitnames import split_of
 
 _CLASS_ENDS = ("cls", "class", "label", "json")  # the first that a sample has counts
 _KEYS = ("label", "class", "cls", "class_name", "label_name", "category", "target")
+_IMAGE = "/"  # stands for the end of any image; no end has a slash
 _LOOK = 60  # members that tell whether a tar is a shard
 _MOST_IMAGE = 500_000_000  # bytes
 _MOST_META = 1_000_000  # bytes of a class or a JSON object
@@ -31,10 +32,11 @@ def is_shard(path: Path) -> bool:
         with path.open("rb") as file:
             for member in islice(read_members(path, file, Limits()), _LOOK):
                 key, end = _split(member.name)
-                ends.setdefault(key, set()).add(end)
+                head = member.stream.read(HEAD) if member.stream else b""
+                ends.setdefault(key, set()).add(_IMAGE if _is_image(end, head) else end)
     except Exception:  # damaged, or no tar at all: what unpacks it says so
         return False
-    images = [each for each in ends.values() if each & _image_ends()]
+    images = [each for each in ends.values() if _IMAGE in each]
     labelled = [each for each in images if each.intersection(_CLASS_ENDS)]
     return bool(labelled) and 2 * len(labelled) >= len(images)
 
@@ -87,9 +89,9 @@ def _samples(members: Iterator[Member]) -> Iterator[tuple[str, dict[str, bytes]]
             if parts:
                 yield str(current), parts
             current, parts = key, {}
-        image = end in _image_ends()
-        most = _MOST_IMAGE if image else _MOST_META
-        data = member.stream.read(most + 1)
+        data = member.stream.read(HEAD)
+        most = _MOST_IMAGE if _is_image(end, data) else _MOST_META
+        data += member.stream.read(most + 1 - len(data))
         if len(data) > most:
             raise DataError(f"The shard is refused: {member.name!r} has more than {most:,} bytes.")
         parts.setdefault(end, data)
@@ -98,7 +100,8 @@ def _samples(members: Iterator[Member]) -> Iterator[tuple[str, dict[str, bytes]]
 
 
 def _labelled(path: Path, key: str, parts: dict[str, bytes], split: str) -> Labelled | None:
-    image = next((parts[end] for end in parts if end in _image_ends()), None)
+    named = sorted(parts, key=lambda end: end not in _image_ends())  # by their suffix come first
+    image = next((parts[end] for end in named if _is_image(end, parts[end][:HEAD])), None)
     if image is None:
         return None
     where = f"{str(path)!r}, {key}"
@@ -137,6 +140,19 @@ def _split(name: str) -> tuple[str, str]:
 
 def _image_ends() -> set[str]:
     return {suffix.lstrip(".") for suffix in IMAGE_SUFFIXES}
+
+
+def _is_image(end: str, head: bytes) -> bool:
+    """Return whether a member is an image, by its end or, where that is unknown, its first bytes.
+
+    Ends of several parts, such as ``mask.png``, are those of something else.
+    """
+    if end in _image_ends():
+        return True
+    if "." in end or end in _CLASS_ENDS:
+        return False
+    found = format_of(head)
+    return found is not None and bool(found.reader)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
