@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import stat
 import tarfile
 import zipfile
@@ -34,6 +35,7 @@ _TAR_KINDS = {
     tarfile.CHRTYPE: "device",
     tarfile.BLKTYPE: "device",
 }
+_IS_UTF8 = 0x800
 _ZIP_KINDS = {stat.S_IFLNK: "symbolic link", stat.S_IFIFO: "pipe"}
 
 
@@ -129,7 +131,7 @@ def _zip_members(file: IO[bytes], meter: _Meter) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         meter.count(len(archive.infolist()))
         for info in archive.infolist():
-            name, mode = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
+            name, mode = _name_of(info), stat.S_IFMT(info.external_attr >> 16)
             if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
                 kind = _ZIP_KINDS.get(mode, "special file")
                 yield Member(name, flaw=f"it holds the {kind} {name!r}")
@@ -140,6 +142,26 @@ def _zip_members(file: IO[bytes], meter: _Meter) -> Iterator[Member]:
             else:
                 with archive.open(info) as stream:
                     yield Member(name, _Metered(stream, meter))
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member of a zip that may not say how it is encoded.
+
+    Without a flag for UTF-8 the standard takes names for code page 437. Programs on a Mac write
+    UTF-8 all the same, and Windows in Korea EUC-KR.
+    """
+    name = info.orig_filename
+    if info.flag_bits & _IS_UTF8 or name.isascii():
+        return name
+    raw = name.encode("cp437")
+    for encoding in ("utf-8", "euc_kr"):
+        try:
+            other = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding == "utf-8" or re.fullmatch(r"[\0-\x7f\uac00-\ud7a3]*", other):
+            return other
+    return name
 
 
 def _announced(file: IO[bytes]) -> int:
