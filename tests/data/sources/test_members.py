@@ -11,13 +11,13 @@ import pytest
 from transfer.data.sources.members import Limits, read_members
 
 
-def zip_with(raw: bytes) -> io.BytesIO:
+def zip_with(raw: bytes) -> bytes:
     """Return a zip whose one member has a name of these bytes, and no flag for UTF-8."""
     stand_in = "x" * len(raw)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(stand_in, b"1")
-    return io.BytesIO(file.getvalue().replace(stand_in.encode(), raw))
+    return file.getvalue().replace(stand_in.encode(), raw)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,9 @@ def zip_with(raw: bytes) -> io.BytesIO:
         ("Größe/1.jpg", "cp437"),
     ],
 )
-def test_names_without_a_flag(name: str, encoding: str) -> None:
-    (member,) = read_members(Path("x.zip"), zip_with(name.encode(encoding)), Limits())
+def test_names_without_a_flag(name: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(zip_with(name.encode(encoding)))
+    with path.open("rb") as file:
+        (member,) = read_members(path, file, Limits())
     assert member.name == name
