@@ -317,6 +317,71 @@ def tables() -> Iterator[Instance]:
                    ("may be", "line 2"))  # fmt: skip
 
 
+def label_cells() -> Iterator[Instance]:
+    def of(*cells: str, head: str = "notes") -> Callable[[Path], Path]:
+        names = [f"{n}.png" for n in range(len(cells))]
+        rows = [("file", head), *zip(names, (_quoted(each) for each in cells), strict=True)]
+        return table("a.csv", rows, names)
+
+    forms = ("['{}']", '["{}"]', '{{"id": 0, "name": "{}"}}', "{{'displayName': '{}'}}")
+    forms += (
+        '{{"type": "{}"}}',
+        '{{"animal": "{}"}}',
+        '[{{"label": "{}"}}]',
+        '{{"labels": ["{}"]}}',
+    )
+    for form in forms:
+        cells = [form.format(each) for each in LABELS]
+        yield Instance("L07", f"one: {form}", of(*cells), TWO)
+    several = (
+        "['cat', 'dog']",
+        "['cat' 'dog']",
+        "[cat, dog]",
+        '[{"name": "cat"}, {"name": "dog"}]',
+    )
+    for text in several:
+        yield Instance("L07", f"several: {text}", of("['cat']", "['cat']", text, text), None,
+                       ("line 4", "'notes'", "several labels"))  # fmt: skip
+    for text in ("{'bbox': [[1, 2, 3, 4]], 'categories': [0]}", "[{'bbox': [1, 2, 3, 4]}]"):
+        yield Instance("L07", f"boxes: {text}", of("cat", "cat", text, text), None,
+                       ("line 4", "'notes'", "detection"))  # fmt: skip
+    for text in ("{'cat': True}", "{'type': 'photo', 'class': 'cat'}", "[0, 1, 0]", "[None]"):
+        yield Instance("L07", f"neither: {text}", of("cat", "cat", text, text), None,
+                       ("line 4", "'notes'"))  # fmt: skip
+    yield Instance("L07", "brackets", of("[a]", "[a]", "{b}", "{b}"), {"": {"[a]": 2, "{b}": 2}})
+    lines = [['{"imageGcsUri": "gs://b/%s", "classificationAnnotation": {"displayName": "%s"}}' % each]
+             for each in PAIRS]  # fmt: skip
+    yield Instance("L07", "nested in JSON", table("data.jsonl", lines, NAMES), TWO)
+
+
+def words_in_cells() -> Iterator[Instance]:
+    def of(head: str, values: str) -> Callable[[Path], Path]:
+        labels = 2 * values.split("/")
+        names = [f"{n}.png" for n in range(len(labels))]
+        cells = [_quoted(each) for each in labels]
+        return table("a.csv", [("file", head), *zip(names, cells, strict=True)], names)
+
+    planet = "haze primary/clear agriculture primary water/clear primary"
+    several = [("tags", planet), ("labels", "scab rust/scab/rust/healthy"), ("target", "16 0/5 1")]
+    several += [("label", "cat dog/dog bird/bird cat"), ("keywords", "cat dog/dog cat")]
+    several += [("tags", '"cat, dog/cat, bird/dog, bird'.replace('"', "")), ("label", "a|b/c|b")]
+    for head, values in several:
+        yield Instance("L07", f"{head}: {values}", of(head, values), None, ("several labels",))
+    names = ["golden retriever/labrador retriever/new york", "hot dog/dog/pizza"]
+    names += [
+        "fresh apple/rotten apple/fresh pear/rotten pear",
+        "Apple Red/Apple Red 1/Apple Red 2",
+    ]
+    names += ["African elephant/African forest elephant/Asian elephant", "tench, Tinca tinca/cat"]
+    for values in names:
+        counts = {"": dict.fromkeys(values.split("/"), 2)}
+        yield Instance("L07", f"names: {values}", of("label", values), counts)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
+
+
 def split_columns() -> Iterator[Instance]:
     counts = {"train": {"cat": 1, "dog": 1}, "test": {"cat": 1, "dog": 1}}
     order = ("train", "test", "train", "test")
@@ -638,7 +703,7 @@ def archives() -> Iterator[Instance]:
 KINDS = (split_words, split_questions, partly_labelled, wrapped, divided_classes, nested)
 KINDS += (levels_around_splits,)
 KINDS += (in_file_names, beside_photos, tables, split_columns, one_hot, metadata, packed, lists)
-KINDS += (class_names, downloaded, names, archives)
+KINDS += (label_cells, words_in_cells, class_names, downloaded, names, archives)
 INSTANCES = [instance for kind in KINDS for instance in kind()]
 
 

@@ -19,6 +19,7 @@ _STRONG = "label labels class classname category target classes labelname catego
 _WEAK = "breed species choice diagnosis dx tag tags y variety type kind emotion level grade"
 _WEAK += " groundtruth labelid categoryid classid cls annotation disease annotationvalue truth gt"
 _WEAK += " landmarkid family genus cultivar condition finding findinglabels expression material"
+_TAGS = {"tag", "tags", "keyword", "keywords"}
 _SAMPLE = 20
 _SHOWN = 12
 
@@ -41,6 +42,11 @@ class Columns:
     headless: bool = False
     sides: Sides | None = None
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def hold_tags(self) -> bool:
+        """Whether the column of the classes is called one of tags, which are several as a rule."""
+        return len(self.labels) == 1 and _key(self.names[self.labels[0]]) in _TAGS
 
     def in_words(self) -> str:
         """Return what is taken for what."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from transfer.data.sources.columns import Columns, choose_columns, is_hot
 from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.grids import read_grid
+from transfer.data.sources.labelcells import MULTI_LABEL, label_in, several_in
 from transfer.data.sources.locate import Locator
 from transfer.errors import DataError, option
 from transfer.images.layout.describe import Survey
@@ -24,7 +25,6 @@ from transfer.system.progress import say, track
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".xlsx", ".parquet")
 _SHOWN = 5
-_MULTI_LABEL = "images with several labels are not supported. Keep one label for each image."
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def read_table(
         for row in rows:
             check_inside(file, row, file.parent)
     _check(file, rows)
-    _refuse_several(file, rows)
+    _refuse_several(file, rows, columns)
     if split and not any(row.split for row in rows):
         rows = [row.at(split) for row in rows]
     rows = _without_repeats(file, rows)
@@ -143,7 +143,12 @@ def _row(table: Path, line: int, cells: Sequence[str], columns: Columns, files: 
     if len(columns.labels) > 1:
         label = _hot(cells, columns, fail)
     else:
-        label = nfc(cells[columns.labels[0]].strip())
+        column = columns.labels[0]
+        try:
+            label = nfc(label_in(cells[column].strip()))
+        except ValueError as error:
+            name = columns.names[column]
+            raise fail(f"{cells[column]!r:.80} in the column {name!r} {error}") from error
     flaw = label_flaw(label)
     if flaw:
         raise fail(f"the label {label!r} {flaw}. Expected a name that a folder can have.")
@@ -164,7 +169,7 @@ def _hot(cells: Sequence[str], columns: Columns, fail: Callable[[str], DataError
         return nfc(found[0])
     if not found:
         raise fail("no class has a 1. Expected one for each image.")
-    raise fail(f"{len(found)} classes have a 1 ({', '.join(found[:3])}): {_MULTI_LABEL}")
+    raise fail(f"{len(found)} classes have a 1 ({', '.join(found[:3])}): {MULTI_LABEL}")
 
 
 def check_inside(table: Path, row: Row, folder: Path) -> None:
@@ -176,17 +181,15 @@ def check_inside(table: Path, row: Row, folder: Path) -> None:
         )
 
 
-def _refuse_several(table: Path, rows: Sequence[Row]) -> None:
+def _refuse_several(table: Path, rows: Sequence[Row], columns: Columns) -> None:
     """Raise DataError where the labels of a row are several classes."""
-    known = Counter(row.label for row in rows)
+    found = several_in(dict.fromkeys(row.label for row in rows), columns.hold_tags)
     for row in rows:
-        for mark in "|;,":
-            parts = [part.strip() for part in row.label.split(mark)]
-            if len(parts) > 1 and (mark != "," or all(part in known for part in parts)):
-                raise DataError(
-                    f"{str(table)!r}, line {row.line}: {row.label!r} are several labels:"
-                    f" {_MULTI_LABEL}"
-                )
+        if row.label == found:
+            raise DataError(
+                f"{str(table)!r}, line {row.line}: {found!r} are several labels: {MULTI_LABEL} If it"
+                f" is one name, join its words: {'_'.join(re.findall(r'[^ ,;|]+', found))!r}."
+            )
 
 
 def label_flaw(label: str) -> str:
