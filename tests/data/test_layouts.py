@@ -243,7 +243,7 @@ def beside_photos() -> Iterator[Instance]:
         ("@eaDir", ["cat/@eaDir/1.png/SYNOPHOTO_THUMB_M.png", "@eaDir/x.png"]),
         ("x_mask", ["cat/1_mask.png", "cat/1_mask_1.png", "dog/2_mask.png"]),
         ("x_segmentation", ["cat/1_segmentation.png", "dog/1_seg.png"]),
-        ("thumbs", ["thumbs/1.png", "thumbs/2.png"]),
+        ("thumbs", ["cat/thumbs/1.png", "dog/thumbs/2.png"]),
         ("x-thumb", ["cat/1-thumb.png", "dog/1-thumb.png"]),
     ):
         yield Instance("L06", name, files(*classes, *extra), TWO)

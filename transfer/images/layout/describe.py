@@ -184,27 +184,44 @@ def _aside(scanner: Scanner, masks_aside: bool) -> dict[str, str]:
 
 
 def _of_other_images(images: Iterable[str], named: Collection[str]) -> list[str]:
-    """Return which folders hold images that are named like others beside the folder."""
+    """Return which folders hold images that are named like others beside the folder.
+
+    Where two folders beside it share their names as well, as classes with numbered photos do, that
+    says nothing.
+    """
     own: dict[str, list[str]] = {path: [] for path in named}
-    beside: dict[str, set[str]] = {_parent(path): set() for path in named}
+    beside: dict[str, dict[str, set[str]]] = {_parent(path): defaultdict(set) for path in named}
     for image in images:
         stem = PurePosixPath(image).stem
-        within = [each for each in _above(_parent(image)) if each in own]
+        folder = _parent(image)
+        within = [each for each in _above(folder) if each in own]
         for path in within:
             own[path].append(stem)
-        for each in () if within else (*_above(_parent(image)), ""):
+        for each in () if within else (*_above(folder), ""):
             if each in beside:
-                beside[each].add(stem)
-
-    def is_alike(stem: str, others: Collection[str]) -> bool:
-        parts = re.split(r"(?=[-_.])", stem)
-        return any("".join(parts[: n + 1]) in others for n in range(len(parts)))
-
+                beside[each][folder[len(each) :].strip("/").partition("/")[0]].add(stem)
     return [
         path
         for path, stems in own.items()
-        if 2 * sum(is_alike(stem, beside[_parent(path)]) for stem in stems) >= len(stems)
+        if _are_alike(stems, set().union(*beside[_parent(path)].values()))
+        and not _are_numbered(beside[_parent(path)])
     ]
+
+
+def _are_alike(stems: Collection[str], others: Collection[str]) -> bool:
+    """Return whether most names are among others, perhaps with an ending: 1_mask."""
+
+    def found(stem: str) -> bool:
+        parts = re.split(r"(?=[-_.])", stem)
+        return any("".join(parts[: n + 1]) in others for n in range(len(parts)))
+
+    return 2 * sum(map(found, stems)) >= len(stems)
+
+
+def _are_numbered(beside: Mapping[str, Collection[str]]) -> bool:
+    """Return whether two or more folders hold files of the same names."""
+    first, *more = [stems for name, stems in beside.items() if name] or [()]
+    return bool(more) and all(_are_alike(stems, first) for stems in more)
 
 
 def _of_documents(scanner: Scanner) -> dict[str, str]:
