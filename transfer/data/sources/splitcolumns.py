@@ -16,6 +16,7 @@ _NAMES |= {"kfold", "phase", "traintest", "trainortest", "splitname", "dataset",
 _ALWAYS = {"split", "splits", "set", "subset", "datasplit", "splitname"}  # never anything else
 _FLAGS = {"istrain": "train", "istraining": "train", "isvalid": "val", "isval": "val"}
 _FLAGS |= {"isvalidation": "val", "istest": "test", "istesting": "test"}
+_PUBLIC, _PRIVATE = "publictest", "privatetest"  # of a contest: the former serves for validation
 _TRUE, _FALSE = {"1", "true", "yes", "1.0", "t"}, {"0", "false", "no", "0.0", "f", ""}
 
 
@@ -80,9 +81,9 @@ def find_sides(
     """
     if asked == "none":
         return None
-    keys = [re.sub(r"[\W_]+", "", name.lower()) for name in names]
+    keys = [_key(name) for name in names]
     if asked != "auto":
-        wanted = re.sub(r"[\W_]+", "", asked.lower())
+        wanted = _key(asked)
         if wanted not in keys:
             raise DataError(
                 f"{str(table)!r} has no column {asked!r}.{did_you_mean(asked, names)} Expected as"
@@ -104,6 +105,10 @@ def find_sides(
     return None
 
 
+def _key(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
 def _flags(
     keys: Sequence[str], column: Callable[[int], list[str]], free: Sequence[int]
 ) -> Sides | None:
@@ -121,8 +126,9 @@ def _of_values(table: Path, name: str, index: int, values: Mapping[str, int]) ->
     Raises DataError for other values.
     """
     found: dict[str, str] = {}
+    contest = {_PUBLIC, _PRIVATE} <= set(map(_key, values))
     for value, line in sorted(values.items(), key=lambda item: item[1]):
-        split = split_of(value)
+        split = "val" if contest and _key(value) == _PUBLIC else split_of(value)
         if split is not None:
             found[value] = split
         elif value:
