@@ -289,7 +289,7 @@ def tables() -> Iterator[Instance]:
                    ("has no column 'lable'", "label"), {"label_column": "lable"})  # fmt: skip
     yield Instance("L07", "which column", table("a.csv", [["path", "p", "q"], *two], NAMES), None,
                    ("--label-column",))  # fmt: skip
-    seconds = ("", "bird", "", "bird")
+    seconds = ("", "", "bird", "bird")
     rows = [(*pair, second) for pair, second in zip(PAIRS, seconds, strict=True)]
     made = table("a.csv", [("file", "label1", "label_2"), *rows], NAMES)
     yield Instance("L07", "numbered labels", made, None,
@@ -304,7 +304,7 @@ def tables() -> Iterator[Instance]:
                        table("a.csv", rows, NAMES), None,
                        ("several columns of labels: 3, 4", "--label-column 3"))  # fmt: skip
     sides = [("path", "y1", "y2", "type", "type2"),
-             *((name, n, 9 - n % 3, *2 * [each]) for n, (name, each) in enumerate(PAIRS))]  # fmt: skip
+             *((name, n, -n % 3, each, each) for n, (name, each) in enumerate(PAIRS))]  # fmt: skip
     yield Instance("L07", "numbers that are no labels", table("a.csv", sides, NAMES), TWO)
     levels = [("path", "level1", "level2", "label"),
               *((name, n % 2, n, label) for n, (name, label) in enumerate(PAIRS))]  # fmt: skip

@@ -124,7 +124,9 @@ def _label_columns(table: Cells, taken: set[int]) -> tuple[int, ...]:
     for words in (_STRONG, _WEAK):
         known = [n for n in table.named(words) if n not in taken]
         numbered = _numbered(table, words, taken)
-        if len({tuple(_numbers(table.column(n))) for n in numbered}) > 1:
+        divided = {tuple(_numbers(table.column(n))) for n in numbered}
+        partly = len(numbered) > 1 and any("" in table.column(n) for n in numbered)
+        if partly or len(divided) > 1:
             raise _several(table, numbered)
         if known or numbered:
             return (_agreed(table, known or numbered),)
