@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 import zipfile
@@ -305,6 +306,31 @@ def tables() -> Iterator[Instance]:
                    ("has no column 'lable'", "label"), {"label_column": "lable"})  # fmt: skip
     yield Instance("L07", "which column", table("a.csv", [["path", "p", "q"], *two], NAMES), None,
                    ("--label-column",))  # fmt: skip
+    seconds = ("", "", "bird", "bird")
+    rows = [(*pair, second) for pair, second in zip(PAIRS, seconds, strict=True)]
+    made = table("a.csv", [("file", "label1", "label_2"), *rows], NAMES)
+    yield Instance("L07", "numbered labels", made, None,
+                   ("label1, label_2", "several labels", "--label-column label1"))  # fmt: skip
+    yield Instance("L07", "numbered labels, answered", made, TWO, (), {"label_column": "label1"})
+    made = table("a.csv", [("file", "label1", "label2"), *((*pair, "") for pair in PAIRS)], NAMES)
+    yield Instance("L07", "numbered labels, one empty", made, TWO)
+    for second in (("dog", "", "", ""), ("bird", "bird", "cow", "")):
+        rows = [("UNASSIGNED", f"gs://b/{name}", label, more)
+                for (name, label), more in zip(PAIRS, second, strict=True)]  # fmt: skip
+        yield Instance("L07", f"no header, labels in two columns: {second}",
+                       table("a.csv", rows, NAMES), None,
+                       ("several columns of labels: 3, 4", "--label-column 3"))  # fmt: skip
+    sides = [("path", "y1", "y2", "type", "type2"),
+             *((name, n, -n % 3, each, each) for n, (name, each) in enumerate(PAIRS))]  # fmt: skip
+    yield Instance("L07", "numbers that are no labels", table("a.csv", sides, NAMES), TWO)
+    levels = [("path", "level1", "level2", "label"),
+              *((name, n % 2, n, label) for n, (name, label) in enumerate(PAIRS))]  # fmt: skip
+    yield Instance("L07", "a label beside levels", table("a.csv", levels, NAMES), TWO)
+    bare = [("path", "label", "label2"), *((*pair, n % 2) for n, pair in enumerate(PAIRS))]
+    yield Instance("L07", "label and label2", table("a.csv", bare, NAMES), None,
+                   ("label, label2", "several labels"))  # fmt: skip
+    boxes = [("UNASSIGNED", *pair, 0.5, n) for n, pair in enumerate(PAIRS)]
+    yield Instance("L07", "no header, numbers beside", table("a.csv", boxes, NAMES), TWO)
     for text in ("cat|dog", "cat;dog", '"cat,dog"'):
         rows = [head, *PAIRS, ("images/a3.png", text)]
         yield Instance("L07", f"several: {text}", table("a.csv", rows, [*NAMES, "images/a3.png"]),
@@ -349,8 +375,9 @@ def label_cells() -> Iterator[Instance]:
         yield Instance("L07", f"neither: {text}", of("cat", "cat", text, text), None,
                        ("line 4", "'notes'"))  # fmt: skip
     yield Instance("L07", "brackets", of("[a]", "[a]", "{b}", "{b}"), {"": {"[a]": 2, "{b}": 2}})
-    lines = [['{"imageGcsUri": "gs://b/%s", "classificationAnnotation": {"displayName": "%s"}}' % each]
-             for each in PAIRS]  # fmt: skip
+    records = [{"imageGcsUri": f"gs://b/{name}", "classificationAnnotation": {"displayName": label}}
+               for name, label in PAIRS]  # fmt: skip
+    lines = [[json.dumps(record)] for record in records]
     yield Instance("L07", "nested in JSON", table("data.jsonl", lines, NAMES), TWO)
 
 
@@ -364,7 +391,7 @@ def words_in_cells() -> Iterator[Instance]:
     planet = "haze primary/clear agriculture primary water/clear primary"
     several = [("tags", planet), ("labels", "scab rust/scab/rust/healthy"), ("target", "16 0/5 1")]
     several += [("label", "cat dog/dog bird/bird cat"), ("keywords", "cat dog/dog cat")]
-    several += [("tags", '"cat, dog/cat, bird/dog, bird'.replace('"', "")), ("label", "a|b/c|b")]
+    several += [("tags", "cat, dog/cat, bird/dog, bird"), ("label", "a|b/c|b")]
     for head, values in several:
         yield Instance("L07", f"{head}: {values}", of(head, values), None, ("several labels",))
     names = ["golden retriever/labrador retriever/new york", "hot dog/dog/pizza"]
@@ -404,8 +431,14 @@ def split_columns() -> Iterator[Instance]:
         yield Instance(
             "L07", f"column {name}", table("a.csv", with_split(name, order), NAMES), counts
         )
-    words = ("Training", "PrivateTest", "Training", "PublicTest")
+    words = ("Training", "PrivateTest", "Training", "PrivateTest")
     yield Instance("L07", "words", table("a.csv", with_split("Usage", words), NAMES), counts)
+    places = [f"{n}.png" for n in range(6)]
+    usage = ("Training", "Training", "PublicTest", "PublicTest", "PrivateTest", "PrivateTest")
+    six = [("image", "emotion", "Usage"), *zip(places, 3 * ("cat", "dog"), usage, strict=True)]
+    yield Instance("L07", "public and private test", table("a.csv", six, places),
+                   dict.fromkeys(("train", "val", "test"), counts["test"]),
+                   ("val (PublicTest)", "test (PrivateTest)"))  # fmt: skip
     flags = {"train": {"cat": 1, "dog": 1}, "val": {"cat": 1, "dog": 1}}
     for yes, no in ((1, 0), ("True", "False")):
         rows = with_split("is_valid", (no, yes, no, yes))
@@ -435,6 +468,20 @@ def one_hot() -> Iterator[Instance]:
     none = [head, *rows, ("images/a3.png", 0, 0)]
     yield Instance("L08", "none in a row", table("a.csv", none, [*NAMES, "images/a3.png"]), None,
                    ("no class has a 1", "line 6"))  # fmt: skip
+
+    always = [head, *((name, 1, n % 2) for n, name in enumerate(NAMES))]
+    yield Instance("L08", "always one", table("a.csv", always, NAMES), None,
+                   ("several labels", "line 3", "cat, dog", "--label-column"))  # fmt: skip
+    both = [("file", "pet", "cat", "dog"), *((name, 1, *bits) for name, *bits in rows)]
+    yield Instance("L08", "one for all", table("a.csv", both, NAMES), None,
+                   ("several labels", "pet, cat"))  # fmt: skip
+    never = [head, *((name, 0, n % 2) for n, name in enumerate(NAMES))]
+    yield Instance("L08", "never one", table("a.csv", never, NAMES), None,
+                   ("no class has a 1", "line 2", "--label-column"))  # fmt: skip
+    longer = [head, *((name, f"{a}.00", f"{b}.000") for name, a, b in rows)]
+    yield Instance("L08", "longer floats", table("a.csv", longer, NAMES), TWO)
+    flaw = [("file", "crack"), *((name, n % 2) for n, name in enumerate(NAMES))]
+    yield Instance("L08", "one column", table("a.csv", flaw, NAMES), {"": {"0": 2, "1": 2}})
 
     def each(root: Path) -> Path:
         for split in ("train", "valid", "test"):

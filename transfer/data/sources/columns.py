@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from transfer.data.sources.columncells import Cells, key
 from transfer.data.sources.grids import Grid
+from transfer.data.sources.labelcells import MULTI_LABEL
 from transfer.data.sources.locate import Locator
+from transfer.data.sources.onehot import one_hot
 from transfer.data.sources.splitcolumns import Sides, find_sides
-from transfer.errors import DataError, did_you_mean, option
+from transfer.errors import DataError, option
 from transfer.recipe.reading import Reading
 
 _PATHS = "path file filename filenames filepath filepaths image images img imagepath imgpath"
@@ -21,7 +24,6 @@ _WEAK += " groundtruth labelid categoryid classid cls annotation disease annotat
 _WEAK += " landmarkid family genus cultivar condition finding findinglabels expression material"
 _TAGS = {"tag", "tags", "keyword", "keywords"}
 _SAMPLE = 20
-_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Columns:
     @property
     def hold_tags(self) -> bool:
         """Whether the column of the classes is called one of tags, which are several as a rule."""
-        return len(self.labels) == 1 and _key(self.names[self.labels[0]]) in _TAGS
+        return len(self.labels) == 1 and key(self.names[self.labels[0]]) in _TAGS
 
     def in_words(self) -> str:
         """Return what is taken for what."""
@@ -75,7 +77,7 @@ def choose_columns(grid: Grid, files: Locator, reading: Reading) -> Columns:
     names = [str(n + 1) for n in range(len(grid.header))] if headless else _stripped(grid.header)
     rows = grid.rows + ([(1, grid.header)] if headless else [])
     cells = [cells for _, cells in rows]
-    table = _Cells(grid, names, cells)
+    table = Cells(grid, names, cells, headless)
     path = _path_column(table, files, reading.path_column)
     label = table.asked("label_column", reading.label_column)
     taken = {path} if label is None else {path, label}
@@ -90,69 +92,29 @@ def choose_columns(grid: Grid, files: Locator, reading: Reading) -> Columns:
     return Columns(path, labels, names, headless, sides, table.notes)
 
 
-class _Cells:
-    """The cells of a table by column."""
-
-    def __init__(self, grid: Grid, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.file, self.names, self.rows = grid.file, names, rows
-        self.notes: list[str] = []
-
-    def column(self, index: int) -> list[str]:
-        return [row[index].strip() if index < len(row) else "" for row in self.rows]
-
-    def named(self, words: str) -> list[int]:
-        """Return the columns with these names, in the order of the words."""
-        keys = [_key(name) for name in self.names]
-        return [keys.index(word) for word in words.split() if word in keys]
-
-    def asked(self, knob: str, name: str) -> int | None:
-        """Return the column that the user names. Raises DataError where there is none."""
-        if name == "auto":
-            return None
-        exact = [n for n, each in enumerate(self.names) if each == name.strip()]
-        alike = [n for n, each in enumerate(self.names) if _key(each) == _key(name)]
-        if exact or alike:
-            return (exact or alike)[0]
-        if name.isdigit() and 1 <= int(name) <= len(self.names):
-            return int(name) - 1
-        raise DataError(
-            f"{str(self.file)!r} has no column {name!r}.{did_you_mean(name, self.names)} Expected"
-            f" as {option(knob)} one of: {self.shown()}."
-        )
-
-    def shown(self, columns: Sequence[int] | None = None) -> str:
-        names = self.names if columns is None else [self.names[n] for n in columns]
-        more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
-        return ", ".join(names[:_SHOWN])[:200] + more
-
-
 def label_names(names: Sequence[str]) -> list[str]:
     """Return those of some names of columns that mean the class, the likeliest first."""
     known = [*_STRONG.split(), *_WEAK.split()]
-    return sorted((n for n in names if _key(n) in known), key=lambda n: known.index(_key(n)))
+    return sorted((n for n in names if key(n) in known), key=lambda n: known.index(key(n)))
 
 
 def _stripped(names: Sequence[str]) -> list[str]:
     return [name.strip() for name in names]
 
 
-def _key(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.lower())
-
-
 def _is_headless(grid: Grid, files: Locator) -> bool:
-    if grid.named or {_key(name) for name in grid.header} & {*_STRONG.split(), "path", "file"}:
+    if grid.named or {key(name) for name in grid.header} & {*_STRONG.split(), "path", "file"}:
         return False
     header = [name.strip() for name in grid.header]
     if any(map(files.lies_at, header)):
         return True
-    table = _Cells(grid, header, [cells for _, cells in grid.rows])
+    table = Cells(grid, header, [cells for _, cells in grid.rows], headless=False)
     if _first_of_paths(table, range(len(header)), files.lies_at) is not None:
         return False
     return any(map(files.resolves, header))
 
 
-def _path_column(table: _Cells, files: Locator, asked: str) -> int:
+def _path_column(table: Cells, files: Locator, asked: str) -> int:
     found = table.asked("path_column", asked)
     if found is not None:
         return found
@@ -168,7 +130,7 @@ def _path_column(table: _Cells, files: Locator, asked: str) -> int:
 
 
 def _first_of_paths(
-    table: _Cells, columns: Iterable[int], is_path: Callable[[str], bool]
+    table: Cells, columns: Iterable[int], is_path: Callable[[str], bool]
 ) -> int | None:
     """Return the first column of which most cells are paths."""
     for column in columns:
@@ -178,22 +140,58 @@ def _first_of_paths(
     return None
 
 
-def _label_columns(table: _Cells, taken: set[int]) -> tuple[int, ...]:
-    strong = [n for n in table.named(_STRONG) if n not in taken]
-    weak = [n for n in table.named(_WEAK) if n not in taken]
-    for known in (strong, weak):
-        if known:
-            return (_agreed(table, known),)
+def _label_columns(table: Cells, taken: set[int]) -> tuple[int, ...]:
+    for words in (_STRONG, _WEAK):
+        known = [n for n in table.named(words) if n not in taken]
+        numbered = _numbered(table, words, taken)
+        divided = {tuple(_numbers(table.column(n))) for n in numbered}
+        partly = len(numbered) > 1 and any("" in table.column(n) for n in numbered)
+        if partly or len(divided) > 1:
+            raise _several(table, numbered)
+        if known or numbered:
+            return (_agreed(table, known or numbered),)
     rest = [n for n in range(len(table.names)) if n not in taken]
-    if hot := _one_hot(table, rest):
+    if hot := one_hot({n: table.column(n) for n in rest}):
         return hot
     likely = [n for n in rest if _may_be_labels(table.column(n))]
     if len(likely) == 1:
+        if others := _more_labels(table, likely[0], rest):
+            raise _several(table, [likely[0], *others])
         return (likely[0],)
     raise _missing(table, "label", "class, category, target", "label_column", likely or rest)
 
 
-def _agreed(table: _Cells, columns: Sequence[int]) -> int:
+def _numbered(table: Cells, words: str, taken: set[int]) -> list[int]:
+    """Return the columns called label1, label2 and the like that hold anything."""
+    for word in words.split():
+        names = {n: key(name) for n, name in enumerate(table.names) if n not in taken}
+        alike = [n for n in names if re.fullmatch(rf"{word}\d*", names[n]) and any(table.column(n))]
+        if len(word) > 1 and any(names[n] != word for n in alike):  # y1, y2 are of a box
+            return alike
+    return []
+
+
+def _more_labels(table: Cells, label: int, rest: Sequence[int]) -> list[int]:
+    """Return the columns after that of the classes that hold classes in some of their rows."""
+    classes = set(table.column(label))
+    found = []
+    for n in (n for n in rest if n > label):
+        cells = table.column(n)
+        values = set(cells) - {""}
+        repeat = len(values) < len(list(filter(None, cells))) and len(set(cells)) > 1
+        if values and (values <= classes or (table.headless and repeat)):
+            found += [] if any(map(_is_number, values)) else [n]
+    return found
+
+
+def _several(table: Cells, columns: Sequence[int]) -> DataError:
+    return DataError(
+        f"{str(table.file)!r} has several columns of labels: {table.shown(columns)}. {MULTI_LABEL}"
+        f" Or say which is the class: {option('label_column', table.names[columns[0]])}."
+    )
+
+
+def _agreed(table: Cells, columns: Sequence[int]) -> int:
     """Return the one of several columns of classes, which have to divide the rows alike."""
     first, *others = columns
     divided = [_numbers(table.column(n)) for n in columns]
@@ -214,26 +212,6 @@ def _numbers(values: Sequence[str]) -> list[int]:
     return [first.setdefault(value, len(first)) for value in values]
 
 
-def _one_hot(table: _Cells, columns: Sequence[int]) -> tuple[int, ...]:
-    """Return the columns of 0 and 1, where there are two or more with a 1 in most rows."""
-    hot = [n for n in columns if {_bit(value) for value in table.column(n)} == {0, 1}]
-    empty = [n for n in columns if {_bit(value) for value in table.column(n)} == {0}]
-    bits = [[_bit(value) or 0 for value in table.column(n)] for n in hot]
-    sums = list(map(sum, zip(*bits, strict=True)))
-    if len(hot) < 2 or 2 * sum(total > 0 for total in sums) < len(sums):
-        return ()
-    return tuple(sorted(hot + empty))
-
-
-def _bit(value: str) -> int | None:
-    return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": 0, "false": 0, "true": 1}.get(value.lower())
-
-
-def is_hot(value: str) -> bool:
-    """Return whether a cell of a column that is a class says that the row is of it."""
-    return _bit(value.strip()) == 1
-
-
 def _is_number(value: str) -> bool:
     return bool(re.fullmatch(r"-?\d+(\.\d+)?", value))
 
@@ -245,7 +223,7 @@ def _may_be_labels(values: Sequence[str]) -> bool:
     return 2 <= len(different) <= len(values) / 2
 
 
-def _missing(table: _Cells, word: str, known: str, knob: str, columns: Sequence[int]) -> DataError:
+def _missing(table: Cells, word: str, known: str, knob: str, columns: Sequence[int]) -> DataError:
     ask = f" Name it with {option(knob)}: {table.shown(columns)}." if columns else ""
     return DataError(
         f"The table {str(table.file)!r} has no column {word!r} (or {known})."

@@ -20,6 +20,7 @@ from transfer.data.sources.lists import find_lists
 from transfer.data.sources.source import Options, Source
 from transfer.data.sources.tables import Table, copy_table, read_table
 from transfer.data.sources.tablesets import find_tables
+from transfer.data.sources.unlisted import tell_unlisted
 from transfer.errors import DataError, option
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
@@ -47,15 +48,15 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
     columns = (reading.path_column, reading.label_column, reading.split_column)
     if set(columns) != {"auto"}:
         tables = find_tables(survey, reading)
-        return None if tables is None else _of_table(text, path.name, tables)
+        return None if tables is None else _of_table(text, path.name, tables, survey)
     if lists := find_lists(survey, reading.follow_links):
-        return _of_table(text, path.name, lists)
+        return _of_table(text, path.name, lists, survey)
     plan = _plan(survey, reading)
     if plan is not None and len(plan.classes) > 1:
         tables = _beside_classes(survey, plan, reading)
     else:
         tables = find_tables(survey, reading)
-    return None if tables is None else _of_table(text, path.name, tables)
+    return None if tables is None else _of_table(text, path.name, tables, survey)
 
 
 def _plan(survey: Survey, reading: Reading) -> Plan | None:
@@ -134,7 +135,8 @@ def from_table(text: str, file: Path, options: Options) -> Source:
     return _of_table(text, file.stem, read_table(file, options.reading))
 
 
-def _of_table(text: str, name: str, table: Table) -> Source:
+def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) -> Source:
+    tell_unlisted(table, survey)
     images = [[row.label, row.split, *stamp(row.file)] for row in table.rows]
     return Source(
         text,

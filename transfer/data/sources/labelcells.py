@@ -12,7 +12,7 @@ from typing import Any
 
 from transfer.data.sources.cells import cell
 
-MULTI_LABEL = "images with several labels are not supported. Keep one label for each image."
+MULTI_LABEL = "Images with several labels are not supported. Keep one label for each image."
 _NAMES = {"name", "displayname", "label", "labels", "class", "classname", "category", "categories"}
 _NAMES |= {"type", "choice", "choices"}
 _BOXES = {"bbox", "bboxes", "box", "boxes", "boundingbox", "boundingboxes", "boundingpoly"}
@@ -83,7 +83,7 @@ def _label_of(value: Any) -> str:
         if any(isinstance(each, Mapping) and _has_boxes(each) for each in values):
             raise ValueError("holds bounding boxes: this is a table for detection.")
         if values and all(isinstance(each, str | Mapping) for each in values):
-            raise ValueError(f"holds several labels: {MULTI_LABEL}")
+            raise ValueError(f"holds several labels. {MULTI_LABEL}")
         raise ValueError(f"is a list of {len(values)} values. Expected one class.")
     if value is None or (isinstance(value, float) and not value.is_integer()):
         raise ValueError(f"holds {value}. Expected one class.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transfer.data.sources.columncells import key
 from transfer.errors import DataError, did_you_mean, option
 from transfer.images.layout.plan import SPLITS
 from transfer.images.layout.splitnames import split_of
@@ -16,6 +16,7 @@ _NAMES |= {"kfold", "phase", "traintest", "trainortest", "splitname", "dataset",
 _ALWAYS = {"split", "splits", "set", "subset", "datasplit", "splitname"}  # never anything else
 _FLAGS = {"istrain": "train", "istraining": "train", "isvalid": "val", "isval": "val"}
 _FLAGS |= {"isvalidation": "val", "istest": "test", "istesting": "test"}
+_PUBLIC, _PRIVATE = "publictest", "privatetest"  # of a contest: the former serves for validation
 _TRUE, _FALSE = {"1", "true", "yes", "1.0", "t"}, {"0", "false", "no", "0.0", "f", ""}
 
 
@@ -78,7 +79,7 @@ def find_sides(
     Raises:
         DataError: A column is named like splits, or was asked for, and has other values.
     """
-    keys = [re.sub(r"[\W_]+", "", name.lower()) for name in names]
+    keys = [key(name) for name in names]
     if asked is not None:
         found = dict(zip(reversed(column(asked)), reversed(lines), strict=True))
         return _flags(keys, column, [asked]) or _of_values(table, names[asked], asked, found)
@@ -112,8 +113,9 @@ def _of_values(table: Path, name: str, index: int, values: Mapping[str, int]) ->
     Raises DataError for other values.
     """
     found: dict[str, str] = {}
+    contest = {_PUBLIC, _PRIVATE} <= set(map(key, values))
     for value, line in sorted(values.items(), key=lambda item: item[1]):
-        split = split_of(value)
+        split = "val" if contest and key(value) == _PUBLIC else split_of(value)
         if split is not None:
             found[value] = split
         elif value:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from transfer.data.sources.columns import Columns, choose_columns, is_hot
+from transfer.data.sources.columns import Columns, choose_columns
 from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.grids import read_grid
 from transfer.data.sources.labelcells import MULTI_LABEL, label_in, several_in
 from transfer.data.sources.locate import Locator
+from transfer.data.sources.onehot import is_hot
 from transfer.errors import DataError, option
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.splitnames import split_of
@@ -167,9 +168,11 @@ def _hot(cells: Sequence[str], columns: Columns, fail: Callable[[str], DataError
     found = [columns.names[n] for n in columns.labels if n < len(cells) and is_hot(cells[n])]
     if len(found) == 1:
         return nfc(found[0])
+    other = f"Or name the column of the class with {option('label_column')}."
     if not found:
-        raise fail("no class has a 1. Expected one for each image.")
-    raise fail(f"{len(found)} classes have a 1 ({', '.join(found[:3])}): {MULTI_LABEL}")
+        raise fail(f"no class has a 1. Expected one for each image. {other}")
+    several = ", ".join(found[:3])
+    raise fail(f"{len(found)} classes have a 1 ({several}). {MULTI_LABEL} {other}")
 
 
 def check_inside(table: Path, row: Row, folder: Path) -> None:
@@ -187,8 +190,8 @@ def _refuse_several(table: Path, rows: Sequence[Row], columns: Columns) -> None:
     for row in rows:
         if row.label == found:
             raise DataError(
-                f"{str(table)!r}, line {row.line}: {found!r} are several labels: {MULTI_LABEL} If it"
-                f" is one name, join its words: {'_'.join(re.findall(r'[^ ,;|]+', found))!r}."
+                f"{str(table)!r}, line {row.line}: {found!r} are several labels. {MULTI_LABEL} If"
+                f" it is one name, join its words: {'_'.join(re.findall(r'[^ ,;|]+', found))!r}."
             )
 
 
