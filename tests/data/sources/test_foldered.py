@@ -103,6 +103,33 @@ def test_images_of_parquet_are_kept_byte_for_byte(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.case("L10")
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([{"name": "cat"}, {"name": "dog"}], ""),
+        ([["cat"], ["dog"]], ""),
+        ([["cat"], ["cat", "dog"]], "row 2: .* in the column 'label' holds several labels"),
+        ([{"bbox": [1, 2, 3, 4]}, {"bbox": [1, 2, 3, 4]}], "row 1: .*'label' holds bounding boxes"),
+    ],
+)
+def test_labels_of_parquet_that_are_lists_or_objects(
+    labels: list[object], words: str, tmp_path: Path
+) -> None:
+    import pyarrow.parquet
+
+    images = [{"bytes": png(), "path": f"{n}.png"} for n in range(2)]
+    pyarrow.parquet.write_table(
+        pyarrow.table({"image": images, "label": labels}), tmp_path / "a.parquet"
+    )
+    if words:
+        with pytest.raises(DataError, match=words):
+            place(tmp_path / "a.parquet")
+    else:
+        index = ImageFolder.index(place(tmp_path / "a.parquet")[0])
+        assert index.counts() == {"": {"cat": 1, "dog": 1}}
+
+
 @pytest.mark.case("L12")
 def test_lists_name_no_file_outside(tmp_path: Path, root: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png())

@@ -20,7 +20,7 @@ from transfer.data.sources.lists import find_lists
 from transfer.data.sources.source import Options, Source
 from transfer.data.sources.tables import Table, copy_table, read_table
 from transfer.data.sources.tablesets import find_tables
-from transfer.data.sources.unlisted import tell_unlisted
+from transfer.data.sources.unlisted import unlisted
 from transfer.errors import DataError, option
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
@@ -136,7 +136,6 @@ def from_table(text: str, file: Path, options: Options) -> Source:
 
 
 def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) -> Source:
-    tell_unlisted(table, survey)
     images = [[row.label, row.split, *stamp(row.file)] for row in table.rows]
     return Source(
         text,
@@ -144,7 +143,7 @@ def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) 
         about={"table": _digest(images)},
         fill=lambda at: copy_table(table.rows, at),
         layout=table.layout,
-        read_as=table.read_as,
+        read_as="; ".join(filter(None, (table.read_as, unlisted(table, survey)))),
     )
 
 

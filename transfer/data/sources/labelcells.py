@@ -29,7 +29,10 @@ def label_in(text: str) -> str:
         ValueError: It is a list or an object of another kind; the message says what is wrong.
     """
     value = _parsed(text)
-    return text if value is None else _label_of(value)
+    try:
+        return text if value is None else _label_of(value)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply.") from error
 
 
 def several_in(labels: Collection[str], are_tags: bool = False) -> str | None:
@@ -82,7 +85,7 @@ def _label_of(value: Any) -> str:
             return _label_of(values[0])
         if any(isinstance(each, Mapping) and _has_boxes(each) for each in values):
             raise ValueError("holds bounding boxes: this is a table for detection.")
-        if values and all(isinstance(each, str | Mapping) for each in values):
+        if values and all(isinstance(each, str | int | Mapping) for each in values):
             raise ValueError(f"holds several labels. {MULTI_LABEL}")
         raise ValueError(f"is a list of {len(values)} values. Expected one class.")
     if value is None or (isinstance(value, float) and not value.is_integer()):

@@ -11,6 +11,7 @@ from transfer.data.sources.bytefiles import Labelled
 from transfer.data.sources.cells import cell
 from transfer.data.sources.columnar import class_names, damaged, named, open_parquet
 from transfer.data.sources.columns import label_names
+from transfer.data.sources.labelcells import label_in
 from transfer.errors import DataError, option
 from transfer.images.layout.splitnames import split_of
 
@@ -96,10 +97,11 @@ def _labelled(
     where = f"{str(path)!r}, row {number}"
     if not isinstance(data, bytes) or not data:
         raise DataError(f"{where} holds no image{f', but the path {given!r}' if given else ''}.")
-    if isinstance(row[columns.label], list) and len(row[columns.label]) > 1:
-        raise DataError(
-            f"{where}: images with several labels are not supported. Keep one label for each image."
-        )
-    label = named(row[columns.label], columns.names)
+    text = cell(named(row[columns.label], columns.names))
+    try:
+        label = label_in(text)
+    except ValueError as error:
+        column = repr(columns.label)
+        raise DataError(f"{where}: {text!r:.80} in the column {column} {error}") from error
     stem = PurePosixPath(given.replace("\\", "/")).stem or f"{path.stem}-{number:06d}"
-    return Labelled(data, cell(label), split, stem, where)
+    return Labelled(data, label, split, stem, where)

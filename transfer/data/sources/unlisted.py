@@ -1,4 +1,4 @@
-"""Tells of images that lie beside a table and are not in it."""
+"""Counts the images that lie beside a table and are not in it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 from transfer.data.sources.tables import Table
 from transfer.errors import DataError
 from transfer.images.layout.describe import Survey, describe
-from transfer.system.progress import say
 
 _SHOWN = 3
 
 
-def tell_unlisted(table: Table, survey: Survey | None) -> None:
-    """Say how many images are not in a table, and name some.
+def unlisted(table: Table, survey: Survey | None) -> str:
+    """Return how many images are not in a table, and some of them; ``""`` where all are.
 
     Args:
         table: The table, with one row or more.
@@ -27,11 +26,12 @@ def tell_unlisted(table: Table, survey: Survey | None) -> None:
         try:
             survey = describe(os.path.commonpath(map(os.path.dirname, listed)), follow_links=True)
         except DataError:  # a folder that cannot be walked does not matter to the table
-            return
+            return ""
     others = [path for path in survey.top.below() if _absolute(survey.root, path) not in listed]
-    if others:
-        verb = "image is" if len(others) == 1 else "images are"
-        say(f"{len(others):,} {verb} not listed in {_name(table)}, such as {_some(others)}.")
+    if not others:
+        return ""
+    verb = "image is" if len(others) == 1 else "images are"
+    return f"{len(others):,} {verb} not listed in {_name(table)}, such as {_some(others)}"
 
 
 def _absolute(root: Path, path: str) -> str:
