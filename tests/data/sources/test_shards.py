@@ -9,6 +9,7 @@ from layouts import png
 
 from transfer.data.sources.members import Limits
 from transfer.data.sources.shards import images_of, is_shard
+from transfer.errors import DataError
 
 
 def shard(path: Path, *members: tuple[str, bytes]) -> Path:
@@ -59,3 +60,13 @@ def test_masks_alone_are_no_images(tmp_path: Path) -> None:
     path = shard(tmp_path / "a.tar", ("1.mask.png", png()), ("1.cls", b"cat"))
     assert not is_shard(path)
     assert labels(path) == []
+
+
+def test_several_labels_are_refused_and_one_in_a_list_is_read(tmp_path: Path) -> None:
+    def sample(label: str) -> Path:
+        about = ("1.json", f'{{"label": {label}}}'.encode())
+        return shard(tmp_path / "x.tar", ("1.png", png()), about)
+
+    assert labels(sample('["cat"]')) == labels(sample('{"name": "cat"}')) == ["cat"]
+    with pytest.raises(DataError, match="its class cannot be read: .*several labels"):
+        labels(sample('["cat", "dog"]'))

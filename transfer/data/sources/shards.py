@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from transfer.data.sources.bytefiles import Labelled
 from transfer.data.sources.cells import cell
+from transfer.data.sources.labelcells import label_in
 from transfer.data.sources.members import Limits, Member, read_members
 from transfer.errors import DataError
 from transfer.images.formats import HEAD, IMAGE_SUFFIXES, format_of
@@ -127,7 +128,7 @@ def _of_json(data: bytes) -> str | None:
     """Return the class that a JSON object, text or number says."""
     about = json.loads(data)
     if isinstance(about, dict):
-        return next((cell(about[key]) for key in _KEYS if key in about), None)
+        return next((label_in(cell(about[key])) for key in _KEYS if key in about), None)
     return str(about) if isinstance(about, str | int) else None
 
 
