@@ -68,5 +68,5 @@ def test_several_labels_are_refused_and_one_in_a_list_is_read(tmp_path: Path) ->
         return shard(tmp_path / "x.tar", ("1.png", png()), about)
 
     assert labels(sample('["cat"]')) == labels(sample('{"name": "cat"}')) == ["cat"]
-    with pytest.raises(DataError, match="its class cannot be read: .*several labels"):
+    with pytest.raises(DataError, match=r"its class cannot be read: .*several labels"):
         labels(sample('["cat", "dog"]'))
