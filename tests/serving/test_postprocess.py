@@ -134,7 +134,6 @@ def test_what_makes_no_sense(make: Callable[..., Run], prior: Any, hint: str) ->
         {"settings": make_settings(class_weights=())},
         {"settings": make_settings(class_weights=(1.0, 2.0, 3.0))},
         {"settings": make_settings(class_weights=(0, 0))},
-        {"settings": make_settings(class_weights=(-1, 1))},
         {"counts": {}},
         {"counts": {"train": {"cat": 3}}},
     ],
@@ -145,6 +144,13 @@ def test_a_run_that_does_not_say_how_it_was_trained(
     run = make()
     run.update(**info)
     with pytest.raises(RunError, match=r"run\.json\. Received.*Train again, or leave out"):
+        resolve_prior(run, "even")
+
+
+def test_weights_that_no_run_has_are_damage(make: Callable[..., Run]) -> None:
+    run = make()
+    run.update(settings=make_settings(class_weights=(-1, 1)))
+    with pytest.raises(RunError, match=r"run\.json is damaged: The setting class_weights"):
         resolve_prior(run, "even")
 
 

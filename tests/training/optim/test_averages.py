@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import make_settings
+from toys import PROGRESS, make_settings
 
 import transfer
 from transfer.system.csv import read_csv
@@ -20,6 +20,7 @@ from transfer.training.optim.averages import AveragedWeights
 from transfer.training.optim.optimizers import LayerwiseAdamW, LayerwiseSGD, make_optimizer
 from transfer.training.tuning.history import History
 
+IDENTITY = {key: PROGRESS[key] for key in ("recipe", "classes", "split.csv", "weights")}
 RATE, MOMENTUM = 0.5, 0.3  # reached after the third update
 GRADIENTS = [4.0, -2.0, 6.0, 8.0, 1.0, 3.0]
 
@@ -103,7 +104,7 @@ def fit(
             *([AveragedWeights()] if ema else []),
             patience,
             history.recorder("finetune"),
-            StateKeeper(directory, best, patience, history, {}, saved),
+            StateKeeper(directory, best, patience, history, IDENTITY, saved),
             noted(model, trained),
         ],
     )
