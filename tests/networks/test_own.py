@@ -336,7 +336,6 @@ def test_is_refused_in_one_line_before_any_work(
 
 
 def test_a_reused_layer_is_trained_or_frozen_as_a_whole() -> None:
-    register("convolution-used-twice")
     model = keras.Model(*_twice())
     assert find_cuts(model) == ["image", "stem", "last"]
     assert find_blocks(model)[0].layers[-1] == "last"

@@ -13,7 +13,7 @@ from transfer.api.knobs import ReadingKnobs
 from transfer.api.recipes import make_reading
 from transfer.data.audit.clean import Audit, audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
-from transfer.data.audit.fixes import Fix, fixes
+from transfer.data.audit.fixes import Fix, action_of, fixes
 from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, UsageError, did_you_mean, either, option
 from transfer.images.folder import ImageFolder
@@ -82,7 +82,7 @@ class Checkup:
         `transfer.prepare` copies images as the column ``action`` says: where the suggestion leaves
         a choice it is empty, to be filled in.
         """
-        rows = [(*fix, "remove" if _removes(fix) else "") for fix in self.fixes]
+        rows = [(*fix, action_of(fix)) for fix in self.fixes]
         write_csv(check_fix_list(path), _HEADER, rows)
 
 
@@ -100,8 +100,7 @@ def check(
             resolution.
         **reading: How the data are read, as fields of `Recipe`: ``layout``, ``class_level``,
             ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
-            ``limit``,
-            ``allow_empty``, ``follow_links``.
+            ``limit``, ``allow_empty``, ``follow_links``.
 
     Raises:
         DataError: There is no folder of class folders, or it can be read in two ways.
@@ -145,10 +144,6 @@ def _undivided(folder: ImageFolder, found: Audit) -> Iterator[Finding]:
     except DataError as error:
         title = "the images cannot be split for training"
         yield Finding("undivided", "error", title, str(error), ())
-
-
-def _removes(fix: Fix) -> bool:
-    return fix[2].startswith(("remove it", "replace or remove it"))
 
 
 def check_fix_list(path: str | os.PathLike[str]) -> Path:

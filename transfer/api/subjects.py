@@ -82,18 +82,14 @@ def _index(
     plain = Reading(
         class_names=reading.class_names, allow_empty=True, follow_links=reading.follow_links
     )
-    try:
-        resolved = resolve(data, reading)
-        return resolved.name, resolved.index(classes=classes)
-    except TransferError:
-        if reading == plain:
-            raise
+    errors = []
+    for each in dict.fromkeys((reading, plain)):
         try:
-            resolved = resolve(data, plain)
+            resolved = resolve(data, each)
             return resolved.name, resolved.index(classes=classes)
-        except TransferError:
-            pass  # the first error is about what the user has asked for
-        raise
+        except TransferError as error:
+            errors.append(error)
+    raise errors[0]  # which is about what the user has asked for
 
 
 def refuse_empty(subject: Subject) -> None:

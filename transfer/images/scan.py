@@ -71,7 +71,7 @@ def holds_runs(folder: Path) -> bool:
 
 
 class Scanner:
-    """Collects the images below the folders given to `enter`, each real file once.
+    """Collects the images below a folder, each real file once.
 
     Attributes:
         images: Paths relative to `root`, with forward slashes, in no order.

@@ -94,9 +94,6 @@ class Setup:
         settings, classifier = self.settings, self.classifier
         whole = classifier.join(head)
         classifier.unfreeze(whole, self.layers, normalise=not settings.pretrained)
-        if not settings.pretrained:
-            steps = -(-len(self.dataset.train) // settings.batch_size)
-            average_over_an_epoch(whole, steps)
         if not settings.cut or features is None:
             # A separate model: a compiled one would be saved with its metrics.
             model = keras.Model(whole.input, whole.output)
@@ -105,6 +102,8 @@ class Setup:
         else:
             model = classifier.above(settings.cut, head)
             batches = batches_of_activations(*features, settings, first_epoch)
+        if not settings.pretrained:
+            average_over_an_epoch(whole, batches.steps_per_epoch)
         return Tunable(whole, model, classifier.base, batches)
 
 

@@ -11,6 +11,7 @@ from transfer.images.folder import SPLITS
 Fix = tuple[str, str, str]
 _CONVERT = "convert it to JPEG or PNG"
 _MOVE = "move it into the folder of its class, or out of the data"
+_REMOVE, _REPLACE = "remove it", "replace or remove it"
 _LOOK = "check it; remove it if it does not belong"
 
 
@@ -27,7 +28,7 @@ def fixes(findings: Sequence[Finding], splits: Mapping[str, str]) -> list[Fix]:
 def _fixes(finding: Finding, splits: Mapping[str, str]) -> Iterator[Fix]:
     kind, items = finding.kind, finding.items
     if kind == "unusable":
-        yield from ((path, reason, "replace or remove it") for path, reason in items)
+        yield from ((path, reason, _REPLACE) for path, reason in items)
     elif kind == "left-out":
         for path, reason in items:
             convert = reason.startswith("unsupported")
@@ -58,6 +59,11 @@ def _fixes_of(
     kept = max(group, key=lambda path: (rank[splits[path]], path == group[0]))
     for path in group:
         if kind.endswith("splits") and splits[path] != splits[kept]:
-            yield path, f"{same} {kept}", f"remove it from {splits[path]}"
+            yield path, f"{same} {kept}", f"{_REMOVE} from {splits[path]}"
         elif kind == "copies-in-one-class" and path != kept:
-            yield path, f"{same} {kept}", "remove it"
+            yield path, f"{same} {kept}", _REMOVE
+
+
+def action_of(fix: Fix) -> str:
+    """Return what a fix does to a copy of the images: ``remove``; "" where there is a choice."""
+    return "remove" if fix[2].startswith((_REMOVE, _REPLACE)) else ""

@@ -40,9 +40,9 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
         DataError: Its tables contradict each other, or the only one cannot be used.
     """
     reading = options.reading
-    if _asks_for_folders(reading) or not _may_hold_a_source(path):
+    if reading.asks_for_folders or not _may_hold_a_source(path):
         return None
-    survey = describe(path, reading.follow_links, masks_aside=not reading.asks_for_folders)
+    survey = describe(path, reading.follow_links)
     if not survey.top.total:
         return _packed(text, survey, options)
     columns = (reading.path_column, reading.label_column, reading.split_column)
@@ -204,7 +204,7 @@ def from_archive(text: str, path: Path, options: Options) -> Source:
 def about_tables(reading: Reading) -> dict[str, object]:
     """Return what the images of an unpacked archive depend on beside its bytes."""
     asked = [reading.path_column, reading.label_column, reading.split_column]
-    asked += ["folders"] * _asks_for_folders(reading)
+    asked += ["folders"] * reading.asks_for_folders
     return {} if asked == ["auto"] * 3 else {"tables": asked}
 
 
@@ -228,11 +228,6 @@ def arrange(text: str, folder: Path, options: Options) -> None:
     for each in arranged.iterdir():
         each.rename(folder / each.name)
     arranged.rmdir()
-
-
-def _asks_for_folders(reading: Reading) -> bool:
-    """Return whether the user says what the folders are, so that no table is looked for."""
-    return (reading.layout, reading.class_level, reading.label_regex) != ("auto", None, "none")
 
 
 def _from_archives(text: str, name: str, files: Sequence[Path], options: Options) -> Source:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from transfer.data.sources.cells import cell
+from transfer.data.sources.columncells import key
 
 MULTI_LABEL = "Images with several labels are not supported. Keep one label for each image."
 _NAMES = {"name", "displayname", "label", "labels", "class", "classname", "category", "categories"}
@@ -96,7 +97,7 @@ def _label_of(value: Any) -> str:
 def _label_of_object(value: Mapping[Any, Any]) -> str:
     if _has_boxes(value):
         raise ValueError("holds bounding boxes: this is a table for detection.")
-    named = [each for key, each in value.items() if _key(key) in _NAMES]
+    named = [each for name, each in value.items() if key(str(name)) in _NAMES]
     texts = [each for each in value.values() if isinstance(each, str) and not _is_number(each)]
     found = {_label_of(each) for each in named} or set(texts)
     if len(found) != 1:
@@ -105,11 +106,7 @@ def _label_of_object(value: Mapping[Any, Any]) -> str:
 
 
 def _has_boxes(value: Mapping[Any, Any]) -> bool:
-    return any(_key(key) in _BOXES for key in value)
-
-
-def _key(name: object) -> str:
-    return re.sub(r"[\W_]+", "", str(name).lower())
+    return any(key(str(name)) in _BOXES for name in value)
 
 
 def _is_number(text: str) -> bool:

@@ -137,7 +137,7 @@ def describe(
         dict(scanner.skipped),
         tuple(path for path in others if is_table_name(path)),
         tuple(path for path in others if path.lower().endswith(PACKED_ENDS)),
-        tuple(sorted(each for each in documents if each.rpartition("/")[0] not in documents)),
+        tuple(sorted(each for each in documents if _parent(each) not in documents)),
         scanner.tell,
     )
 
@@ -226,9 +226,9 @@ def _are_numbered(beside: Mapping[str, Collection[str]]) -> bool:
 
 def _of_documents(scanner: Scanner) -> dict[str, str]:
     """Return the folders that hold no image, but text or other files: not empty classes."""
-    other = {path.rpartition("/")[0] for path, why in scanner.left_out if why != NOT_IMAGE}
-    other |= {path.rpartition("/")[0] for path in scanner.images}
-    texts = {path.rpartition("/")[0] for path, why in scanner.left_out if why == NOT_IMAGE}
+    other = {_parent(path) for path, why in scanner.left_out if why != NOT_IMAGE}
+    other |= {_parent(path) for path in scanner.images}
+    texts = {_parent(path) for path, why in scanner.left_out if why == NOT_IMAGE}
     holding = {each for folder in other for each in _above(folder)}
     return {each: NOT_IMAGE for folder in texts for each in _above(folder) if each not in holding}
 
@@ -241,7 +241,7 @@ def _above(folder: str) -> Iterator[str]:
     """Yield a folder and those that it lies in, without the root."""
     while folder:
         yield folder
-        folder = folder.rpartition("/")[0]
+        folder = _parent(folder)
 
 
 def _parent(path: str) -> str:
@@ -265,7 +265,7 @@ def _tree(folders: Iterable[str], images: Iterable[str]) -> Folder:
     for path in sorted(folders):
         at(path)
     for path in images:
-        folder = path.rpartition("/")[0]
+        folder = _parent(path)
         at(folder).images.append(path)
     _count(top)
     return top

@@ -63,8 +63,7 @@ class SettledStatistics(keras.callbacks.Callback):  # type: ignore[misc]
         self._vectors = vectors
 
     def on_test_begin(self, logs: Any = None) -> None:
-        if any(isinstance(each, keras.layers.BatchNormalization) for each in self.model.layers):
-            settle_statistics(self.model.layers, self._vectors)
+        settle_statistics(self.model.layers, self._vectors)
 
 
 def average_over_an_epoch(model: keras.Model, steps: int) -> None:
