@@ -130,6 +130,11 @@ class Run:
         except UsageError as error:
             raise damaged(path, error, "Restore the file, or train again.") from error
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may be of several classes."""
+        return self.recipe.multi_label
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the model's outputs."""

@@ -114,7 +114,8 @@ def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
         items = tuple(map(tuple, twins))
         title = f"{_count(items, 'group')} of class names that are easily confused"
         yield Finding("confusable-classes", "warning", title, advice, items)
-    yield from _imbalance(usable.get("train") or usable.get("") or {})
+    if folder.label_sets is None:
+        yield from _imbalance(usable.get("train") or usable.get("") or {})
 
 
 def _imbalance(sizes: Mapping[str, int]) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
 from transfer.images.layout.plan import Plan, in_words, sizes_in_words
 from transfer.images.layout.splitnames import split_of
-from transfer.recipe.reading import Reading
+from transfer.recipe.reading import MULTI_LABEL, Reading
 from transfer.system.progress import say
 
 _LISTS = {"meta", "metadata", "annotations", "labels", "lists", "splits", "data", "imagesets"}
@@ -46,7 +46,7 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
     if not survey.top.total:
         return _packed(text, survey, options)
     columns = (reading.path_column, reading.label_column, reading.split_column)
-    if set(columns) != {"auto"}:
+    if set(columns) != {"auto"} or reading.multi_label:
         tables = find_tables(survey, reading)
         return None if tables is None else _of_table(text, path.name, tables, survey)
     if lists := find_lists(survey, reading.follow_links):
@@ -140,8 +140,8 @@ def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) 
     return Source(
         text,
         name,
-        about={"table": _digest(images)},
-        fill=lambda at: copy_table(table.rows, at),
+        about={"table": _digest(images), **about_task(table.multi_label)},
+        fill=lambda at: copy_table(table, at),
         layout=table.layout,
         read_as="; ".join(filter(None, (table.read_as, unlisted(table, survey)))),
     )
@@ -205,7 +205,13 @@ def about_tables(reading: Reading) -> dict[str, object]:
     """Return what the images of an unpacked archive depend on beside its bytes."""
     asked = [reading.path_column, reading.label_column, reading.split_column]
     asked += ["folders"] * reading.asks_for_folders
-    return {} if asked == ["auto"] * 3 else {"tables": asked}
+    tables: dict[str, object] = {} if asked == ["auto"] * 3 else {"tables": asked}
+    return tables | about_task(reading.multi_label)
+
+
+def about_task(multi_label: bool) -> dict[str, object]:
+    """Return what a prepared folder depends on where an image may have several labels."""
+    return {"task": MULTI_LABEL} if multi_label else {}
 
 
 def arrange(text: str, folder: Path, options: Options) -> None:

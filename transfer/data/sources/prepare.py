@@ -26,6 +26,7 @@ from transfer.data.sources.kinds import Options, Source, find
 from transfer.data.sources.staging import PREFIX, new_folder
 from transfer.errors import DataError, TransferError, UsageError, option
 from transfer.images.folder import ImageFolder
+from transfer.images.listed import index_listed
 from transfer.recipe.reading import Reading
 from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
@@ -58,6 +59,8 @@ class Resolved:
     ) -> ImageFolder:
         """Return its index, see `ImageFolder.index`."""
         try:
+            if self.reading.multi_label:
+                return index_listed(self.root, self.reading, classes=classes, source=self.read_as)
             return ImageFolder.index(
                 self.root,
                 self.reading,
@@ -121,6 +124,7 @@ def _reading_of(source: Source, reading: Reading) -> Reading:
     if source.layout == "auto":
         return dataclasses.replace(reading, follow_links=False)
     return Reading(
+        task=reading.task,
         layout=source.layout,
         class_names=reading.class_names,
         limit=reading.limit,
@@ -163,7 +167,9 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
             read = dataclasses.replace(read, allow_empty=True)
             try:
                 with silenced() if source.folder else nullcontext():  # said of the original
-                    index = ImageFolder.index(temporary, read, source=source.read_as)
+                    listed = read.multi_label
+                    index_of = index_listed if listed else ImageFolder.index
+                    index = index_of(temporary, read, source=source.read_as)
             except DataError as error:
                 raise DataError(str(error).replace(str(temporary), source.text)) from error
     except OSError as error:
@@ -191,6 +197,8 @@ def _copy(root: Path, target: Path, options: Options) -> Reading:
     Returns how the copy is to be read.
     """
     reading = options.reading
+    if reading.multi_label:
+        index_listed(root, reading)  # which says that a table is needed
     index = ImageFolder.index(root, dataclasses.replace(reading, allow_empty=True))
     real = os.path.realpath(index.root)
     links = 0
