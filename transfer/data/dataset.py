@@ -13,10 +13,11 @@ import numpy as np
 from transfer.data.groups import number_groups
 from transfer.errors import DataError, call
 from transfer.images.folder import SPLITS, ImageFolder
-from transfer.images.labels import read_labels, split_names
+from transfer.images.labels import read_labels
 from transfer.images.levels import Span
 from transfer.system.csv import SPLIT_HEADER, only_once, read_table, write_csv
 from transfer.system.files import damaged, inside
+from transfer.system.names import split_names
 from transfer.system.text import cut
 
 

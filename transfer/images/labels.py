@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-SEPARATOR = "|"
+from transfer.system.names import join_names, split_names
+
 LabelSets = tuple[tuple[int, ...], ...]  # for each label its classes, ascending; none for ()
 
 
@@ -25,16 +26,6 @@ def number_sets(sets: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], LabelSe
     known = tuple(sorted(set(own)))
     numbers = {classes: label for label, classes in enumerate(known)}
     return tuple(numbers[classes] for classes in own), known
-
-
-def join_names(names: Iterable[str]) -> str:
-    """Return several classes as one text, such as ``"rose|tulip"``; ``""`` for none."""
-    return SEPARATOR.join(names)
-
-
-def split_names(text: str) -> list[str]:
-    """Return the classes that `join_names` has joined."""
-    return text.split(SEPARATOR) if text else []
 
 
 def read_labels(

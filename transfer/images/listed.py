@@ -10,12 +10,12 @@ import numpy as np
 
 from transfer.errors import DataError, UsageError, option
 from transfer.images.folder import SPLITS, ImageFolder
-from transfer.images.labels import number_sets, split_names
+from transfer.images.labels import number_sets
 from transfer.images.layout.plan import Remark, in_words, readable
 from transfer.recipe.reading import MULTI_LABEL, Reading
 from transfer.system.csv import read_table, write_csv
 from transfer.system.files import inside
-from transfer.system.names import nfc
+from transfer.system.names import nfc, split_names
 from transfer.system.progress import say, warn
 from transfer.system.text import cut
 

@@ -140,6 +140,8 @@ class RunInfo:
         label_errors: How many labels look wrong; None where that was not checked.
         folds: The cross-validation; None without.
         seconds: Stage to duration.
+        thresholds: Where an image may be of several classes: the probability of each class from
+            which an image is predicted as it; empty before they are chosen.
         schema: Version of this record.
     """
 
@@ -165,6 +167,7 @@ class RunInfo:
     label_errors: LabelErrors | None = None
     folds: FoldsInfo | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    thresholds: tuple[Share, ...] = ()
     schema: int = SCHEMA
 
 

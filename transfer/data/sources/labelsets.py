@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from transfer.data.sources.columns import Columns
 from transfer.data.sources.labelcells import labels_in, several_in
 from transfer.data.sources.onehot import is_hot
-from transfer.images.labels import SEPARATOR
-from transfer.system.names import nfc
+from transfer.system.names import SEPARATOR, nfc
 
 _WORDS = {SEPARATOR: "'|'", ";": "';'", ",": "','", " ": "spaces"}
 

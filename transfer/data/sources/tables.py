@@ -18,14 +18,13 @@ from transfer.data.sources.labelsets import SetReader
 from transfer.data.sources.locate import Locator
 from transfer.data.sources.onehot import is_hot
 from transfer.errors import DataError, option
-from transfer.images.labels import join_names, split_names
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.splitnames import split_of
 from transfer.images.listed import write_listing
 from transfer.images.scan import is_junk
 from transfer.recipe.reading import Reading
 from transfer.system.files import is_file
-from transfer.system.names import nfc
+from transfer.system.names import join_names, nfc, split_names
 from transfer.system.progress import say, track
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".xlsx", ".parquet")
