@@ -243,3 +243,26 @@ def test_a_run_without_its_thresholds_is_refused(tagged: Run, tmp_path: Path) ->
     metrics.write_text(json.dumps(broken))
     with pytest.raises(RunError, match="names other classes"):
         Run(tmp_path / "run").report()
+
+
+def test_bad_pictures_and_copies_are_told_by_their_labels(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = draw(tmp_path / "stripes", 20)
+    folder = table.parent
+    (folder / "003.png").write_bytes(b"no picture")
+    for name, label in (("x_aug1", "red"), ("x_aug2", "green"), ("y", "blue|red")):
+        shutil.copyfile(folder / "005.png", folder / f"{name}.png")
+        table.write_text(f"{table.read_text()}\n{name}.png,{label}")
+    found = transfer.check(table, task="multi-label")
+    kinds = {each.kind for each in found.findings}
+    assert {"unusable", "copies-across-classes"} <= kinds
+    assert found.images == 23
+    assert found.usable == 22
+    register_toy()
+    run = transfer.finetune(table, output=tmp_path / "run", unfreeze="none", **TOY)
+    assert any("listed with different labels as identical files" in m for m in caplog.messages)
+    assert run.info.bad[0][0] == "images/003.png"
+    with pytest.raises(transfer.DataError, match="Class 'violet' has no usable image left"):
+        table.write_text(table.read_text().replace("003.png,", "003.png,violet|"))
+        transfer.finetune(table, output=tmp_path / "other", unfreeze="none", **TOY)

@@ -78,7 +78,10 @@ def _index(
 ) -> tuple[str, ImageFolder]:
     """Return the name of other data and their index: read as the run's own, or else plainly."""
     plain = Reading(
-        class_names=reading.class_names, allow_empty=True, follow_links=reading.follow_links
+        task=reading.task,
+        class_names=reading.class_names,
+        allow_empty=True,
+        follow_links=reading.follow_links,
     )
     errors = []
     for each in dict.fromkeys((reading, plain)):
