@@ -263,6 +263,6 @@ def test_bad_pictures_and_copies_are_told_by_their_labels(
     run = transfer.finetune(table, output=tmp_path / "run", unfreeze="none", **TOY)
     assert any("listed with different labels as identical files" in m for m in caplog.messages)
     assert run.info.bad[0][0] == "images/003.png"
+    table.write_text(table.read_text().replace("003.png,", "003.png,violet|"))
     with pytest.raises(transfer.DataError, match="Class 'violet' has no usable image left"):
-        table.write_text(table.read_text().replace("003.png,", "003.png,violet|"))
         transfer.finetune(table, output=tmp_path / "other", unfreeze="none", **TOY)

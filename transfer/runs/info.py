@@ -113,6 +113,28 @@ class FoldsInfo:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How the kept model's confidence was calibrated on the validation images.
+
+    Attributes:
+        temperature: What its logits are divided by; the saved model is divided already.
+        images: Number of these images.
+        ece_before: Expected calibration error before, 0..1; 0 where an image may be of several
+            classes.
+        log_loss_before: Log loss before, nats.
+        ece: The error after, each image at a temperature that was fitted without it.
+        log_loss: The log loss, likewise.
+    """
+
+    temperature: float
+    images: Count
+    ece_before: Share
+    log_loss_before: float
+    ece: Share
+    log_loss: float
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What run.json says about a run.
 
@@ -142,6 +164,7 @@ class RunInfo:
         seconds: Stage to duration.
         thresholds: Where an image may be of several classes: the probability of each class from
             which an image is predicted as it; empty before they are chosen.
+        calibration: How the model's confidence was calibrated; None where it was not.
         schema: Version of this record.
     """
 
@@ -168,6 +191,7 @@ class RunInfo:
     folds: FoldsInfo | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     thresholds: tuple[Share, ...] = ()
+    calibration: Calibration | None = None
     schema: int = SCHEMA
 
 
