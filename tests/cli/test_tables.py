@@ -40,3 +40,25 @@ def test_csv_keeps_names_as_they_are() -> None:
     file = io.StringIO()
     PREDICTION_WRITERS["csv"](predictions(), 1, file)
     assert f",{NAME},0.75," in file.getvalue()
+
+
+def test_what_a_run_refuses_is_told_in_every_format() -> None:
+    shares = {"cat": 0.5, "dog": 0.25}
+    found = [Prediction(f"{n}.png", "cat", 0.5, shares, bool(n)) for n in (0, 1)]
+    files = {name: io.StringIO() for name in ("table", "csv", "json")}
+    for name, file in files.items():
+        PREDICTION_WRITERS[name](found, 1, file)
+    assert files["table"].getvalue() == "0.png: cat 0.500\n1.png: refused (cat 0.500)\n"
+    assert files["csv"].getvalue().splitlines() == [
+        "path,label,confidence,p_cat,p_dog,refused",
+        "0.png,cat,0.5,0.5,0.25,0",
+        "1.png,cat,0.5,0.5,0.25,1",
+    ]
+    assert [each["refused"] for each in json.loads(files["json"].getvalue())] == [False, True]
+
+
+def test_a_run_without_a_rule_has_no_column_for_it() -> None:
+    for name in ("csv", "json"):
+        file = io.StringIO()
+        PREDICTION_WRITERS[name](predictions(), 1, file)
+        assert "refused" not in file.getvalue()

@@ -58,7 +58,7 @@ def prepare(
             name of the right class) of images of a folder, such as `Checkup.write_fixes` writes.
         **reading: How `source` is read, as fields of `Recipe`: ``layout``, ``class_level``,
             ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
-            ``limit``, ``follow_links``.
+            ``negatives`` (which are not written), ``limit``, ``follow_links``.
 
     Returns:
         The index of `dest`.

@@ -101,22 +101,28 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[
 
 
 def write_table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
-    """Write one line per image: its path and its `top` classes."""
+    """Write one line per image: its path and its `top` classes, in brackets where refused."""
     for each in predictions:
         best = "  ".join(f"{label} {p:.3f}" for label, p in each.top(top))
+        best = f"refused ({best})" if each.refused else best
         print(visible(f"{each.path}: {best}"), file=file, flush=True)
 
 
 def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
-    """Write path, label, confidence and the probability of every class as CSV."""
+    """Write path, label, confidence and the probability of every class as CSV.
+
+    For a run that refuses predictions, ``refused`` (0 or 1) is the last column.
+    """
     from transfer.system.csv import csv_line
 
     for number, each in enumerate(predictions):
+        rule = each.refused is not None
         if number == 0:
             names = [f"p_{name}" for name in each.probabilities]
-            file.write(csv_line(["path", "label", "confidence", *names]))
+            file.write(csv_line(["path", "label", "confidence", *names, *["refused"] * rule]))
         numbers = [f"{p:.9g}" for p in each.probabilities.values()]
-        file.write(csv_line([each.path, each.label, f"{each.confidence:.9g}", *numbers]))
+        refused = [int(bool(each.refused))] * rule
+        file.write(csv_line([each.path, each.label, f"{each.confidence:.9g}", *numbers, *refused]))
         file.flush()
 
 
@@ -131,6 +137,8 @@ def write_json(predictions: Iterable[Prediction], top: int, file: IO[str]) -> No
     mark = "["
     for each in predictions:
         record = dataclasses.asdict(each) | {"top": each.top(top)}
+        if each.refused is None:
+            del record["refused"]  # there is no rule
         print(mark + visible_json(json.dumps(record, ensure_ascii=False)), file=file, flush=True)
         mark = ","
     print("]" if mark == "," else "[]", file=file)

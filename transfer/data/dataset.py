@@ -163,7 +163,7 @@ class Dataset:
             tuple(row["split"] for row in rows),
         )
         if not follow_links:
-            _refuse_links_out(images)
+            refuse_links_out(images)
         return cls(
             images,
             {row["path"]: row.get("sha256", "") for row in rows},
@@ -173,7 +173,7 @@ class Dataset:
         )
 
 
-def _refuse_links_out(images: ImageFolder) -> None:
+def refuse_links_out(images: ImageFolder) -> None:
     """Raise DataError where a symbolic link on the way to an image leads out of the folder."""
     real = functools.cache(os.path.realpath)
     root = real(images.root)

@@ -52,12 +52,15 @@ class Prediction:
         label: The most probable class.
         confidence: Its probability, 0..1.
         probabilities: Probability of every class, in the order of the run's classes.
+        refused: Whether the run's rule refuses it, since the image is rather of none of the
+            classes; None where the run has no such rule (it was trained without negatives).
     """
 
     path: str
     label: str
     confidence: float
     probabilities: dict[str, float]
+    refused: bool | None = None
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, best first."""
@@ -74,6 +77,7 @@ class Predictor:
     Attributes:
         classes: Class names in the order of the probabilities.
         size: Side of the model's square images in pixels.
+        threshold: Confidence below which the run refuses a prediction, 0..1; None without a rule.
         run: The engine: float32 images (b, size, size, 3), RGB 0..255, to a list with the
             probabilities, float32 (b, classes). May be called from several threads.
 
@@ -86,7 +90,9 @@ class Predictor:
 
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
-        self._resize, self._decoding = run.recipe.resize, run.info.settings.decoding
+        info = run.info
+        self._resize, self._decoding = run.recipe.resize, info.settings.decoding
+        self.threshold = None if info.negatives is None else info.negatives.threshold
         with _LOADING:
             self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
@@ -207,11 +213,13 @@ def predict(
         DataError: An image or a folder cannot be read, and `on_bad` is None.
         UsageError: `sources` is neither an image nor several.
     """
+    least = predictor.threshold
     for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
+        refused = None if least is None else float(row.max()) < least  # as the model has it
         row = row if prior is None else prior(row)
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
         label = predictor.classes[int(row.argmax())]
-        yield Prediction(name, label, probabilities[label], probabilities)
+        yield Prediction(name, label, probabilities[label], probabilities, refused)
 
 
 def _expand(

@@ -123,6 +123,7 @@ def _reading_of(source: Source, reading: Reading) -> Reading:
     return Reading(
         layout=source.layout,
         class_names=reading.class_names,
+        negatives=reading.negatives,
         limit=reading.limit,
         allow_empty=reading.allow_empty,
     )
@@ -166,9 +167,21 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
                     index = ImageFolder.index(temporary, read, source=source.read_as)
             except DataError as error:
                 raise DataError(str(error).replace(str(temporary), source.text)) from error
+            if index.negatives is not None and index.negatives.root == temporary:
+                _remove(index.negatives)
     except OSError as error:
         raise _not_written(dest, error) from error
-    return dataclasses.replace(index, root=dest)
+    return dataclasses.replace(index, root=dest, negatives=None)
+
+
+def _remove(images: ImageFolder) -> None:
+    """Remove images, and the folders that are empty then."""
+    for path in images.paths:
+        file = images.file(path)
+        file.unlink()
+        for folder in file.relative_to(images.root).parents[:-1]:
+            if not any((images.root / folder).iterdir()):
+                (images.root / folder).rmdir()
 
 
 def prepared_dir() -> Path:

@@ -74,6 +74,20 @@ class Table:
         """The layout of the folder that `copy_table` writes, see `Reading.layout`."""
         return "splits" if any(row.split for row in self.rows) else "classes"
 
+    def without(self, negatives: str) -> Table:
+        """Return the images that do not lie in a folder of negatives, if there is such a folder.
+
+        Raises DataError where none is left.
+        """
+        folder = Path(negatives).expanduser()
+        if negatives == "none" or not folder.is_dir():
+            return self
+        within = f"{os.path.realpath(folder).rstrip('/')}/"
+        rows = [row for row in self.rows if not os.path.realpath(row.file).startswith(within)]
+        if not rows:
+            raise DataError(f"All images of the table lie in {negatives!r}, among the negatives.")
+        return replace(self, rows=rows)
+
 
 def is_table(path: Path) -> bool:
     """Return whether the name is that of a table."""

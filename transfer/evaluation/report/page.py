@@ -14,6 +14,7 @@ from transfer.evaluation.curves import learning_curves
 from transfer.evaluation.evaluate import find_caveat
 from transfer.evaluation.report import matrix, sections
 from transfer.evaluation.report.data import About, read_about, shareable
+from transfer.evaluation.report.negatives import read_rejection
 from transfer.evaluation.report.redaction import redact_recipe
 from transfer.evaluation.report.suspicious import read_suspicious
 from transfer.runs.metrics import Metrics
@@ -118,6 +119,7 @@ def _context(
         "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
         "worst": gallery.worst_mistakes(predictions, thumbnail),
         "suspicious": read_suspicious(run, about.label_errors, thumbnail) if own else None,
+        "rejection": read_rejection(run, predictions) if own else None,
         "folds": about.folds if own else None,
         "tested": "test" in (about.split, metrics["split"]),
         "history": history,

@@ -60,11 +60,13 @@ def remark_on_names(plan: Plan) -> None:
         sizes[name] += 1
     negatives = [name for name in sizes if _NEGATIVES.fullmatch(name.strip())]
     if negatives and len(negatives) < len(sizes):
+        apart = option("negatives", _given(negatives[0]))
         shown = ", ".join(f"{readable(name)} ({sizes[name]:,} images)" for name in negatives)
         plan.remark(
             "negatives",
             f"{shown} looks like negatives, images of none of the classes; it is trained as a class"
-            " of its own. Move the folder out of DATA if it is not meant to be one.",
+            f" of its own. If it should not be: {apart} keeps it out of the classes, and has"
+            " predictions on such images refused.",
             serious=True,
         )
     for names in plan.folders.values():
@@ -82,6 +84,11 @@ def remark_on_names(plan: Plan) -> None:
         shown = in_words(slips)
         text = f"Class names that look like slips of a file manager: {shown}. Are they classes?"
         plan.remark("slips", text, serious=True)
+
+
+def _given(name: str) -> str:
+    """Return the name of a class as negatives; ``none`` alone means that there are none."""
+    return f"{name}/" if name == "none" else name
 
 
 def remark_on_tables(plan: Plan, survey: Survey) -> None:
