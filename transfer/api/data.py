@@ -41,18 +41,20 @@ def prepare(
 
     Args:
         source: A folder; an archive (.zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz) or its address;
+            an ``s3://``, ``gs://`` or ``hf://`` address of either;
             a table of paths, classes and perhaps splits (.csv, .tsv, .txt, .jsonl, .json, .xlsx,
             .parquet); Parquet files with images; WebDataset shards; a folder of any of these;
             ``tfds:NAME[:config]`` or the folder of a TFDS builder, whose code is run;
             ``keras:mnist``, ``fashion_mnist``, ``cifar10`` or ``cifar100``; ``sample:digits`` or
             ``sample:shapes``.
         dest: New or empty folder.
-        sha256: Of the archive, 64 hex digits; required for an address, here or as ``#sha256=``
-            at its end.
+        sha256: Of the archive, 64 hex digits; required for an https address, here or as
+            ``#sha256=`` at its end.
         manual_dir: Folder of the files for a builder that were downloaded by hand;
             ``~/tensorflow_datasets/downloads/manual`` if omitted.
-        max_size: Maximum unpacked size of an archive, for example ``"200GB"``.
-        max_files: Maximum number of members of an archive.
+        max_size: Maximum unpacked size of an archive, or size of a remote folder, for example
+            ``"200GB"``.
+        max_files: Maximum number of members of an archive, or of files of a remote folder.
         max_ratio: Maximum ratio of unpacked to packed size, checked above 50 MB.
         fixes: Table with columns ``path`` and ``action`` (``keep`` or nothing, ``remove``, or the
             name of the right class) of images of a folder, such as `Checkup.write_fixes` writes.

@@ -189,7 +189,7 @@ def from_shards(text: str, files: Sequence[Path], options: Options) -> Source:
 
 def from_archive(text: str, path: Path, options: Options) -> Source:
     """Return the source that an archive is. Raises DataError where it cannot be read here."""
-    _refuse_foreign(path)
+    refuse_foreign(path)
     actual = digest_of(path, remembered=options.sha256 is None)
     if options.sha256 not in (None, actual):
         raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
@@ -238,7 +238,7 @@ def arrange(text: str, folder: Path, options: Options) -> None:
 def _from_archives(text: str, name: str, files: Sequence[Path], options: Options) -> Source:
     """Return the source that several archives are, each a folder: a class, or a split."""
     for file in files:
-        _refuse_foreign(file)
+        refuse_foreign(file)
     folders = dict(zip(files, _without_common([archives.stem(f.name) for f in files]), strict=True))
     digests = [[folders[file], digest_of(file, remembered=True)] for file in files]
 
@@ -273,7 +273,8 @@ def _without_common(stems: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(stems)
 
 
-def _refuse_foreign(path: Path) -> None:
+def refuse_foreign(path: Path) -> None:
+    """Raise DataError for an archive that is not read here."""
     unpacker = archives.UNPACKERS.get(path.suffix.lower())
     if unpacker:
         raise DataError(
