@@ -25,6 +25,13 @@ from transfer.recipe.reading import READING
     metavar="FILE",
     help="Table with columns path and action (keep, remove or a class): copy the images so.",
 )
+@click.option(
+    "--pages",
+    metavar="first|all",
+    default="first",
+    show_default=True,
+    help="all writes each page of a TIFF file as a photo of its own.",
+)
 @partial(recipe_options, names=[name for name in READING if name != "allow_empty"])
 @click.option(
     "--max-size", default="50GB", show_default=True, help="Maximum unpacked size of an archive."

@@ -23,6 +23,7 @@ from typing import Any
 from transfer.data.sources.actions import read_actions
 from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.kinds import Options, Source, find
+from transfer.data.sources.pages import take_pages_apart
 from transfer.data.sources.staging import PREFIX, new_folder
 from transfer.errors import DataError, TransferError, UsageError, option
 from transfer.images.folder import ImageFolder
@@ -161,6 +162,8 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
                 read = _reading_of(source, options.reading)
             else:
                 read = _copy(source.folder, temporary, options)
+            if options.pages == "all":
+                take_pages_apart(temporary)
             read = dataclasses.replace(read, allow_empty=True)
             try:
                 with silenced() if source.folder else nullcontext():  # said of the original
