@@ -101,7 +101,11 @@ def test_labels_that_look_wrong_are_counted_where_that_means_something(tmp_path:
 
 def test_the_summary_says_what_is_refused() -> None:
     found = NegativesInfo("/data", 50, (), 0.8125, 45, 97, 100)
-    assert _describe_negatives(found) == [
-        "Refused: confidence below 0.812, 45 of 50 negatives; 97 of 100 val images are kept"
-    ]
+    [line] = _describe_negatives(found)
+    assert line == (
+        "Predictions below a confidence of 0.812 are refused: 45 of 50 negatives; 97 of 100 val"
+        " images are kept."
+    )
+    [line] = _describe_negatives(NegativesInfo("/data", 50, (), 0.0, 0, 100, 100))
+    assert "No prediction is refused: no threshold refuses any of 50 negatives and keeps 95" in line
     assert _describe_negatives(None) == _describe_negatives(NegativesInfo("/data", 50)) == []

@@ -11,7 +11,7 @@ from transfer.api.subjects import own_subject
 from transfer.data.audit.negatives import Negatives
 from transfer.data.dataset import refuse_links_out
 from transfer.errors import DataError, call_to_train_again
-from transfer.evaluation.rejection import choose_threshold
+from transfer.evaluation.rejection import KEPT, choose_threshold
 from transfer.images.folder import ImageFolder
 from transfer.runs.info import NegativesInfo
 from transfer.runs.negatives import Negative, read_negatives, write_negatives
@@ -93,9 +93,19 @@ def judge(run: Run) -> None:
     kept = int(np.count_nonzero(surest >= threshold))
     rule = replace(known, threshold=threshold, refused=refused, kept=kept, validated=len(surest))
     run.update(negatives=rule)
-    say(
-        f"Refusing predictions below {threshold:.3f}: {refused:,} of {len(judged):,} negatives;"
-        f" {kept:,} of {len(surest):,} val images are kept."
+    say(in_words(rule))
+
+
+def in_words(rule: NegativesInfo) -> str:
+    """Return a sentence on what a run refuses."""
+    if not rule.threshold:
+        return (
+            f"No prediction is refused: no threshold refuses any of {rule.images:,} negatives and"
+            f" keeps {100 * KEPT:g} % of {rule.validated:,} val images."
+        )
+    return (
+        f"Predictions below a confidence of {rule.threshold:.3f} are refused: {rule.refused:,} of"
+        f" {rule.images:,} negatives; {rule.kept:,} of {rule.validated:,} val images are kept."
     )
 
 

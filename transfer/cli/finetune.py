@@ -144,7 +144,6 @@ def _describe_negatives(found: Any) -> list[str]:
     """Return a line on what the model refuses; none without negatives."""
     if found is None or found.threshold is None:
         return []
-    return [
-        f"Refused: confidence below {found.threshold:.3f}, {found.refused:,} of {found.images:,}"
-        f" negatives; {found.kept:,} of {found.validated:,} val images are kept"
-    ]
+    from transfer.api.negatives import in_words
+
+    return [in_words(found)]

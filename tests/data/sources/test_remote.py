@@ -107,6 +107,12 @@ def test_the_file_system_of_the_session(tmp_path: Path) -> None:
         fs.rm("/pets", recursive=True)
 
 
+def test_an_archive_with_a_name_that_is_no_file_name_here(cloud: Cloud, tmp_path: Path) -> None:
+    archive = zips({"pets.zip": list(SETS)}, whole=False)(tmp_path)
+    cloud.pipe("/x/a\\..\\b:c.zip", archive.read_bytes())
+    assert index("s3://x/a\\..\\b:c.zip").counts() == TWO
+
+
 def test_other_layouts(cloud: Cloud, tmp_path: Path) -> None:
     for number, (make, counts) in enumerate(
         (
@@ -211,6 +217,7 @@ def test_a_folder_that_cannot_be_listed_is_not_passed_over(cloud: Cloud) -> None
         ("/b/set/cat/..\\..\\evil.png", "leads out of it"),
         ("/b/set/cat/" + 300 * "x" + ".png", "is too long"),
         ("/b/set/cat/a\0.png", "NUL"),
+        ("/b/set/cat/\ud800.png", "is not Unicode"),
         ("/b/set/CAT/0.PNG", "would be the same file"),
     ],
 )

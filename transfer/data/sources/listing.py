@@ -83,11 +83,12 @@ class Remote:
         try:
             self.fs.invalidate_cache()  # of listings, which a long session would see for ever
             info = self.fs.info(self.root)
-            if info["type"] != "file":
+            if info.get("type") != "file":
                 return None
         except Exception as error:
             raise failed(self.url, error) from error
-        return _entry(info, self.root.rpartition("/")[2])
+        name = self.root.rpartition("/")[2]
+        return _entry(info, name)
 
     def files(self, limits: Limits) -> list[Entry]:
         """Return the files below the address, sorted by path, without hidden ones.
@@ -149,11 +150,11 @@ class Remote:
         names, folders, seen = Names(), [self.root], {self.root}
         while folders:
             for info in self._list(folders.pop()):
-                name, is_folder = str(info["name"]), info["type"] == "directory"
+                name, is_folder = str(info["name"]), info.get("type") == "directory"
                 if name.rstrip("/") in seen:
                     continue
                 path = self._path(name.rstrip("/"), names, is_folder)
-                if any(is_junk(part) for part in path.split("/")):
+                if not path or any(is_junk(part) for part in path.split("/")):
                     continue
                 if is_folder:
                     if path.count("/") > _DEEPEST:

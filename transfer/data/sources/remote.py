@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ def from_remote(text: str, options: Options) -> Source:
 
 def _from_file(remote: Remote, entry: Entry, options: Options) -> Source:
     """Return the source that a single remote file is: an archive, a shard, or Parquet."""
-    path = Path(entry.path)
+    path = Path(re.sub(r"[^\w. -]", "_", entry.path))
     packed = archives.is_archive(path)
     if not packed and path.suffix.lower() != ".parquet":
         raise DataError(

@@ -59,7 +59,10 @@ def _checked_parts(name: str) -> tuple[str, ...]:
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
     if ".." in parts:
         raise Refused(f"{name!r} leads out of it")
-    sizes = [len(part.encode(errors="surrogateescape")) for part in parts]
+    try:
+        sizes = [len(part.encode(errors="surrogateescape")) for part in parts]
+    except UnicodeEncodeError as error:
+        raise Refused(f"the name {name!r} is not Unicode") from error
     if max(sizes, default=0) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_PATH:
         raise Refused(f"the name {name[:60] + '...'!r} is too long ({len(name)} characters)")
     return tuple(parts)
