@@ -168,11 +168,7 @@ def commands(run: Path, base: Base, draw: random.Random) -> tuple[list[str], str
     own, other = "run.json|recipe.json|classes.json", "evaluations/.*/(evaluation.json|split.csv)"
     listed = "(split|predictions|history|label.*|out.*|negatives)"
     choices: list[tuple[int, list[Any], str]] = [
-        (
-            8,
-            ["report", run],
-            f"{own}|metrics.json|(split|predictions|history|label.*|out.*|neg.*).csv",
-        ),
+        (8, ["report", run], f"{own}|metrics.json|{listed}.csv"),
         (4, resume, f"{own}|lock.json|state-..json|(split|history|folds|neg.*).csv|metrics.json"),
         (2, ["predict", run, photo, *prior], own),
         (3, ["evaluate", run, *prior, *split], f"{own}|(split|history|label.*).csv|{other}"),
