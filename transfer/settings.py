@@ -84,6 +84,7 @@ class Settings:
         deterministic: Whether only operations are used that give the same bits every time.
         normalize: See `transfer.networks.normalisation.parse_normalize`.
         decoding: How pictures become 8-bit sRGB.
+        task: ``single-label``: each image is of one class; or ``multi-label``: of any number.
     """
 
     backbone: str
@@ -131,6 +132,12 @@ class Settings:
     deterministic: bool
     normalize: str = "none"
     decoding: Decoding = EARLIER_DECODING
+    task: str = "single-label"
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may be of several classes."""
+        return self.task == "multi-label"
 
     @property
     def fine_tunes(self) -> bool:

@@ -37,7 +37,8 @@ class Checkup:
     Attributes:
         data: The folder.
         check: ``"quick"`` or ``"full"``.
-        counts: Images per split (``""`` without splits) and class, unusable ones included.
+        sizes: Images per split (``""`` without splits), unusable ones included.
+        counts: The same per split and class; an image of several classes counts for each.
         usable: Number of images that can be used.
         findings: All findings, the most severe first.
         fixes: (path, reason, suggestion) of every file that needs a fix.
@@ -48,6 +49,7 @@ class Checkup:
 
     data: Path
     check: str
+    sizes: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
     usable: int
     findings: tuple[Finding, ...]
@@ -59,7 +61,7 @@ class Checkup:
     @property
     def images(self) -> int:
         """Number of images, unusable ones included."""
-        return sum(sum(sizes.values()) for sizes in self.counts.values())
+        return sum(self.sizes.values())
 
     def refused(self, strict: bool = False) -> tuple[Finding, ...]:
         """Return the findings for which `finetune` (`strict`: with on_bad="fail") would refuse."""
@@ -135,6 +137,7 @@ def check(
     return Checkup(
         folder.root,
         check,
+        folder.sizes(),
         folder.counts(),
         len(found.sha256),
         tuple(findings),

@@ -9,6 +9,7 @@ from typing import TypedDict
 class ReadingKnobs(TypedDict, total=False):
     """How data are read: keyword arguments of `transfer.check` and `transfer.prepare`."""
 
+    task: str
     layout: str
     class_level: int | None
     label_regex: str

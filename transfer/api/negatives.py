@@ -77,11 +77,11 @@ def judge(run: Run) -> None:
     images = _folder(Path(known.data), rows)
     if not run.recipe.follow_links:
         refuse_links_out(images)
-    found = predict_folder(predictor, images).probabilities
+    found = predict_folder(predictor, images)
     if run.info.split == "val":
         validation = run.predictions().probabilities
     else:
-        validation = predict_folder(predictor, own_subject(run, "val").images).probabilities
+        validation = predict_folder(predictor, own_subject(run, "val").images)
     confidence, surest = found.max(axis=1), validation.max(axis=1)
     threshold = choose_threshold(surest, confidence)
     judged = [

@@ -77,11 +77,28 @@ def check_recipe(recipe: Recipe) -> Backbone:
     check_normalisation(recipe)
     check_group_by(recipe.group_by)
     cache_limit()
+    if recipe.multi_label:
+        _check_multi_label(recipe)
     if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
         choose_engine(recipe.engine, recipe.precision)
     if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)
     return backbone
+
+
+def _check_multi_label(recipe: Recipe) -> None:
+    """Raise UsageError for what needs one class for each image."""
+    task = option("task", recipe.task)
+    if recipe.balance != "none":
+        raise UsageError(
+            f"{option('balance', recipe.balance)} has no meaning with {task}: each class gets a"
+            " threshold of its own instead. Leave it out."
+        )
+    if recipe.folds:
+        raise UsageError(
+            f"{option('folds', recipe.folds)} cannot be combined with {task}. Leave it out, and"
+            f" hold out a test with {option('test', 0.2)}."
+        )
 
 
 def check_normalisation(recipe: Recipe) -> None:

@@ -14,6 +14,7 @@ from transfer.api.evaluation import report
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
+from transfer.api.subjects import read_own
 from transfer.api.training import identity, run_training
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
@@ -76,8 +77,7 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Un
             return run
         backbone = check_recipe(run.recipe)
         saved = _find_state(run)
-        root, links = _find_images(run, data), run.recipe.follow_links
-        dataset = Dataset.read(run.path, root, run.classes, follow_links=links)
+        dataset = read_own(run, _find_images(run, data))
         _check_images(run, dataset)
         weights = resolve_weights(backbone, run.recipe.weights)
         if weights.sha256 != run.info.weights.sha256:

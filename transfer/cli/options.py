@@ -68,6 +68,7 @@ HELP = {
     "deterministic": "The same seed gives the same bits, at some cost in speed.",
     "on_bad": "Unusable images: leave them out and report them, or stop.",
     "check": "How images are checked first; full decodes every file again.",
+    "task": "multi-label: a table gives each image any number of labels, such as tags.",
     "layout": "What the folders in DATA are, where that is not plain; flat: the class is in the"
     " file names.",
     "class_level": "Level of folders that is the class; 1 for those in DATA.  [default: found]",

@@ -71,6 +71,6 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
     if as_json:
         tell_json({"folder": str(folder.root), "classes": folder.classes, "counts": counts})
         return
-    splits = [f"{split} {sum(each.values()):,}" for split, each in counts.items() if split]
+    splits = [f"{split} {size:,}" for split, size in folder.sizes().items() if split]
     more = f" ({', '.join(splits)})" if splits else ""
     tell(f"{len(folder):,} images of {len(folder.classes)} classes in {folder.root}{more}")

@@ -15,7 +15,7 @@ SECTIONS = {
         *("on_bad", "strict", "limit", "allow_empty", "follow_links"),
     ),
     "How DATA is read": (
-        *("layout", "class_level", "label_regex", "path_column", "label_column"),
+        *("task", "layout", "class_level", "label_regex", "path_column", "label_column"),
         *("split_column", "class_names", "negatives"),
     ),
     "Network and head": (

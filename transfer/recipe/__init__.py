@@ -150,6 +150,8 @@ class Recipe(Reading):
         on_bad: Unreadable images: ``skip`` (and report them) or ``fail``.
         check: How images are checked before training: ``quick``, or ``full`` (every file again,
             at full resolution); see `transfer.check`.
+        task: ``single-label``: each image is of one class; or ``multi-label``: of any number of
+            them, as a table says. Then each class has a probability and a threshold of its own.
         layout: What the folders in DATA are: ``classes``; ``splits``, of class folders; or
             ``flat``: nothing, the class is in the file names (see `label_regex`). ``auto`` decides
             by the rules in docs/data.md, and asks where they leave two readings.

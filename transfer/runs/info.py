@@ -166,6 +166,8 @@ class RunInfo:
         negatives: The images of none of the classes; None without.
         folds: The cross-validation; None without.
         seconds: Stage to duration.
+        thresholds: Where an image may be of several classes: the probability of each class from
+            which an image is predicted as it; empty before they are chosen.
         schema: Version of this record.
     """
 
@@ -192,6 +194,7 @@ class RunInfo:
     negatives: NegativesInfo | None = None
     folds: FoldsInfo | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    thresholds: tuple[Share, ...] = ()
     schema: int = SCHEMA
 
 

@@ -100,7 +100,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         schedule=recipe.schedule,
         layer_decay=_given(recipe.layer_decay, defaults.layer_decay),
         weight_decay=decay,
-        label_smoothing=_given(recipe.label_smoothing, _smoothing(images[0], pretrained)),
+        label_smoothing=_given(recipe.label_smoothing, _smoothing(recipe, images[0], pretrained)),
         clip_norm=recipe.clip_norm,
         ema=recipe.ema,
         mix=_mix(recipe, images[0]),
@@ -111,7 +111,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         engine_required=recipe.engine != "auto" or recipe.precision != "f32",
         precision=recipe.precision,
         mixed_precision=wants_half(recipe.mixed_precision),
-        monitor=settle_monitor(recipe.monitor, counts),
+        monitor=settle_monitor(recipe.monitor, counts, recipe.multi_label),
         balance=recipe.balance,
         class_weights=tuple(weigh_classes(counts, recipe.balance)),
         val=recipe.val,
@@ -121,6 +121,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         seed=recipe.seed,
         deterministic=recipe.deterministic,
         normalize=recipe.normalize,
+        task=recipe.task,
     )
     check_updates(settings, images[0])
     return settings, base
@@ -188,8 +189,10 @@ def _epochs(recipe: Recipe, images: int, pretrained: bool) -> int:
     return min(MOST_EPOCHS, max(EPOCHS, math.ceil(UPDATES / updates)))
 
 
-def _smoothing(images: int, pretrained: bool) -> float:
-    return SMOOTHING if pretrained and images >= ENOUGH_TO_SMOOTH else 0.0
+def _smoothing(recipe: Recipe, images: int, pretrained: bool) -> float:
+    """Return the default; where each class has a probability of its own, it is not distorted."""
+    smooth = pretrained and images >= ENOUGH_TO_SMOOTH and not recipe.multi_label
+    return SMOOTHING if smooth else 0.0
 
 
 def _mix(recipe: Recipe, images: int) -> str:
@@ -209,18 +212,22 @@ def wants_half(wanted: str) -> bool:
     return any(map(gains_from_half, map(tf.config.experimental.get_device_details, gpus)))
 
 
-def settle_monitor(monitor: str, counts: Sequence[int]) -> str:
+def settle_monitor(monitor: str, counts: Sequence[int], multi_label: bool = False) -> str:
     """Return the name in the epoch's logs by which the best epoch is chosen.
 
     With uneven classes, accuracy rewards a model that is right on the large ones only: there
-    ``auto`` is macro-F1.
+    ``auto`` is macro-F1. Where an image may be of several classes it is the loss, which depends on
+    no threshold.
 
     Args:
         monitor: Key of `transfer.recipe.MONITORS`, or ``auto``.
         counts: Training images of each class.
+        multi_label: Whether an image may be of several classes.
     """
     if monitor != "auto":
         return monitor
+    if multi_label:
+        return "val_loss"
     return "val_macro_f1" if is_uneven(counts) else "val_accuracy"
 
 

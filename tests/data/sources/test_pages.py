@@ -110,3 +110,15 @@ def test_what_cannot_be_taken_apart_is_kept(
 def test_other_words_for_pages_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pages='al'\. Did you mean 'all'\?"):
         transfer.prepare("sample:shapes", tmp_path / "out", pages="al")
+
+
+def test_pages_and_several_labels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="pages='all' has no meaning with task='multi-label'"):
+        transfer.prepare(stacked_table(tmp_path), tmp_path / "out", pages="all", task="multi-label")
+
+
+def stacked_table(root: Path) -> Path:
+    for number in range(2):
+        Image.effect_noise((40, 40), 50).save(root / f"{number}.png")
+    (root / "labels.csv").write_text("path,labels\n0.png,a|b\n1.png,a\n")
+    return root / "labels.csv"

@@ -7,7 +7,7 @@ import pytest
 from layouts import Counts, table, tree
 
 from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError
+from transfer.errors import DataError, UsageError
 from transfer.images.folder import ImageFolder
 from transfer.recipe.reading import Reading
 
@@ -148,3 +148,11 @@ def test_a_single_class_that_is_left_cannot_be_trained(tmp_path: Path) -> None:
     data = tree({"cat": 2, "other": 2})(tmp_path)
     with pytest.raises(DataError, match="Need at least 2 classes"):
         read(data, "other")
+
+
+def test_with_several_labels_an_image_without_any_is_a_negative(tmp_path: Path) -> None:
+    rows = [("path", "labels"), ("0.png", "cat|dog"), ("1.png", "cat"), ("2.png", "")]
+    data = table("labels.csv", rows, [f"{n}.png" for n in range(3)])(tmp_path / "data")
+    tree({"other": 1})(tmp_path)
+    with pytest.raises(UsageError, match=r"negatives= has no meaning with task='multi-label'"):
+        read(data, tmp_path / "other", task="multi-label")

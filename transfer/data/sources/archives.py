@@ -44,6 +44,16 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith((*SUFFIXES, *UNPACKERS))
 
 
+def refuse_foreign(path: Path) -> None:
+    """Raise DataError for an archive that is not read here."""
+    unpacker = UNPACKERS.get(path.suffix.lower())
+    if unpacker:
+        raise DataError(
+            f"{path.suffix} archives cannot be read here. Unpack it with"
+            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
+        )
+
+
 def stem(name: str) -> str:
     """Return the name of an archive without its extensions."""
     ends = [end for end in (*SUFFIXES, *UNPACKERS) if name.lower().endswith(end)]

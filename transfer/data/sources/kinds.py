@@ -34,6 +34,7 @@ from transfer.errors import (
     did_you_mean,
     option,
 )
+from transfer.recipe.reading import MULTI_LABEL
 from transfer.runs.run import Run
 from transfer.system.digests import is_sha256
 from transfer.system.files import is_file
@@ -55,6 +56,12 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
     source = _find(data, options)
     if options.sha256 is not None and "archive" not in source.about:
         raise UsageError(f"Expected an archive with {option('sha256')}. Received: {source.text!r}")
+    listed = {"table", "archive", "archives", "remote"} & source.about.keys()
+    if options.reading.multi_label and source.folder is None and not listed:
+        raise UsageError(
+            f"{source.text!r} has one label for each image. Expected a table of files with"
+            f" {option('task', MULTI_LABEL)}. Leave the option out."
+        )
     _tell_unused(source, options)
     return source
 

@@ -25,7 +25,6 @@ from transfer.data.sources.foldered import (
     arrange,
     from_archive,
     from_shards,
-    refuse_foreign,
 )
 from transfer.data.sources.listing import PROTOCOLS, Entry, Remote
 from transfer.data.sources.shards import is_shard
@@ -103,7 +102,7 @@ def _from_file(remote: Remote, entry: Entry, options: Options) -> Source:
         )
     if not packed and options.sha256:
         raise UsageError(f"Expected an archive with {option('sha256')}. Received: {remote.url!r}")
-    refuse_foreign(path)
+    archives.refuse_foreign(path)
 
     def fill(target: Path) -> None:
         [file] = _fetch(remote, [entry]).values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from transfer.errors import option
@@ -51,6 +52,15 @@ def is_part(names: Iterable[str]) -> bool:
 def is_code(names: Sequence[str]) -> bool:
     """Return whether class names are numbers or codes of WordNet."""
     return all(name.isdigit() or _CODE.fullmatch(name) for name in names)
+
+
+def confusable(classes: Sequence[str]) -> list[list[str]]:
+    """Return the groups of class names that differ only in case, spaces or Unicode form."""
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
+        groups.setdefault(key, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
 
 
 def remark_on_names(plan: Plan) -> None:
