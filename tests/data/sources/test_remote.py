@@ -91,7 +91,7 @@ def test_a_folder_is_read_as_a_local_one(cloud: Cloud, said: Callable[[], str]) 
     folder = resolved.index()
     assert (folder.counts(), resolved.name) == (TWO, "set")
     assert {path: folder.file(path).read_bytes() for path in folder.paths} == SETS
-    assert "s3://b/set: 6 files, 0.0 MB; 0 are in the cache" in said()
+    assert "s3://b/set: 6 file(s), 0.0 MB; 0 in the cache" in said()
     assert index("s3://b").counts() == TWO  # set/ only wraps the classes
     assert index("s3://b/set/").counts() == TWO
 
@@ -176,7 +176,7 @@ def test_only_what_is_new_is_read_again(cloud: Cloud, said: Callable[[], str]) -
     assert sorted(cloud.read[6:]) == ["/b/set/cat/new.png", "/b/set/dog/1.png"]
     assert folder.counts() == {"": {"cat": 4, "dog": 2}}
     assert folder.file("dog/1.png").read_bytes() != SETS["dog/1.png"]
-    assert "4 are in the cache" in said()
+    assert "; 4 in the cache" in said()
     assert (first / "dog/1.png").read_bytes() == SETS["dog/1.png"]  # what runs may still need
 
 

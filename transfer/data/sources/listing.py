@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -208,10 +209,11 @@ def _file_system(url: str, protocol: str) -> Any:
         raise DataError(
             f"Reading {url} needs fsspec: pip install 'transfer-classifier[remote]'."
         ) from error
+    if package := PROTOCOLS[protocol]:
+        logging.getLogger(package).setLevel(logging.CRITICAL)  # what is wrong is in the error
     try:
         return fsspec.filesystem(protocol)
     except ImportError as error:
-        package = PROTOCOLS[protocol]
         raise DataError(f"Reading {url} needs {package}: pip install {package}.") from error
     except Exception as error:
         raise failed(url, error) from error

@@ -143,7 +143,7 @@ def _fetch(remote: Remote, entries: Sequence[Entry]) -> Mapping[str, Path]:
     copies = {entry: _copy_of(remote, entry) for entry in entries}
     known = sum(copy.is_file() for copy in copies.values())
     size = sum(entry.size or 0 for entry in entries) / 1e6
-    say(f"{remote.url}: {len(entries):,} files, {size:,.1f} MB; {known:,} are in the cache")
+    say(f"{remote.url}: {len(entries):,} file(s), {size:,.1f} MB; {known:,} in the cache")
 
     def fetch(entry: Entry) -> bool:
         copy = copies[entry]
