@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from transfer.api import negatives
 from transfer.api.evaluation import report
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
@@ -91,11 +92,13 @@ def _continue(run: Run, dataset: Dataset, weights: Weights, saved: State | None)
     from transfer.training.train import Clock
 
     settings = _settings(run, dataset, weights, saved)
+    apart = negatives.moved(run, dataset.images.root)
     run.write_info(
         replace(
             run.info,
             data=str(dataset.images.root),
             resumed=run.info.resumed + 1,
+            negatives=apart,
             settings=settings,
             versions=versions(),
         )

@@ -59,7 +59,11 @@ def other_subject(
 ) -> Subject:
     """Return other images, with those among them that the run's training has seen."""
     reading = replace(
-        reading_of(run.recipe), allow_empty=True, limit=None, follow_links=follow_links
+        reading_of(run.recipe),
+        allow_empty=True,
+        limit=None,
+        follow_links=follow_links,
+        negatives="none",
     )
     if (run.path / CLASS_NAMES).is_file():
         reading = replace(reading, class_names=str(run.path / CLASS_NAMES))

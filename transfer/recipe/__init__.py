@@ -165,6 +165,9 @@ class Recipe(Reading):
         split_column: The same for the splits; ``none``: the table's splits are ignored.
         class_names: File with the names of classes that are numbers or codes in DATA: text, CSV or
             JSON; ``none``: they are named already.
+        negatives: Folder with images of none of the classes, in DATA or elsewhere, or the name of a
+            class in DATA; ``none``: there are no such images. They are never trained on; they and
+            the validation images decide which predictions are refused.
         limit: Most images of each class in each split, spread over the sorted paths, for a trial on
             a large set. None: all.
         allow_empty: Accept class folders without images.

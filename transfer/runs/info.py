@@ -85,6 +85,31 @@ class LabelErrors:
 
 
 @dataclass(frozen=True)
+class NegativesInfo:
+    """The images of none of the classes, and the rule that follows from them.
+
+    A prediction is refused where the probability of its class is below the threshold.
+
+    Attributes:
+        data: Absolute path of their folder.
+        images: Number of usable ones, which negatives.csv lists.
+        bad: (path, reason) of those that cannot be used.
+        threshold: 0..1; None before the model is there.
+        refused: Number of negatives below it.
+        kept: Number of validation images that are not.
+        validated: Number of validation images.
+    """
+
+    data: str
+    images: Count
+    bad: tuple[tuple[str, str], ...] = ()
+    threshold: Share | None = None
+    refused: Count = 0
+    kept: Count = 0
+    validated: Count = 0
+
+
+@dataclass(frozen=True)
 class FoldFigures:
     """One fold: its number from 1, images, accuracy and macro-F1 (0..1)."""
 
@@ -160,6 +185,7 @@ class RunInfo:
         phases: Phase to its figures (val_accuracy, val_loss, seconds...).
         choice: Which weights were kept; None where there was nothing to choose from.
         label_errors: How many labels look wrong; None where that was not checked.
+        negatives: The images of none of the classes; None without.
         folds: The cross-validation; None without.
         seconds: Stage to duration.
         thresholds: Where an image may be of several classes: the probability of each class from
@@ -188,6 +214,7 @@ class RunInfo:
     phases: dict[str, Figures] = field(default_factory=dict)
     choice: Choice | None = None
     label_errors: LabelErrors | None = None
+    negatives: NegativesInfo | None = None
     folds: FoldsInfo | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     thresholds: tuple[Share, ...] = ()

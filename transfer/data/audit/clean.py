@@ -219,11 +219,16 @@ def _reason(file: Path, error: OSError) -> str:
 
 
 def _bad_files(result: Audit) -> str:
-    if not result.bad:
+    return in_short("unusable image(s)", [f"{path!r} {reason}" for path, reason in result.bad])
+
+
+def in_short(title: str, items: Sequence[str]) -> str:
+    """Return a title with the number of items and the first of them; ``""`` without any."""
+    if not items:
         return ""
-    shown = "; ".join(f"{path!r} {reason.rstrip('.')}" for path, reason in result.bad[:_SHOWN])
-    more = len(result.bad) - _SHOWN
-    return f"{len(result.bad)} unusable image(s): {shown}{f'; and {more} more' * (more > 0)}."
+    shown = "; ".join(item.rstrip(".") for item in items[:_SHOWN])
+    more = len(items) - _SHOWN
+    return f"{len(items)} {title}: {shown}{f'; and {more} more' * (more > 0)}."
 
 
 def _twins(folder: ImageFolder, sha256: Mapping[str, str]) -> str:
