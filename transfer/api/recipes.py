@@ -76,7 +76,7 @@ def check_recipe(recipe: Recipe) -> Backbone:
     check_normalisation(recipe)
     check_group_by(recipe.group_by)
     cache_limit()
-    if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
+    if recipe.engine != "auto" or recipe.precision not in ("auto", "f32"):  # these look for a GPU
         choose_engine(recipe.engine, recipe.precision)
     if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)
