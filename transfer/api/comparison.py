@@ -163,7 +163,9 @@ def _measure(
 
     if folds is not None:
         return measure_from_scratch(folds, recipe)
-    settings, base = settle(replace(recipe, unfreeze="none"), dataset, weights)
+    precision = "f32" if recipe.precision == "auto" else recipe.precision  # the same for all
+    recipe = replace(recipe, unfreeze="none", precision=precision)
+    settings, base = settle(recipe, dataset, weights)
     return measure(dataset, settings, weights, base)
 
 

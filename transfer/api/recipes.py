@@ -79,7 +79,7 @@ def check_recipe(recipe: Recipe) -> Backbone:
     cache_limit()
     if recipe.multi_label:
         _check_multi_label(recipe)
-    if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
+    if recipe.engine != "auto" or recipe.precision not in ("auto", "f32"):  # these look for a GPU
         choose_engine(recipe.engine, recipe.precision)
     if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)

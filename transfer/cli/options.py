@@ -52,7 +52,7 @@ HELP = {
     "  [default: half of all, at least 5; 10 for the head; 15 from scratch]",
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",
-    "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
+    "precision": "Of the training images' features; auto: the fastest that does no harm.",
     "mixed_precision": "Fine-tune in float16, keep float32; auto: on a GPU with tensor cores.",
     "monitor": 'What "best" means; auto: accuracy, or macro-F1 where classes are uneven.',
     "balance": "For rare classes: weights in the loss, their square root, or oversampling.",

@@ -32,13 +32,43 @@ class WeightsInfo:
 
 
 @dataclass(frozen=True)
+class EngineChoice:
+    """What computes the features, by measurement.
+
+    Attributes:
+        engine: What computes in float32.
+        precision: Of the training images' features: ``f32``, ``bf16`` or ``int8``.
+        why: The reason, as part of a sentence.
+        speeds: Images per second, by engine and precision such as ``"openvino int8"``; 0 where it
+            cannot run the network.
+        agreement: Mean cosine of the vectors of some training photos at a lower precision and in
+            float32; None where that was not compared.
+    """
+
+    engine: str
+    precision: str
+    why: str
+    speeds: dict[str, float] = field(default_factory=dict)
+    agreement: float | None = None
+
+
+@dataclass(frozen=True)
 class FeatureInfo:
-    """Images whose features came from the cache or were computed, and by what."""
+    """Images whose features came from the cache or were computed, and by what.
+
+    Attributes:
+        cached: Images that were in the cache.
+        computed: The others.
+        engine: What computed in float32, and runs the model ever after.
+        precision: Of the training images' features; those of other images are float32.
+        choice: How engine and precision were chosen; None where the recipe names the precision.
+    """
 
     cached: Count
     computed: Count
     engine: str
     precision: str
+    choice: EngineChoice | None = None
 
 
 @dataclass(frozen=True)

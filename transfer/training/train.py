@@ -156,8 +156,8 @@ def _train_pretrained(run: Run, setup: Setup, record: Record, clock: Clock) -> O
 
 def _feature_info(setup: Setup, features: Pair) -> FeatureInfo:
     images, computed = sum(map(len, features)), sum(each.computed for each in features)
-    name = setup.network.engine_name
-    return FeatureInfo(images - computed, computed, name, setup.settings.precision)
+    name, precision = setup.network.engine_name, setup.settings.precision
+    return FeatureInfo(images - computed, computed, name, precision, setup.choice)
 
 
 def _plan_epochs(setup: Setup, costs: Costs, clock: Clock) -> Setup:
@@ -234,8 +234,6 @@ def _known(
     run: Run, setup: Setup, features: Pair, head: keras.Sequential
 ) -> Mapping[str, np.ndarray]:
     """Return the probabilities of the split that the run is evaluated on, from its features."""
-    if setup.settings.precision != "f32":  # the saved model is float32
-        return {}
     split = run.info.split
     images = setup.dataset.select(split).images
     own = features[1] if split == "val" else extract(setup.network, images, cache=setup.cache)
