@@ -16,10 +16,11 @@ import numpy as np
 from transfer.errors import DataError, option
 from transfer.images.formats import READ
 from transfer.images.labels import LabelSets, label_names, target_table
-from transfer.images.layout.build import check_equal
 from transfer.images.layout.classnames import rename_classes
+from transfer.images.layout.copies import COPY
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import ASIDE, MASK, THUMBNAIL, Survey, describe
+from transfer.images.layout.differences import difference_in_words
 from transfer.images.layout.names import remark_on_names, remark_on_tables
 from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
 from transfer.images.layout.question import LAYOUT
@@ -258,8 +259,12 @@ def _check_classes(
 ) -> None:
     if given:
         return
-    if not reading.allow_empty:
-        check_equal(survey, plan)
+    differ = "" if reading.allow_empty else difference_in_words(plan.folders)
+    if differ:
+        raise DataError(
+            f"The split folders of {str(survey.root)!r} differ in their classes: {differ}. Give"
+            f" each the same class folders, or allow it with {option('allow_empty', True)}."
+        )
     if len(plan.classes) == 1 and not allow_single:
         raise DataError(
             f"Need at least 2 classes. {LAYOUT} Received: {plan.classes[0]!r} alone"
@@ -283,7 +288,7 @@ def _tell(index: ImageFolder, survey: Survey) -> None:
     for remark in index.remarks:
         (warn if remark.serious else say)(remark.text)
     for reason, count in index.skipped.items():
-        if reason not in (NOT_UTF8, UNKNOWN):  # which were told by name
+        if reason not in (NOT_UTF8, UNKNOWN, COPY):  # which were told by name
             hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
             if reason == ASIDE:
                 hint = f" (if it is a class: {option('layout', 'classes')})"
