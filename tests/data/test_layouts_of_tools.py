@@ -420,6 +420,9 @@ def folders() -> Iterator[Instance]:
         }
     )
     yield Instance("L03", "splits beside", sizes, None, ("big/ alone, train: cat 3", "as DATA"))
+    within = tree({"train/cat": 3, "train/dog": 3, "train/val/cat": 1, "train/val/dog": 1})
+    words = ("train/val/ lies among the classes", "move it beside")
+    yield Instance("L01", "a split within a split", within, None, words)
     for name in ("default", "obj_train_data", "images"):
         yield Instance("L06", f"{name} alone", tree({name: 3}), None, ("no classes",))
     inside = tree({"train/images": 3, "valid/images": 2})

@@ -184,6 +184,7 @@ def _advice() -> dict[str, tuple[str, str]]:
         "depth": ("note", "By the training images, {depth}."),
         "profile": ("note", f"They are converted to sRGB, unless with {ignore}."),
         "bad-profile": ("note", "They are read as sRGB."),
+        "hdr": ("warning", "They are read as they are, pale or dark; save them as SDR."),
         "extension": ("note", f"Other tools may fail on them; {fixes} gives the right names."),
         "exif": ("note", "Other tools may show them rotated."),
         "tiny": ("warning", "They have little detail at a network's input size."),

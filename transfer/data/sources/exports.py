@@ -51,7 +51,7 @@ def _record(path: str, labels: Any, split: str | None = None) -> Record:
 def _coco(value: Any) -> list[Record]:
     """COCO, and what follows it: images, annotations and categories by number."""
     files = {each["id"]: each["file_name"] for each in value["images"]}
-    names = {each["id"]: each["name"] for each in value.get("categories", ())}
+    names = {each["id"]: each["name"] for each in value.get("categories", ()) if "name" in each}
     pairs = {(each["image_id"], each["category_id"]) for each in value["annotations"]}
     return [
         {"file_name": files[image], "label": names.get(label, label)}

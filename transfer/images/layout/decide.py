@@ -20,6 +20,7 @@ from transfer.images.layout.names import is_general, is_series, named_by
 from transfer.images.layout.plan import Plan
 from transfer.images.layout.question import LAYOUT, ambiguous, regex_hint, without_classes
 from transfer.images.layout.splitnames import is_plain_split, split_of, splits_of
+from transfer.images.layout.traits import are_splits, holds_folders, number_divided, share_names
 from transfer.images.layout.tree import Folder
 from transfer.recipe.reading import Reading
 from transfer.system.names import nfc
@@ -93,7 +94,7 @@ def _asked_splits(survey: Survey, base: Folder) -> Plan:
     names = splits_of(base.filled)
     if names:
         return as_splits(survey, base, names)
-    if _divided(base.filled):
+    if number_divided(base.filled):
         return as_class_splits(base)
     shown = ", ".join(f"{name}/" for name in list(base.filled)[:8]) or "no folder"
     raise DataError(
@@ -138,12 +139,13 @@ def _with_split_names(survey: Survey, base: Folder, splits: Mapping[str, str]) -
     """Return the plan where some folders are named like splits."""
     children = base.filled
     others = [child for name, child in children.items() if name not in splits]
-    holders = {name: split for name, split in splits.items() if _holds_folders(children[name])}
+    holders = {name: split for name, split in splits.items() if holds_folders(children[name])}
     several = len(set(splits.values())) > 1
     plain = all(map(is_plain_split, splits))
-    shared = _share_names([children[name] for name in holders])
+    shared = share_names([children[name] for name in holders])
     if holders and (not others or several) and (plain or shared or len(holders) == 1):
         _refuse_unknown_splits(survey, base, splits, [children[name] for name in holders], others)
+        _refuse_splits_within(survey, [inner(children[name]) for name in holders])
         return as_splits(survey, base, splits)
     if not holders and not others and (plain or several):
         raise _without_class_folders(survey, base)
@@ -157,7 +159,7 @@ def _with_split_names(survey: Survey, base: Folder, splits: Mapping[str, str]) -
     readings = [(f"classes {as_classes(base).counted()}", _classes())]
     if holders:
         readings.insert(0, (_splits_in_words(survey, base, splits), _splits()))
-        if others and _share_names(list(children.values())):
+        if others and share_names(list(children.values())):
             level = inner(children[next(iter(holders))]).path.count("/") + 2
             words = f"classes {as_level(survey, level).counted()}"
             readings.append((words, option("class_level", level)))
@@ -178,12 +180,24 @@ def _refuse_unknown_splits(
 ) -> None:
     """Ask about a folder beside the splits that holds the same classes: train, test, validatie."""
     for other in others:
-        if all(_share_names([other, holder]) for holder in holders):
+        if all(share_names([other, holder]) for holder in holders):
             readings = [
                 (f"{_splits_in_words(survey, base, splits)}, without {other.name}/", _splits()),
                 (f"{other.name}/ as another split", "rename it to train, val or test"),
             ]
             raise ambiguous(survey, readings, f"{other.name}/ holds the same folders")
+
+
+def _refuse_splits_within(survey: Survey, homes: Sequence[Folder]) -> None:
+    """Ask about train/val/cat beside train/cat."""
+    for home in homes:
+        for name, child in home.filled.items():
+            if is_plain_split(name) and child.filled.keys() & home.filled.keys():
+                readings = [
+                    ("another split", "move it beside the other splits"),
+                    ("a class of its own", "rename it"),
+                ]
+                raise ambiguous(survey, readings, f"{child.path}/ lies among the classes")
 
 
 def _splits_in_words(survey: Survey, base: Folder, splits: Mapping[str, str]) -> str:
@@ -205,7 +219,7 @@ def _without_class_folders(survey: Survey, base: Folder) -> DataError:
 def _without_split_names(survey: Survey, base: Folder) -> Plan:
     """Return the plan where no folder is named like a split."""
     children = base.filled
-    divided = _divided(children)
+    divided = number_divided(children)
     if divided == len(children):
         return _class_splits(survey, base)
     if divided:
@@ -215,7 +229,7 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
         ]
         raise ambiguous(survey, readings, "Only some folders hold train, val or test folders")
     folders = list(children.values())
-    if all(map(_holds_folders, folders)) and _share_names(folders):
+    if all(map(holds_folders, folders)) and share_names(folders):
         below = {name for child in folders for name in inner(child).filled}
         if not is_series(below) or is_series(children):
             level = inner(folders[0]).path.count("/") + 2
@@ -235,14 +249,14 @@ def _refuse_lone_set(survey: Survey, base: Folder) -> None:
     Its folders may also be patients or plants of a class.
     """
     homes = {name: inner(child) for name, child in base.filled.items()}
-    sets = [name for name, home in homes.items() if _are_splits(home.filled)]
+    sets = [name for name, home in homes.items() if are_splits(home.filled)]
     if not sets and sum(not home.filled for home in homes.values()) == len(homes) - 1:
         sets = [name for name, home in homes.items() if len(home.filled) > 1]
     if len(sets) != 1 or len(homes) == 1 or is_series(homes[sets[0]].filled):
         return
     [name] = sets
     home = homes[name]
-    if not _holds_folders(home):
+    if not holds_folders(home):
         return
     try:
         words = _found(survey, home).counted()
@@ -255,14 +269,10 @@ def _refuse_lone_set(survey: Survey, base: Folder) -> None:
     raise ambiguous(survey, readings, f"{name}/ alone holds folders of its own")
 
 
-def _are_splits(children: Mapping[str, Folder]) -> bool:
-    return bool(children) and len(splits_of(children)) == len(children)
-
-
 def _class_splits(survey: Survey, base: Folder) -> Plan:
     """Return the plan for cat/train and dog/train, if no other level lies below the splits."""
     within = [split for child in base.filled.values() for split in child.filled.values()]
-    deeper = [split for split in within if _holds_folders(split)]
+    deeper = [split for split in within if holds_folders(split)]
     if not deeper:
         return as_class_splits(base)
     level = inner(deeper[0]).path.count("/") + 2
@@ -271,21 +281,3 @@ def _class_splits(survey: Survey, base: Folder) -> Plan:
         (f"classes {as_level(survey, level).counted()}", option("class_level", level)),
     ]
     raise ambiguous(survey, readings, "Its folders hold splits, and these hold folders")
-
-
-def _divided(children: Mapping[str, Folder]) -> int:
-    """Return how many class folders hold nothing but split folders."""
-    return sum(not child.images and _are_splits(child.filled) for child in children.values())
-
-
-def _holds_folders(folder: Folder) -> bool:
-    """Return whether a folder holds folders of images, and hardly an image of its own."""
-    return bool(inner(folder).filled) and 3 * len(folder.images) <= folder.total
-
-
-def _share_names(folders: Sequence[Folder]) -> bool:
-    """Return whether folders hold folders of mostly the same names, two or more."""
-    sets = [{nfc(name) for name in inner(folder).filled} for folder in folders]
-    everything = set().union(*sets)
-    shared = [name for name in everything if sum(name in each for each in sets) > 1]
-    return len(sets) > 1 and len(everything) > 1 and 2 * len(shared) >= len(everything)
