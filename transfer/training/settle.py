@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -107,9 +108,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         interpolate=recipe.interpolate,
         accumulate=recipe.accumulate,
         batch_size=recipe.batch_size,
-        engine=choose_engine(recipe.engine, recipe.precision),
-        engine_required=recipe.engine != "auto" or recipe.precision not in ("auto", "f32"),
-        precision=recipe.precision if pretrained else "f32",
+        **_engine(recipe, pretrained),
         mixed_precision=wants_half(recipe.mixed_precision),
         monitor=settle_monitor(recipe.monitor, counts),
         balance=recipe.balance,
@@ -149,6 +148,18 @@ def seed_everything(seed: int, deterministic: bool) -> None:
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def _engine(recipe: Recipe, pretrained: bool) -> dict[str, Any]:
+    """Return the settings of what computes features; open precisions are measured later."""
+    precisions = recipe.precision, recipe.views_precision
+    narrow = [each for each in precisions if each in ("bf16", "int8")]
+    return {
+        "engine": choose_engine(recipe.engine, narrow[0] if narrow else "f32"),
+        "engine_required": recipe.engine != "auto" or bool(narrow),
+        "precision": precisions[0] if pretrained else "f32",
+        "views_precision": precisions[1] if pretrained else "f32",
+    }
 
 
 def _given(value: float | None, default: float) -> float:
