@@ -99,7 +99,7 @@ def choose_engine(sources: Sources) -> EngineChoice | None:
     exact = "keras f32" if speeds.get("keras f32", 0.0) > FASTER * speeds[usual] else usual
     if settings.engine_required:
         exact = usual
-    return _lowest_harmless(sources, exact, {name: speeds[name] for name in {exact, *others}})
+    return _lowest_harmless(sources, exact, {name: speeds[name] for name in [usual, *others]})
 
 
 def _passes(sources: Sources) -> int:
