@@ -60,6 +60,7 @@ def make_sources(
         file = save_weights(small, tmp_path / f"{outlier}.weights.h5", outlier)
         weights = resolve_weights(get_backbone(small), str(file))
         given = {"backbone": small, "engine": "openvino", "precision": "auto", "views": VIEWS}
+        given["views_precision"] = "auto"
         settings = make_settings(**given | knobs)
         network = Classifier.build(small, settings.image_size, settings.head, weights)
         return Sources(settings, dataset, weights, network)
@@ -209,6 +210,23 @@ def test_a_run_in_int8_is_judged_and_used_in_float32(
     exact = transfer.finetune(folder, output=tmp_path / "2", precision="f32", **knobs)
     assert exact.info.features == FeatureInfo(15, 15, "openvino", "f32")  # val was there
     assert run.info.phases["head"] != exact.info.phases["head"]
+
+
+def test_views_have_a_precision_of_their_own(
+    small: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_folder(per_class=5, splits=("train", "val"))
+    weights = str(save_weights(small, tmp_path / "0.weights.h5"))
+    knobs: dict[str, Any] = {"backbone": small, "weights": weights, "views": 1, "unfreeze": "none"}
+    exact = transfer.finetune(folder, output=tmp_path / "1", precision="f32", **knobs)
+    run = transfer.finetune(
+        folder, output=tmp_path / "2", precision="f32", views_precision="int8", **knobs
+    )
+    settings = run.info.settings
+    assert (settings.precision, settings.views_precision) == ("f32", "int8")
+    assert exact.info.settings.views_precision == "f32"
+    assert run.info.features == FeatureInfo(15, 15, "openvino", "f32")  # the views are new
+    assert run.info.phases["head"]["val_loss"] != exact.info.phases["head"]["val_loss"]
 
 
 def test_as_many_photos_of_each_class_are_judged(make_sources: Callable[..., Sources]) -> None:

@@ -80,8 +80,10 @@ def choose_engine(sources: Sources) -> EngineChoice | None:
         allowed, or where there is too little to compute.
     """
     settings = sources.settings
-    usual, others = f"{settings.engine} f32", _others(settings)
-    if not others or (passes := _passes(sources)) < FEW:
+    if settings.engine != "openvino" or (passes := _passes(sources)) < FEW:
+        return None
+    usual, others = "openvino f32", _others(settings)
+    if not others:
         return None
     space = sources.speeds()
     speeds = recall(space)
@@ -97,7 +99,7 @@ def choose_engine(sources: Sources) -> EngineChoice | None:
     exact = "keras f32" if speeds.get("keras f32", 0.0) > FASTER * speeds[usual] else usual
     if settings.engine_required:
         exact = usual
-    return _lowest_harmless(sources, exact, {name: speeds[name] for name in {exact, *others}})
+    return _lowest_harmless(sources, exact, {name: speeds[name] for name in [usual, *others]})
 
 
 def _passes(sources: Sources) -> int:
@@ -107,16 +109,15 @@ def _passes(sources: Sources) -> int:
     others do not count, so that those that were computed to compare precisions change nothing.
     """
     settings, train = sources.settings, sources.dataset.train.images
+    views = settings.views if settings.views_precision == "auto" else 0
     plain = sources.at(settings.engine, "f32")
-    missing = plain.missing(train, settings.views, bool(settings.cut))
-    every = len(train) * (settings.views + 1)
+    missing = plain.missing(train, views, bool(settings.cut))
+    every = len(train) * (views + 1)
     return every if missing > every / 2 else missing
 
 
 def _others(settings: Settings) -> list[str]:
-    """Return what may replace the usual engine, such as ``["keras f32", "openvino int8"]``."""
-    if settings.engine != "openvino":
-        return []
+    """Return what may replace OpenVINO in float32, such as ``["keras f32", "openvino int8"]``."""
     names = [f"openvino {precision}" for precision in low_precisions()]
     return names if settings.engine_required else ["keras f32", *names]
 
