@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,14 @@ def test_as_many_photos_of_each_class_are_judged(make_sources: Callable[..., Sou
     sources = make_sources()
     assert photos_to_judge(sources).class_counts("train") == [5, 5, 5]
     assert len(sources.calibration) == 15
+
+
+def test_photos_of_several_classes_are_judged_too(make_sources: Callable[..., Sources]) -> None:
+    sources = make_sources()
+    images = replace(sources.dataset.images, label_sets=((0,), (1,), (0, 2)))
+    several = replace(sources, dataset=replace(sources.dataset, images=images), _made={})
+    verdict = engines.judge(several, "openvino f32", "openvino int8")
+    assert verdict.photos == 15
+    assert verdict.agreement > 0.9
+    assert verdict.exact is not None
+    assert verdict.exact > 10  # colours are told apart by their vectors

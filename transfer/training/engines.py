@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.data.dataset import Dataset
-from transfer.data.folds import make_folds
+from transfer.data.folds import make_folds, make_folds_of_sets
 from transfer.errors import TransferError
 from transfer.features.engines import low_precisions
 from transfer.features.extract import extract
@@ -169,10 +169,14 @@ def judge(sources: Sources, exact: str, low: str) -> Verdict:
     ]
     agreement = float((vectors[0] * vectors[1]).sum(axis=1).mean())
     labels, groups = np.array(photos.images.labels), photos.group_numbers()
-    folds = make_folds(labels, groups, sources.settings.seed)
+    table = None if photos.images.label_sets is None else photos.images.target_table()
+    if table is None:
+        folds = make_folds(labels, groups, sources.settings.seed)
+    else:
+        folds = make_folds_of_sets(table[labels], groups, sources.settings.seed)
     if not folds:
         return Verdict(len(labels), agreement)
-    right = [_recognised(each, vectors[0], labels, folds) for each in vectors]
+    right = [_recognised(each, vectors[0], labels, folds, table) for each in vectors]
     return Verdict(len(labels), agreement, *right)
 
 
@@ -200,6 +204,7 @@ def _recognised(
     judged: np.ndarray,
     labels: np.ndarray,
     folds: list[tuple[np.ndarray, np.ndarray]],
+    table: np.ndarray | None,
 ) -> int:
     """Return how many photos are recognised by heads that were not trained on them.
 
@@ -208,11 +213,18 @@ def _recognised(
         judged: Those of the same photos that they are judged on.
         labels: int64 array of shape (n,).
         folds: From `make_folds`.
+        table: Target of each label, where a photo may be of several classes: all have to be right.
     """
     right = 0
     for rows, held in folds:
         mean, scale = common_scale(seen[rows])
         train, test = (seen[rows] - mean) / scale, (judged[held] - mean) / scale
-        kernel, bias = solve(train, labels[rows], labels.max() + 1, float(STRENGTHS[START]))
-        right += int(((test @ kernel + bias).argmax(axis=1) == labels[held]).sum())
+        classes = labels.max() + 1 if table is None else table.shape[1]
+        strength = float(STRENGTHS[START])
+        kernel, bias = solve(train, labels[rows], classes, strength, table=table)
+        logits = test @ kernel + bias
+        if table is None:
+            right += int((logits.argmax(axis=1) == labels[held]).sum())
+        else:
+            right += int(((logits > 0) == (table[labels[held]] > 0.5)).all(axis=1).sum())
     return right
