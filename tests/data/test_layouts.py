@@ -692,8 +692,19 @@ def names() -> Iterator[Instance]:
         "Background",
         "Others",
     ):
-        counts = {"": {name: 2, "cat": 2, "dog": 2}}
-        yield Instance("L14", name, tree({"cat": 2, "dog": 2, name: 2}), counts, ("negatives",))
+        apart = name.lower().startswith("background")
+        counts = {"": {"cat": 2, "dog": 2} | ({} if apart else {name: 2})}
+        way_out = "--negatives none" if apart else f"--negatives {name}"
+        made = tree({"cat": 2, "dog": 2, name: 2})
+        yield Instance("L14", name, made, counts, ("negatives", way_out))
+    for knobs, left in (({"negatives": "none"}, {"Background": 2}), ({}, {})):
+        made = tree({"cat": 2, "dog": 2, "Background": 2})
+        yield Instance("L14", f"background, {knobs}", made, {"": {"cat": 2, "dog": 2} | left}, (),
+                       knobs)  # fmt: skip
+    made = tree({"cat": 2, "background": 2})
+    yield Instance("L14", "two classes", made, {"": {"cat": 2, "background": 2}}, ("negatives",))
+    made = tree({"cat": 2, "dog": 2, "backgrounds": 2})
+    yield Instance("L14", "a word", made, {"": {"cat": 2, "dog": 2, "backgrounds": 2}})
     for name in ("New folder (2)", "Copy of cat", "dog - Copy", "untitled folder"):
         counts = {"": {name: 2, "cat": 2, "dog": 2}}
         yield Instance("L14", name, tree({"cat": 2, "dog": 2, name: 2}), counts, ("slips",))

@@ -113,8 +113,8 @@ class ImageFolder:
         survey, apart = set_apart(survey, reading.negatives, lambda each: read(each)[0], links)
         plan, named = read(survey)
         if apart is not None:
-            text = f"{len(apart.paths):,} negatives in {apart.shown}, of none of the classes."
-            plan.remark("apart", text)
+            text = f"{len(apart.paths):,} negatives, of none of the classes, in {apart.shown}."
+            plan.remark("apart", text, serious=reading.negatives == "auto")
         remark_on_names(plan)
         remark_on_tables(plan, survey)
         plan.text = f"{source}; {plan.text}" if source else plan.text

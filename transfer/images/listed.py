@@ -47,7 +47,7 @@ def index_listed(
     task = option("task", MULTI_LABEL)
     if reading.class_names != "none":
         raise UsageError(f"{option('class_names')} has no meaning with {task}.")
-    if reading.negatives != "none":
+    if reading.names_negatives:
         raise UsageError(
             f"{option('negatives')} has no meaning with {task}: an image of none of the classes is"
             " one without labels in the table."

@@ -172,8 +172,9 @@ class Recipe(Reading):
         class_names: File with the names of classes that are numbers or codes in DATA: text, CSV or
             JSON; ``none``: they are named already.
         negatives: Folder with images of none of the classes, in DATA or elsewhere, or the name of a
-            class in DATA; ``none``: there are no such images. They are never trained on; they and
-            the validation images decide which predictions are refused.
+            class in DATA; ``auto``: classes called background, as in BACKGROUND_Google, beside two
+            or more others; ``none``: no images. They are never trained on; they and the validation
+            images decide which predictions are refused.
         limit: Most images of each class in each split, spread over the sorted paths, for a trial on
             a large set. None: all.
         allow_empty: Accept class folders without images.

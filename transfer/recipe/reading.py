@@ -38,7 +38,7 @@ class Reading(Knobs):
     label_column: str = "auto"
     split_column: str = "auto"
     class_names: str = "none"
-    negatives: str = "none"
+    negatives: str = "auto"
     limit: int | None = None
     allow_empty: bool = False
     follow_links: bool = False
@@ -47,6 +47,11 @@ class Reading(Knobs):
     def multi_label(self) -> bool:
         """Whether an image may be of several classes."""
         return self.task == MULTI_LABEL
+
+    @property
+    def names_negatives(self) -> bool:
+        """Whether the user has said where the negatives are."""
+        return self.negatives not in ("auto", "none")
 
     @property
     def asks_for_folders(self) -> bool:

@@ -16,7 +16,7 @@ def without_negatives(table: Table, negatives: str) -> Table:
     Raises DataError where none is left.
     """
     folder = Path(negatives).expanduser()
-    if negatives == "none" or not folder.is_dir():
+    if negatives in ("auto", "none") or not folder.is_dir():
         return table
     within = f"{os.path.realpath(folder).rstrip('/')}/"
     rows = [row for row in table.rows if not os.path.realpath(row.file).startswith(within)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from transfer.images.layout.describe import Survey, describe
 from transfer.images.layout.plan import Plan, of_classes
 from transfer.images.layout.tree import Folder
 from transfer.system.names import nfc
+
+_BACKGROUND = re.compile(r"_?background(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def set_apart(
     Args:
         survey: What lies in the folder.
         text: The path of a folder, in the surveyed one or elsewhere; or, without a separator, the
-            name of a class; ``none`` for no negatives.
+            name of a class; ``none`` for no negatives; ``auto`` for classes called background.
         read: Says how a folder is read.
         follow_links: Follow links that lead out of a folder of negatives.
 
@@ -47,6 +50,8 @@ def set_apart(
     """
     if text == "none":
         return survey, None
+    if text == "auto":
+        return _background(survey, read)
     name, folder = nfc(text.rstrip("/")), Path(text).expanduser()
     is_name, is_folder = not {"/", os.sep} & set(name), folder.is_dir()
     inside = _inside(survey, folder) if is_folder else None
@@ -71,10 +76,32 @@ def set_apart(
     )
 
 
+def _background(survey: Survey, read: Callable[[Survey], Plan]) -> tuple[Survey, Negatives | None]:
+    """Return the classes called background, as in BACKGROUND_Google, beside two or more others."""
+    if not _holds_background(survey.top):  # spares most folders a second reading
+        return survey, None
+    plan = read(survey)
+    found = [name for name in plan.classes if _BACKGROUND.match(name)]
+    if not found or len(plan.classes) - len(found) < 2:
+        return survey, None
+    paths = [path for path, label, _ in plan.rows if label in found]
+    if not paths:
+        return survey, None
+    keep = option("negatives", "none")
+    shown = f"{', '.join(found)}. To train on it as a class: {keep}"
+    return _apart(survey, paths, shown)
+
+
+def _holds_background(folder: Folder) -> bool:
+    return any(
+        _BACKGROUND.match(name) or _holds_background(each) for name, each in folder.folders.items()
+    )
+
+
 def without_folder(survey: Survey, text: str) -> Survey:
     """Return what lies in a folder without the folder of negatives in it, if `text` is one."""
     folder = Path(text).expanduser()
-    inside = _inside(survey, folder) if text != "none" and folder.is_dir() else None
+    inside = _inside(survey, folder) if text not in ("auto", "none") and folder.is_dir() else None
     if inside is None:
         return survey
     return _without(survey, {p for p in survey.top.below() if p.startswith(f"{inside}/")})
