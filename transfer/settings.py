@@ -86,6 +86,7 @@ class Settings:
         views_precision: Of the features of augmented views, like `precision`.
         normalize: See `transfer.networks.normalisation.parse_normalize`.
         decoding: How pictures become 8-bit sRGB.
+        task: ``single-label``: each image is of one class; or ``multi-label``: of any number.
     """
 
     backbone: str
@@ -134,6 +135,12 @@ class Settings:
     views_precision: str = "f32"
     normalize: str = "none"
     decoding: Decoding = EARLIER_DECODING
+    task: str = "single-label"
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may be of several classes."""
+        return self.task == "multi-label"
 
     @property
     def fine_tunes(self) -> bool:

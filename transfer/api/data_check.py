@@ -14,6 +14,7 @@ from transfer.api.recipes import make_reading
 from transfer.data.audit.clean import Audit, audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import Fix, action_of, fixes
+from transfer.data.audit.negatives import audit_negatives, findings_of
 from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, UsageError, did_you_mean, either, option
 from transfer.images.folder import ImageFolder
@@ -36,27 +37,31 @@ class Checkup:
     Attributes:
         data: The folder.
         check: ``"quick"`` or ``"full"``.
-        counts: Images per split (``""`` without splits) and class, unusable ones included.
+        sizes: Images per split (``""`` without splits), unusable ones included.
+        counts: The same per split and class; an image of several classes counts for each.
         usable: Number of images that can be used.
         findings: All findings, the most severe first.
         fixes: (path, reason, suggestion) of every file that needs a fix.
         read_as: What the data were read as.
         left_out: (path, reason) of every file that is not an image of a class.
+        negatives: Number of usable images of none of the classes; None without.
     """
 
     data: Path
     check: str
+    sizes: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
     usable: int
     findings: tuple[Finding, ...]
     fixes: tuple[Fix, ...]
     read_as: str = ""
     left_out: tuple[tuple[str, str], ...] = ()
+    negatives: int | None = None
 
     @property
     def images(self) -> int:
         """Number of images, unusable ones included."""
-        return sum(sum(sizes.values()) for sizes in self.counts.values())
+        return sum(self.sizes.values())
 
     def refused(self, strict: bool = False) -> tuple[Finding, ...]:
         """Return the findings for which `finetune` (`strict`: with on_bad="fail") would refuse."""
@@ -71,6 +76,7 @@ class Checkup:
             "check": self.check,
             "images": self.images,
             "usable": self.usable,
+            "negatives": self.negatives,
             "counts": {split or "all": dict(sizes) for split, sizes in self.counts.items()},
             "findings": [each.to_dict() for each in self.findings],
             "left_out": [{"path": path, "reason": reason} for path, reason in self.left_out],
@@ -100,7 +106,7 @@ def check(
             resolution.
         **reading: How the data are read, as fields of `Recipe`: ``layout``, ``class_level``,
             ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
-            ``limit``, ``allow_empty``, ``follow_links``.
+            ``negatives``, ``limit``, ``allow_empty``, ``follow_links``.
 
     Raises:
         DataError: There is no folder of class folders, or it can be read in two ways.
@@ -120,18 +126,25 @@ def check(
     found = audit(folder, check)
     nameless = not_utf8(folder.root) if NOT_UTF8 in folder.skipped else []
     findings = find(folder, found, nameless, asked.allow_empty)
+    negatives = audit_negatives(folder, found, check)
+    if negatives is not None:
+        order = list(SEVERITIES)
+        findings += findings_of(negatives)
+        findings.sort(key=lambda each: order.index(each.severity))
     if not any(each.severity == "error" for each in findings):
         findings = [*_undivided(folder, found), *findings]
     splits = dict(zip(folder.paths, folder.splits, strict=True))
     return Checkup(
         folder.root,
         check,
+        folder.sizes(),
         folder.counts(),
         len(found.sha256),
         tuple(findings),
         tuple(fixes(findings, splits)),
         folder.read_as,
         folder.left_out,
+        None if negatives is None else len(negatives.images),
     )
 
 

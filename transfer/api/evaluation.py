@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,11 +16,14 @@ from transfer.api.subjects import Subject, other_subject, own_subject, refuse_em
 from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.evaluation.evaluate import write_evaluation
 from transfer.evaluation.metrics import compute_metrics
+from transfer.evaluation.multilabel import CHOSE_THE_THRESHOLDS, write_multilabel_evaluation
 from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.runs.metrics import Metrics, PriorUsed, Uncorrected
+from transfer.runs.multilabel_predictions import MultilabelPredictions
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run, RunLike, as_run
+from transfer.statistics.multilabel import HALF, choose_thresholds
 from transfer.system.files import shown, unwritable, write_json
 from transfer.system.guest import numpy_defaults
 from transfer.system.progress import say
@@ -133,7 +136,17 @@ def evaluate_on(
         prior: What the probabilities are corrected to; None for the model's own.
     """
     refuse_empty(subject)
-    predictions = _predict(run, subject.images, known or {})
+    images = subject.images
+    probabilities = probabilities_of(run, images, known or {})
+    if run.multi_label:
+        several = _multilabel(run, images, probabilities)
+        caveat = subject.caveat or (CHOSE_THE_THRESHOLDS if subject.split == "val" else None)
+        metrics = write_multilabel_evaluation(
+            directory, several, subject.split, subject.leaks, caveat
+        )
+        return cast("Metrics", metrics)
+    labels = np.array(images.labels, dtype=np.int64)
+    predictions = Predictions(images.paths, labels, probabilities, images.classes)
     about: PriorUsed | None = None
     if prior is not None:
         own = compute_metrics(predictions, subject.split)
@@ -150,21 +163,44 @@ def evaluate_on(
     )
 
 
-def _predict(run: Run, images: ImageFolder, known: Mapping[str, np.ndarray]) -> Predictions:
-    """Return the probabilities of images; the model is loaded only where some are not known."""
+def _multilabel(run: Run, images: ImageFolder, probabilities: np.ndarray) -> MultilabelPredictions:
+    true = images.targets() > HALF
+    return MultilabelPredictions(images.paths, true, probabilities, images.classes, run.thresholds)
+
+
+def settle_thresholds(run: Run, known: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Choose the threshold of each class on the validation images, where a run needs any.
+
+    Args:
+        run: With a model.keras.
+        known: Probabilities (classes,) by path, for images that the model has predicted already.
+
+    Returns:
+        The same, with those of the validation images.
+    """
+    if not run.multi_label:
+        return known
+    images = own_subject(run, "val").images
+    run.update(thresholds=(HALF,) * len(run.classes))  # which the model cannot be opened without
+    probabilities = probabilities_of(run, images, known)
+    chosen = choose_thresholds(probabilities, images.targets())
+    run.update(thresholds=tuple(chosen.tolist()))
+    return dict(known) | dict(zip(images.paths, probabilities, strict=True))
+
+
+def probabilities_of(run: Run, images: ImageFolder, known: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the probabilities of images, float32 (n, classes).
+
+    The model is loaded only where some are not known.
+    """
     from transfer.serving.predictor import Predictor, predict_folder
 
     missing = images.keep([path not in known for path in images.paths])
     rows = dict(known)
     if missing.paths:
         computed = predict_folder(Predictor(run), missing)
-        rows |= dict(zip(computed.paths, computed.probabilities, strict=True))
-    return Predictions(
-        images.paths,
-        np.array(images.labels, dtype=np.int64),
-        np.stack([rows[path] for path in images.paths]),
-        images.classes,
-    )
+        rows |= dict(zip(missing.paths, computed, strict=True))
+    return np.stack([rows[path] for path in images.paths])
 
 
 @numpy_defaults()

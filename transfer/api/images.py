@@ -54,12 +54,11 @@ def tell_counts(dataset: Dataset, recipe: Recipe, drawn: Collection[str]) -> Non
         recipe: The knobs.
         drawn: Splits that were drawn at random rather than given by folders or files.
     """
-    counts = dataset.images.counts()
-    totals = {split: sum(each.values()) for split, each in counts.items()}
+    totals = dataset.images.sizes()
     say(", ".join(f"{split} {total:,}" for split, total in totals.items()))
     warn_of_few(totals, recipe, drawn)
-    sizes = [n for n in counts["train"].values() if n]
-    if not is_uneven(sizes):
+    sizes = [n for n in dataset.class_counts("train") if n]
+    if not is_uneven(sizes) or recipe.multi_label:
         return
     words = [f"Classes are uneven: {min(sizes)} to {max(sizes)} training images."]
     if recipe.monitor == "auto":

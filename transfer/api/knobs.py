@@ -9,6 +9,7 @@ from typing import TypedDict
 class ReadingKnobs(TypedDict, total=False):
     """How data are read: keyword arguments of `transfer.check` and `transfer.prepare`."""
 
+    task: str
     layout: str
     class_level: int | None
     label_regex: str
@@ -16,6 +17,7 @@ class ReadingKnobs(TypedDict, total=False):
     label_column: str
     split_column: str
     class_names: str | os.PathLike[str]
+    negatives: str | os.PathLike[str]
     limit: int | None
     allow_empty: bool
     follow_links: bool

@@ -23,15 +23,16 @@ from transfer.system.cachedir import cache_limit
 def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
     """Return `recipe` (the defaults where None) with some knobs changed.
 
-    The paths of files of weights and class names become absolute, so that the run can be resumed
-    from anywhere.
+    The paths of weights, class names and negatives become absolute, so that the run can be resumed
+    from anywhere; negatives without a separator may be a class of the data, and stay as they are.
 
     Raises:
         UsageError: A knob or the backbone is unknown, or a knob ill-typed.
     """
     made = Recipe.from_dict((recipe.to_dict() if recipe else {}) | dict(knobs))
     files: dict[str, Any] = {}
-    for name in ("weights", "class_names"):
+    names = ("weights", "class_names", *["negatives"] * ("/" in made.negatives.rstrip("/")))
+    for name in names:
         path = Path(getattr(made, name)).expanduser()
         files[name] = str(path.absolute()) if path.exists() else getattr(made, name)
     # VGG16 is called vgg16 from here on
@@ -76,12 +77,29 @@ def check_recipe(recipe: Recipe) -> Backbone:
     check_normalisation(recipe)
     check_group_by(recipe.group_by)
     cache_limit()
+    if recipe.multi_label:
+        _check_multi_label(recipe)
     for precision in (recipe.precision, recipe.views_precision):
         if recipe.engine != "auto" or precision not in ("auto", "f32"):  # these look for a GPU
             choose_engine(recipe.engine, precision)
     if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)
     return backbone
+
+
+def _check_multi_label(recipe: Recipe) -> None:
+    """Raise UsageError for what needs one class for each image."""
+    task = option("task", recipe.task)
+    if recipe.balance != "none":
+        raise UsageError(
+            f"{option('balance', recipe.balance)} has no meaning with {task}: each class gets a"
+            " threshold of its own instead. Leave it out."
+        )
+    if recipe.folds:
+        raise UsageError(
+            f"{option('folds', recipe.folds)} cannot be combined with {task}. Leave it out, and"
+            f" hold out a test with {option('test', 0.2)}."
+        )
 
 
 def check_normalisation(recipe: Recipe) -> None:

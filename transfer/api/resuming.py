@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from transfer.api import negatives
 from transfer.api.evaluation import report
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
 from transfer.api.run import Run
+from transfer.api.subjects import read_own
 from transfer.api.training import identity, run_training
 from transfer.data.dataset import Dataset
 from transfer.data.sources.prepare import resolve
@@ -75,8 +77,7 @@ def resume(run: RunLike, data: str | os.PathLike[str] | None = None, **knobs: Un
             return run
         backbone = check_recipe(run.recipe)
         saved = _find_state(run)
-        root, links = _find_images(run, data), run.recipe.follow_links
-        dataset = Dataset.read(run.path, root, run.classes, follow_links=links)
+        dataset = read_own(run, _find_images(run, data))
         _check_images(run, dataset)
         weights = resolve_weights(backbone, run.recipe.weights)
         if weights.sha256 != run.info.weights.sha256:
@@ -91,11 +92,13 @@ def _continue(run: Run, dataset: Dataset, weights: Weights, saved: State | None)
     from transfer.training.train import Clock
 
     settings = _settings(run, dataset, weights, saved)
+    apart = negatives.moved(run, dataset.images.root)
     run.write_info(
         replace(
             run.info,
             data=str(dataset.images.root),
             resumed=run.info.resumed + 1,
+            negatives=apart,
             settings=settings,
             versions=versions(),
         )

@@ -49,9 +49,7 @@ class Subject:
 def own_subject(run: Run, split: str | None) -> Subject:
     """Return a split of a run's own images; None for the one that it is evaluated on."""
     split = split or run.info.split
-    links = run.recipe.follow_links
-    whole = Dataset.read(run.path, _own_images(run), run.classes, follow_links=links)
-    dataset = whole.select(split)
+    dataset = read_own(run, _own_images(run)).select(split)
     caveat = find_caveat(split, run.info.settings.monitor, len(run.history()))
     return Subject(split, dataset.images, split, dataset.leaks, _NEAR, caveat)
 
@@ -61,7 +59,11 @@ def other_subject(
 ) -> Subject:
     """Return other images, with those among them that the run's training has seen."""
     reading = replace(
-        reading_of(run.recipe), allow_empty=True, limit=None, follow_links=follow_links
+        reading_of(run.recipe),
+        allow_empty=True,
+        limit=None,
+        follow_links=follow_links,
+        negatives="none",
     )
     if (run.path / CLASS_NAMES).is_file():
         reading = replace(reading, class_names=str(run.path / CLASS_NAMES))
@@ -80,7 +82,10 @@ def _index(
 ) -> tuple[str, ImageFolder]:
     """Return the name of other data and their index: read as the run's own, or else plainly."""
     plain = Reading(
-        class_names=reading.class_names, allow_empty=True, follow_links=reading.follow_links
+        task=reading.task,
+        class_names=reading.class_names,
+        allow_empty=True,
+        follow_links=reading.follow_links,
     )
     errors = []
     for each in dict.fromkeys((reading, plain)):
@@ -92,6 +97,17 @@ def _index(
     raise errors[0]  # which is about what the user has asked for
 
 
+def read_own(run: Run, root: str | os.PathLike[str]) -> Dataset:
+    """Return the images that a run lists, which are in the folder `root`."""
+    return Dataset.read(
+        run.path,
+        root,
+        run.classes,
+        follow_links=run.recipe.follow_links,
+        multi_label=run.multi_label,
+    )
+
+
 def refuse_empty(subject: Subject) -> None:
     """Raise DataError where there is nothing to evaluate."""
     if not subject.images.paths:
@@ -101,8 +117,8 @@ def refuse_empty(subject: Subject) -> None:
 
 def warn_of_gaps(images: ImageFolder, subject: Subject) -> None:
     """Warn of classes without images, and of images that training has seen."""
-    present = set(images.labels)
-    absent = [name for label, name in enumerate(images.classes) if label not in present]
+    counts = zip(images.classes, images.class_counts(), strict=True)
+    absent = [name for name, count in counts if not count]
     if absent:
         warn(f"No images of {', '.join(map(repr, absent))}: these classes are not evaluated.")
     leaked = sum(path in subject.leaks for path in images.paths)
@@ -132,8 +148,7 @@ def _seen_in_training(run: Run, result: Audit) -> tuple[set[str], str]:
     root = run.info.data
     if not (run.path / "split.csv").is_file():
         return set(), _NEAR
-    links = run.recipe.follow_links
-    own = Dataset.read(run.path, root or "/", run.classes, follow_links=links).train
+    own = read_own(run, root or "/").train
     trained = {own.sha256[path] for path in own.paths} - {""}
     copies = {path for path, digest in result.sha256.items() if digest in trained}
     if not (trained and root and Path(root).is_dir()):

@@ -6,13 +6,15 @@ import os
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from transfer.api.evaluation import evaluate_on, report
+from transfer.api import negatives
+from transfer.api.evaluation import evaluate_on, report, settle_thresholds
 from transfer.api.images import (
     CLASS_NAMES,
     read_images,
@@ -26,6 +28,7 @@ from transfer.api.run import Run
 from transfer.api.subjects import own_subject
 from transfer.api.unused import tell_unused, tell_unused_shares
 from transfer.data.audit.clean import Audit
+from transfer.data.audit.negatives import clean_negatives
 from transfer.data.dataset import Dataset
 from transfer.data.folds import check_folds
 from transfer.data.split import split_dataset
@@ -33,12 +36,14 @@ from transfer.data.splitfile import read_sides
 from transfer.errors import call_to_resume, out_of_memory
 from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
+from transfer.evaluation.multilabel_errors import write_multilabel_errors
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
 from transfer.runs.directory import check_output, locked, make_run_directory
-from transfer.runs.info import RunInfo, WeightsInfo, versions
+from transfer.runs.info import LabelErrors, RunInfo, WeightsInfo, versions
 from transfer.runs.run import Run as RunDirectory
 from transfer.settings import Settings
+from transfer.statistics.scaling import standardise
 from transfer.system.digests import sha256_or_none
 from transfer.system.files import shown, write_json
 from transfer.system.guest import as_guest
@@ -101,6 +106,7 @@ def finetune(
     path = None if output is None else check_output(output)
     known = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
+    apart = clean_negatives(folder, audit, recipe.on_bad, recipe.check)
     tell_unused_shares(knobs, folder.splits, bool(known or recipe.folds))
     drawn = {"val", "test"} - set(folder.splits) if known is None else set()
     dataset = split_dataset(folder, audit, split_options(recipe), known)
@@ -118,9 +124,11 @@ def finetune(
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)
+            info = replace(info, negatives=negatives.about(apart))
             run = Run.create(directory, recipe, dataset.images.classes, info)
             say(f"Writing to {shown(run.path)}")
             dataset.write(run.path / "split.csv")
+            negatives.record(run, apart)
             if dataset.images.named:
                 write_json(run.path / CLASS_NAMES, dict(dataset.images.named))
             run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
@@ -198,7 +206,9 @@ def _train_and_evaluate(
         outcome = train(run, setup, identity(run), clock, saved)
         _find_label_errors(run, outcome)
         cross_validate_run(run, outcome.setup, outcome.features, saved is not None)
-    evaluate_on(run, run.path, own_subject(run, None), outcome.known)
+    known = settle_thresholds(run, outcome.known)
+    evaluate_on(run, run.path, own_subject(run, None), known)
+    negatives.judge(run)
     if run.info.folds is not None:
         run.update(folds=summarise_folds(run))
     run.update(status="done", seconds=run.info.seconds | {"total": time.monotonic() - started})
@@ -217,9 +227,27 @@ def _find_label_errors(run: RunDirectory, outcome: Outcome) -> None:
     images, groups = dataset.images, dataset.group_numbers()
     labels = np.array(images.labels)
     labelled = LabelledVectors(vectors, labels, images.paths, images.classes, groups)
-    result = write_label_errors(run.path, labelled, setup.settings.seed)
+    if images.label_sets is None:
+        result = write_label_errors(run.path, labelled, setup.settings.seed)
+    else:
+        result = _find_multilabel_errors(run, labelled, images.target_table(), setup.settings.seed)
     if result is not None:
         run.update(label_errors=result)
+
+
+def _find_multilabel_errors(
+    run: RunDirectory, images: LabelledVectors, table: np.ndarray, seed: int
+) -> LabelErrors | None:
+    from transfer.training.head.logistic import cross_validate
+
+    vectors = standardise(images.vectors)
+    found = cross_validate(
+        vectors, images.labels, len(images.classes), table=table, groups=images.groups, seed=seed
+    )
+    if found is None:
+        return None
+    targets = table[images.labels]
+    return write_multilabel_errors(run.path, images, targets, found.probabilities)
 
 
 def identity(run: RunDirectory) -> dict[str, Any]:

@@ -69,6 +69,7 @@ HELP = {
     "deterministic": "The same seed gives the same bits, at some cost in speed.",
     "on_bad": "Unusable images: leave them out and report them, or stop.",
     "check": "How images are checked first; full decodes every file again.",
+    "task": "multi-label: a table gives each image any number of labels, such as tags.",
     "layout": "What the folders in DATA are, where that is not plain; flat: the class is in the"
     " file names.",
     "class_level": "Level of folders that is the class; 1 for those in DATA.  [default: found]",
@@ -77,6 +78,8 @@ HELP = {
     "label_column": "Column of a table with the classes.",
     "split_column": "Column of a table with the splits; none ignores it.",
     "class_names": "File that names classes which are numbers or codes: text, CSV or JSON.",
+    "negatives": "Folder with photos of none of the classes, or the name of a class in DATA: never"
+    " trained on, they decide which predictions are refused.",
     "limit": "Use at most this many images of each class in each split, for a trial.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
@@ -199,5 +202,5 @@ def _metavar(name: str, kind: type) -> str:
     if kind is not str:
         return "NUMBER"
     words = {"backbone": "NAME", "trunk_cache": "SIZE", "time": "TIME", "weights": "WEIGHTS"}
-    words |= {"label_regex": "REGEX", "class_names": "FILE"}
+    words |= {"label_regex": "REGEX", "class_names": "FILE", "negatives": "FOLDER"}
     return words.get(name, "NAME" if name.endswith("_column") else "SPEC")

@@ -57,6 +57,7 @@ def predict(
     read, nothing is written.
     """
     from transfer import api
+    from transfer.api.run import Run
 
     if top < 1:
         raise UsageError(f"Expected --top of 1 or more. Received: {top}")
@@ -83,7 +84,8 @@ def predict(
         first = list(itertools.islice(found, 1))
         if first:
             with _opened(output) as target:
-                PREDICTION_WRITERS[name](counting(itertools.chain(first, found)), top, target)
+                rows_of = counting(itertools.chain(first, found))
+                PREDICTION_WRITERS[name](rows_of, top, target, Run(run).multi_label)
             if output is not None:
                 say(f"Wrote {counted(rows, 'row')} to {output}")
     if bad and not first:

@@ -15,8 +15,8 @@ SECTIONS = {
         *("on_bad", "strict", "limit", "allow_empty", "follow_links"),
     ),
     "How DATA is read": (
-        *("layout", "class_level", "label_regex", "path_column", "label_column"),
-        *("split_column", "class_names"),
+        *("task", "layout", "class_level", "label_regex", "path_column", "label_column"),
+        *("split_column", "class_names", "negatives"),
     ),
     "Network and head": (
         *("weights", "head", "head_epochs", "head_learning_rate", "views", "normalize"),

@@ -13,9 +13,11 @@ import numpy as np
 from transfer.data.groups import number_groups
 from transfer.errors import DataError, call
 from transfer.images.folder import SPLITS, ImageFolder
+from transfer.images.labels import read_labels
 from transfer.images.levels import Span
 from transfer.system.csv import SPLIT_HEADER, only_once, read_table, write_csv
 from transfer.system.files import damaged, inside
+from transfer.system.names import split_names
 from transfer.system.text import cut
 
 
@@ -87,16 +89,15 @@ class Dataset:
 
     def class_counts(self, split: str) -> list[int]:
         """Return the number of images of each class in a split."""
-        labels = self.images.select(split).labels
-        return list(np.bincount(labels, minlength=len(self.images.classes)).tolist())
+        return self.images.select(split).class_counts()
 
     def group_numbers(self) -> np.ndarray:
         """Return the number of each image's group, int64 (n,)."""
         return number_groups(self.groups, self.images.paths)
 
     def write(self, path: Path) -> None:
-        """Write split.csv: path, label (the class name), split, sha256, leak, group."""
-        images = self.images
+        """Write split.csv: path, label (its name), split, sha256, leak, group."""
+        images, names = self.images, self.images.label_names
         rows = zip(images.paths, images.labels, images.splits, strict=True)
         write_csv(
             path,
@@ -104,7 +105,7 @@ class Dataset:
             (
                 [
                     name,
-                    images.classes[label],
+                    names[label],
                     split,
                     self.sha256[name],
                     self.leaks.get(name, ""),
@@ -122,6 +123,7 @@ class Dataset:
         classes: Sequence[str],
         *,
         follow_links: bool = False,
+        multi_label: bool = False,
     ) -> Dataset:
         """Read the images of a run from its split.csv.
 
@@ -130,6 +132,7 @@ class Dataset:
             root: Folder that the paths are relative to.
             classes: Class names in the order of the model's outputs.
             follow_links: Accept symbolic links that lead out of the folder.
+            multi_label: Whether an image may be of several classes.
 
         Raises:
             RunError: The file is missing or damaged, lists no image, names other classes, or a
@@ -137,11 +140,11 @@ class Dataset:
             DataError: A link leads out of the folder.
         """
         file = run / "split.csv"
-        index = {name: label for label, name in enumerate(classes)}
 
         def parse(row: dict[str, str]) -> dict[str, str]:
-            if row["label"] not in index:
-                raise ValueError(f"{row['label']!r} is no class of this run")
+            for name in split_names(row["label"]) if multi_label else [row["label"]]:
+                if name not in classes:
+                    raise ValueError(f"{name!r} is no class of this run")
             if row["split"] not in (*SPLITS, ""):
                 raise ValueError(f"{row['split']!r} is no split")
             inside(row["path"])
@@ -155,15 +158,17 @@ class Dataset:
         except (ValueError, OSError) as error:
             hint = f"Restore it, or train again with: {call('finetune', 'DATA')}"
             raise damaged(file, error, hint) from error
+        labels, sets = read_labels([row["label"] for row in rows], classes, multi_label)
         images = ImageFolder(
             Path(root).absolute(),
             tuple(classes),
             tuple(row["path"] for row in rows),
-            tuple(index[row["label"]] for row in rows),
+            labels,
             tuple(row["split"] for row in rows),
+            label_sets=sets,
         )
         if not follow_links:
-            _refuse_links_out(images)
+            refuse_links_out(images)
         return cls(
             images,
             {row["path"]: row.get("sha256", "") for row in rows},
@@ -173,7 +178,7 @@ class Dataset:
         )
 
 
-def _refuse_links_out(images: ImageFolder) -> None:
+def refuse_links_out(images: ImageFolder) -> None:
     """Raise DataError where a symbolic link on the way to an image leads out of the folder."""
     real = functools.cache(os.path.realpath)
     root = real(images.root)

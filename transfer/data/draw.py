@@ -29,7 +29,7 @@ def divide(
         counts = Counter(decided.get(label, {}))
         for group in sizes[label].keys() & sides.keys():
             counts[sides[group]] += sizes[label][group]
-        ranks = {group: _rank(salt, group) for group in sizes[label].keys() - sides.keys()}
+        ranks = {group: rank(salt, group) for group in sizes[label].keys() - sides.keys()}
         _place(sizes[label], ranks, counts, widths, sides)
     return sides
 
@@ -67,6 +67,7 @@ def _place(
             sides[group] = side
 
 
-def _rank(salt: str, group: str) -> float:
+def rank(salt: str, group: str) -> float:
+    """Return the hash of a group as a number 0..1."""
     digest = hashlib.sha256(f"{salt}:{group}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48

@@ -8,6 +8,7 @@ import numpy as np
 
 from transfer.data.dataset import Dataset
 from transfer.data.split import SplitOptions, assign_splits
+from transfer.data.stratify import stratify
 from transfer.errors import DataError, option
 
 FOLDS = 5
@@ -68,6 +69,32 @@ def make_folds(
     if count < 2:
         return []
     fold = deal(labels, own, count, seed)
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(count)]
+
+
+def make_folds_of_sets(
+    targets: np.ndarray, groups: np.ndarray | None, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return five folds, or fewer, as `make_folds`, where rows are of several classes each.
+
+    Args:
+        targets: array (n, classes) of 0 and 1.
+        groups: array of shape (n,): rows with the same entry stay in one fold; None where each row
+            is its own.
+        seed: Another seed gives other folds.
+
+    Returns:
+        Pairs of int64 arrays, or nothing where there is a single group.
+    """
+    own = np.arange(len(targets)) if groups is None else groups
+    keys, group = np.unique(own, return_inverse=True)
+    count = min(FOLDS, len(keys))
+    if count < 2:
+        return []
+    counts = np.zeros((len(keys), targets.shape[1] + 1))
+    np.add.at(counts, group, np.column_stack([targets, np.ones(len(targets))]))
+    order = np.random.default_rng(seed).permutation(len(keys))
+    fold = stratify(counts[:, :-1], counts[:, -1], [1 / count] * count, order)[group]
     return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(count)]
 
 

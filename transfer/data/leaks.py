@@ -74,7 +74,7 @@ def _drop(
         f"Left {len(folder) - len(kept)} image(s) out of {splits[-1]}: {what} are also in"
         f" {' or '.join(others)}."
     )
-    lost = _labels(folder, splits) - _labels(kept, splits)
+    lost = _classes(folder, splits) - _classes(kept, splits)
     if lost:
         raise DataError(
             f"Class {folder.classes[min(lost)]!r} has no image left in {splits[-1]}: all are copies"
@@ -83,6 +83,7 @@ def _drop(
     return kept
 
 
-def _labels(folder: ImageFolder, splits: tuple[str, ...]) -> set[int]:
+def _classes(folder: ImageFolder, splits: tuple[str, ...]) -> set[int]:
     rows = zip(folder.labels, folder.splits, strict=True)
-    return {label for label, split in rows if split in splits}
+    present = {label for label, split in rows if split in splits}
+    return {number for label in present for number in folder.classes_of(label)}

@@ -6,12 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from transfer.data.audit.clean import Audit
 from transfer.data.dataset import Dataset
-from transfer.data.draw import divide
+from transfer.data.draw import divide, rank
 from transfer.data.groups import group_images
 from transfer.data.leaks import drop_shared, find_leaks, tell_leaks
 from transfer.data.splitfile import Side, match_sides
+from transfer.data.stratify import stratify
 from transfer.errors import DataError, option
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.system.progress import warn
@@ -85,6 +88,9 @@ def assign_splits(
     current images can avoid this: of three images, each pair would have to be divided. Known
     splits can.
 
+    Images of several classes each are divided by iterative stratification instead, see
+    `transfer.data.stratify`: shares are met closely, and added files may move others.
+
     Args:
         folder: The images; splits that their folders give are kept.
         sha256: Digest of each image's file, by its path. Copies of val or test images are left
@@ -120,7 +126,8 @@ def assign_splits(
         )
     if shares:
         fixed = {groups[p] for p, s in zip(folder.paths, folder.splits, strict=True) if s}
-        folder = _hold_out(folder, groups, shares, options.seed)
+        hold_out = _hold_out if folder.label_sets is None else _hold_out_of_sets
+        folder = hold_out(folder, groups, shares, options.seed)
         _check_undivided(folder, groups, fixed)
     _check_undivided(folder, sha256, set())
     return folder
@@ -164,8 +171,7 @@ def _hold_out(
     folder: ImageFolder, groups: Mapping[str, str], shares: Mapping[str, float], seed: int
 ) -> ImageFolder:
     """Return the folder with the undecided images divided among train and the sides of `shares`."""
-    every = {"val": 0.0, "train": 1.0 - sum(shares.values()), "test": 0.0, **shares}
-    widths = {side: width for side, width in every.items() if width}
+    widths = _widths(shares)
     names = list(widths)
     sizes: dict[int, Counter[str]] = defaultdict(Counter)
     decided: dict[int, Counter[int]] = defaultdict(Counter)
@@ -182,6 +188,37 @@ def _hold_out(
             raise _cannot_divide(folder.classes[label], len(sizes[label]), names, lacking)
     rows = zip(folder.paths, folder.splits, strict=True)
     return folder.with_splits([split or names[sides[groups[path]]] for path, split in rows])
+
+
+def _widths(shares: Mapping[str, float]) -> dict[str, float]:
+    """Return the share of each side that gets images, train between val and test."""
+    every = {"val": 0.0, "train": 1.0 - sum(shares.values()), "test": 0.0, **shares}
+    return {side: width for side, width in every.items() if width}
+
+
+def _hold_out_of_sets(
+    folder: ImageFolder, groups: Mapping[str, str], shares: Mapping[str, float], seed: int
+) -> ImageFolder:
+    """Return the folder divided as by `_hold_out`, where images are of several classes each."""
+    widths = _widths(shares)
+    sides = list(widths)
+    targets = np.column_stack([folder.targets(), np.ones(len(folder))])
+    splits = np.array(folder.splits)
+    keys, group = np.unique([groups[path] for path in folder.paths], return_inverse=True)
+    open_ = splits == ""
+    counts = np.zeros((len(keys), targets.shape[1]))
+    np.add.at(counts, group[open_], targets[open_])
+    decided = np.stack([targets[splits == side].sum(axis=0) for side in sides])
+    order = np.argsort(np.argsort([rank(str(seed), str(key)) for key in keys]))
+    chosen = stratify(counts[:, :-1], counts[:, -1], list(widths.values()), order, decided)
+    divided = folder.with_splits(
+        [split or sides[chosen[number]] for split, number in zip(splits, group, strict=True)]
+    )
+    for side in sides:
+        rare = [name for name, count in divided.counts()[side].items() if not count]
+        if rare:
+            warn(f"{side} has no image of {', '.join(rare)}: too few different images to divide.")
+    return divided
 
 
 def _cannot_divide(

@@ -71,11 +71,17 @@ def compute_metrics(predictions: Predictions, split: str, leaks: Collection[str]
         metrics["top5_accuracy"] = top_k_accuracy(probabilities, true, TOP_K)
     leaked = np.array([path in leaks for path in predictions.paths])
     if leaked.any():
-        metrics["leaked"] = _without_leaks(leaked, probabilities.argmax(axis=1) == true)
+        metrics["leaked"] = without_leaks(leaked, probabilities.argmax(axis=1) == true)
     return metrics
 
 
-def _without_leaks(leaked: np.ndarray, right: np.ndarray) -> Leaked:
+def without_leaks(leaked: np.ndarray, right: np.ndarray) -> Leaked:
+    """Return the accuracy on the images that were not trained on.
+
+    Args:
+        leaked: bool array (n,): which images training has seen.
+        right: bool array (n,): which are predicted rightly.
+    """
     n, correct = int((~leaked).sum()), int(right[~leaked].sum())
     return {
         "images": int(leaked.sum()),

@@ -24,6 +24,7 @@ FONT = "DejaVu Sans"  # comes with matplotlib: the figure is the same everywhere
 LONGEST_LABEL = 24
 NUMBERS_UP_TO = 20  # classes; above that a number does not fit into its cell
 MOST_LABELS = 130  # per axis; above that every second, fifth, tenth ... class is labelled
+CONFUSION = ("Images", "Per cent of the true class", "predicted", "true")
 RIGHT_TO_LEFT = ("R", "AL", "RLE", "RLO", "RLI")
 
 
@@ -89,7 +90,10 @@ def figure_at(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
 
 
 def plot_confusion_matrix(
-    matrix: Sequence[Sequence[int]] | np.ndarray, classes: Sequence[str], path: Path
+    matrix: Sequence[Sequence[int]] | np.ndarray,
+    classes: Sequence[str],
+    path: Path,
+    words: tuple[str, str, str, str] = CONFUSION,
 ) -> None:
     """Draw a confusion matrix: counts on the left, shares of each true class on the right.
 
@@ -102,6 +106,7 @@ def plot_confusion_matrix(
         matrix: Counts of shape (N, N); rows are true classes, columns predicted ones.
         classes: N class names.
         path: The PNG file to write.
+        words: Titles of the counts and the shares, names of columns and rows.
     """
     counts = np.asarray(matrix, dtype=np.int64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -111,11 +116,11 @@ def plot_confusion_matrix(
         labels = [readable(name, index) for index, name in enumerate(classes)]
         _draw(left, counts, counts.max(initial=1), [[f"{c}" for c in row] for row in counts])
         _draw(right, shares, 1.0, [[_percent(s) for s in row] for row in shares])
-        for axes, title in ((left, "Images"), (right, "Per cent of the true class")):
+        for axes, title in ((left, words[0]), (right, words[1])):
             axes.set_title(title, fontsize=12, pad=10)
-            axes.set_xlabel("predicted", fontsize=11)
+            axes.set_xlabel(words[2], fontsize=11)
             _label_axes(axes, labels)
-        left.set_ylabel("true", fontsize=11)
+        left.set_ylabel(words[3], fontsize=11)
 
 
 def _draw(axes: Axes, values: np.ndarray, highest: Any, texts: list[list[str]]) -> None:

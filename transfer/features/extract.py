@@ -40,6 +40,8 @@ class Features:
             are trained later. None where they are not kept.
         views: Versions of each image, 1 or more.
         computed: Images of which at least one version was not in the cache.
+        table: Target of each label, float32 (labels, classes), where an image may be of several
+            classes; None where labels are classes.
     """
 
     vectors: np.ndarray
@@ -47,6 +49,7 @@ class Features:
     activations: np.ndarray | None
     views: int
     computed: int = 0
+    table: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels) // self.views
@@ -198,7 +201,8 @@ def extract(
                 _compute(source, part, advance)
             computed |= missing
     labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
-    return Features(vectors, labels, activations, views + 1, int(computed.sum()))
+    table = None if folder.label_sets is None else folder.target_table()
+    return Features(vectors, labels, activations, views + 1, int(computed.sum()), table)
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from transfer.errors import DataError, option
 from transfer.images.formats import READ
+from transfer.images.labels import LabelSets, label_names, target_table
 from transfer.images.layout.build import check_equal
 from transfer.images.layout.classnames import rename_classes
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import ASIDE, MASK, THUMBNAIL, Survey, describe
-from transfer.images.layout.names import remark_on_names, remark_on_tables
+from transfer.images.layout.names import confusable, remark_on_names, remark_on_tables
+from transfer.images.layout.negatives import Negatives, set_apart
 from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
 from transfer.images.layout.question import LAYOUT
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8
@@ -25,7 +27,7 @@ from transfer.recipe.reading import Reading
 from transfer.system.names import nfc
 from transfer.system.progress import say, warn
 
-__all__ = ["EXPECTED", "SPLITS", "ImageFolder", "confusable"]
+__all__ = ["EXPECTED", "SPLITS", "ImageFolder"]
 
 UNKNOWN = "class unknown to the model"
 EXPECTED = (NOT_IMAGE, MASK, THUMBNAIL)  # reasons that nobody need act on
@@ -39,7 +41,7 @@ class ImageFolder:
         root: Absolute path of the folder.
         classes: Class names, sorted by code point; the order of the model's outputs.
         paths: One path per image, relative to `root`, with forward slashes, sorted.
-        labels: One index into `classes` per image.
+        labels: One number per image: that of its class or, with `label_sets`, of its classes.
         splits: ``"train"``, ``"val"``, ``"test"`` or ``""`` (not yet decided) per image.
         skipped: Reason to number of files that were left out.
         left_out: Path and reason of each of these, sorted; without names that are not UTF-8.
@@ -47,6 +49,10 @@ class ImageFolder:
         remarks: What else is to be known about how it was read.
         class_folders: Paths of the class folders, relative to `root`.
         named: Name of a class folder to that of the class, where a file names the classes.
+        negatives: The images of none of the classes, which have a single class here and may lie in
+            another folder; None without.
+        label_sets: For each label its classes, as indices into `classes`, where an image may be of
+            several; None where each is of one, and labels are classes.
     """
 
     root: Path
@@ -60,6 +66,8 @@ class ImageFolder:
     remarks: tuple[Remark, ...] = ()
     class_folders: frozenset[str] = frozenset()
     named: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    negatives: ImageFolder | None = None
+    label_sets: LabelSets | None = None
 
     @classmethod
     def index(
@@ -95,15 +103,24 @@ class ImageFolder:
         reading = reading or Reading()
         survey = describe(path, reading.follow_links, masks_aside=not reading.asks_for_folders)
         known = {nfc(name) for name in classes or ()}
-        plan = decide(survey, reading, known)
-        named = {}
-        if reading.class_names != "none":
-            named = rename_classes(plan, Path(reading.class_names), known)
+
+        def read(survey: Survey) -> tuple[Plan, Mapping[str, str]]:
+            plan, names = decide(survey, reading, known), Path(reading.class_names)
+            return plan, {} if str(names) == "none" else rename_classes(plan, names, known)
+
+        links = reading.follow_links
+        survey, apart = set_apart(survey, reading.negatives, lambda each: read(each)[0], links)
+        plan, named = read(survey)
+        if apart is not None:
+            text = f"{len(apart.paths):,} negatives in {apart.shown}, of none of the classes."
+            plan.remark("apart", text)
         remark_on_names(plan)
         remark_on_tables(plan, survey)
         plan.text = f"{source}; {plan.text}" if source else plan.text
         index = cls._of(survey, plan, classes)
-        index = dataclasses.replace(index, named=named).limited(reading.limit)
+        negatives = None if apart is None else cls._of_negatives(apart).limited(reading.limit)
+        index = dataclasses.replace(index, named=named, negatives=negatives)
+        index = index.limited(reading.limit)
         _tell(index, survey)
         _check_classes(survey, plan, reading, allow_single, classes is not None)
         if classes is None:
@@ -144,6 +161,11 @@ class ImageFolder:
             remarks=tuple(plan.remarks),
             class_folders=frozenset(folders),
         )
+
+    @classmethod
+    def _of_negatives(cls, apart: Negatives) -> ImageFolder:
+        size = len(apart.paths)
+        return cls(apart.root, ("negatives",), apart.paths, size * (0,), size * ("",))
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -195,22 +217,41 @@ class ImageFolder:
         return tuple(each for each in self.left_out if each[1] not in EXPECTED)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the number of images per split and class; classes without images count 0."""
-        pairs = Counter(zip(self.splits, self.labels, strict=True))
-        present = [split for split in (*SPLITS, "") if split in set(self.splits)]
+        """Return the number of images per split and class; classes without images count 0.
+
+        An image of several classes counts for each of them.
+        """
         return {
-            split: {name: pairs[split, i] for i, name in enumerate(self.classes)}
-            for split in present
+            split: dict(zip(self.classes, self.select(split).class_counts(), strict=True))
+            for split in self.sizes()
         }
 
+    def sizes(self) -> dict[str, int]:
+        """Return the number of images per split."""
+        counts = Counter(self.splits)
+        return {split: counts[split] for split in (*SPLITS, "") if split in counts}
 
-def confusable(classes: Sequence[str]) -> list[list[str]]:
-    """Return the groups of class names that differ only in case, spaces or Unicode form."""
-    groups: dict[str, list[str]] = {}
-    for name in classes:
-        key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
-        groups.setdefault(key, []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
+    def class_counts(self) -> list[int]:
+        """Return the number of images of each class."""
+        counts = np.bincount(np.array(self.labels, np.int64), minlength=len(self.label_names))
+        return list(map(int, counts @ self.target_table()))
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The name of each label: its class, or its classes joined by ``|``."""
+        return label_names(self.classes, self.label_sets)
+
+    def classes_of(self, label: int) -> tuple[int, ...]:
+        """Return the classes that a label is of, as indices into `classes`."""
+        return (label,) if self.label_sets is None else self.label_sets[label]
+
+    def target_table(self) -> np.ndarray:
+        """Return the target of each label: float32 array (labels, classes) of 0 and 1."""
+        return target_table(len(self.classes), self.label_sets)
+
+    def targets(self) -> np.ndarray:
+        """Return the target of each image: float32 array (n, classes) of 0 and 1."""
+        return self.target_table()[np.array(self.labels, np.int64)]
 
 
 def _warn_of_twins(classes: Sequence[str]) -> None:

@@ -95,9 +95,10 @@ class Classifier:
         scaled = self.backbone.apply_preprocess(images)
         return scaled if self.normalisation is None else self.normalisation(scaled)
 
-    def new_head(self, num_classes: int, seed: int) -> keras.Sequential:
+    def new_head(self, num_classes: int, seed: int, multi_label: bool = False) -> keras.Sequential:
         """Return an untrained head: vectors (b, d) -> probabilities (b, num_classes)."""
-        return build_head(self.head, self.extractor.output_shape[-1], num_classes, seed)
+        width = self.extractor.output_shape[-1]
+        return build_head(self.head, width, num_classes, seed, multi_label)
 
     def join(self, head: keras.Model) -> keras.Model:
         """Return images (b, side, side, 3), RGB 0..255 -> probabilities (b, classes)."""

@@ -113,11 +113,13 @@ def pool(head: Head, feature_map: keras.KerasTensor) -> keras.KerasTensor:
             return layers.Flatten(name="flatten")(feature_map)
 
 
-def build_head(head: Head, num_features: int, num_classes: int, seed: int) -> keras.Sequential:
+def build_head(
+    head: Head, num_features: int, num_classes: int, seed: int, multi_label: bool = False
+) -> keras.Sequential:
     """Return the trainable part: vectors (b, num_features) -> probabilities (b, num_classes).
 
-    The last layer is called "predictions": a Dense layer with softmax, in float32 whatever the
-    precision of the rest.
+    The last layer is called "predictions": a Dense layer with softmax or, where an image may be of
+    several classes, sigmoid, in float32 whatever the precision of the rest.
     """
     import keras
     from keras import layers
@@ -140,7 +142,7 @@ def build_head(head: Head, num_features: int, num_classes: int, seed: int) -> ke
         # Zeros: all classes are equally likely at the start.
         layers.Dense(
             num_classes,
-            activation="softmax",
+            activation="sigmoid" if multi_label else "softmax",
             kernel_initializer="zeros",
             dtype="float32",
             name="predictions",

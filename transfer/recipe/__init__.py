@@ -39,8 +39,7 @@ CHOICES: dict[str, tuple[str, ...]] = {  # of the fields with a fixed set of val
     "on_bad": ON_BAD,
     "check": CHECKS,
     "engine": ("auto", "keras", "openvino"),
-    "precision": ("auto", "f32", "bf16", "int8"),
-    "views_precision": ("auto", "f32", "bf16", "int8"),
+    **dict.fromkeys(("precision", "views_precision"), ("auto", "f32", "bf16", "int8")),
 }
 BOUNDS: dict[str, tuple[int, int]] = {  # of whole numbers
     **Reading.BOUNDS,
@@ -124,11 +123,9 @@ class Recipe(Reading):
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
             it is installed and there is no GPU, unless Keras is measured to be faster.
         precision: In what the features of the training images are computed: ``f32``, ``bf16`` or
-            ``int8`` (both by OpenVINO; int8 needs NNCF), or ``auto``: the fastest on this machine
-            that changes nothing that matters, as compared on some of them. Validation, test and
-            the saved model are float32 in any case.
-        views_precision: In what the features of their augmented views are computed; ``auto``: as
-            those of the images themselves.
+            ``int8`` (by OpenVINO; int8 needs NNCF), or ``auto``: the fastest here that does no
+            harm to some of them. Other images and the saved model are float32 in any case.
+        views_precision: The same for their augmented views; ``auto``: as `precision`.
         mixed_precision: Whether fine-tuning computes in float16: ``on``, ``off``, or ``auto``: on a
             GPU with tensor cores. Validation and the saved model are float32 in any case.
         monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,
@@ -156,6 +153,8 @@ class Recipe(Reading):
         on_bad: Unreadable images: ``skip`` (and report them) or ``fail``.
         check: How images are checked before training: ``quick``, or ``full`` (every file again,
             at full resolution); see `transfer.check`.
+        task: ``single-label``: each image is of one class; or ``multi-label``: of any number of
+            them, as a table says. Then each class has a probability and a threshold of its own.
         layout: What the folders in DATA are: ``classes``; ``splits``, of class folders; or
             ``flat``: nothing, the class is in the file names (see `label_regex`). ``auto`` decides
             by the rules in docs/data.md, and asks where they leave two readings.
@@ -169,6 +168,9 @@ class Recipe(Reading):
         split_column: The same for the splits; ``none``: the table's splits are ignored.
         class_names: File with the names of classes that are numbers or codes in DATA: text, CSV or
             JSON; ``none``: they are named already.
+        negatives: Folder with images of none of the classes, in DATA or elsewhere, or the name of a
+            class in DATA; ``none``: there are no such images. They are never trained on; they and
+            the validation images decide which predictions are refused.
         limit: Most images of each class in each split, spread over the sorted paths, for a trial on
             a large set. None: all.
         allow_empty: Accept class folders without images.

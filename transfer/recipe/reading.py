@@ -11,6 +11,7 @@ from transfer.errors import UsageError, option
 from transfer.recipe.knobs import Knobs
 
 LAYOUTS = ("auto", "classes", "splits", "flat")
+SINGLE_LABEL, MULTI_LABEL = TASKS = ("single-label", "multi-label")
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Reading(Knobs):
     The fields are described in `Recipe`, whose part they are.
     """
 
-    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"layout": LAYOUTS}
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"task": TASKS, "layout": LAYOUTS}
     BOUNDS: ClassVar[Mapping[str, tuple[int, int]]] = {
         "class_level": (1, 20),
         "limit": (1, 10_000_000),
@@ -29,6 +30,7 @@ class Reading(Knobs):
         name: f"between {low} and {high}" for name, (low, high) in BOUNDS.items()
     }
 
+    task: str = SINGLE_LABEL
     layout: str = "auto"
     class_level: int | None = None
     label_regex: str = "none"
@@ -36,9 +38,15 @@ class Reading(Knobs):
     label_column: str = "auto"
     split_column: str = "auto"
     class_names: str = "none"
+    negatives: str = "none"
     limit: int | None = None
     allow_empty: bool = False
     follow_links: bool = False
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may be of several classes."""
+        return self.task == MULTI_LABEL
 
     @property
     def asks_for_folders(self) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from transfer.errors import RunError, UsageError, call, call_to_resume, call_to_train_again
 from transfer.recipe import Recipe, is_uneven
 from transfer.runs.info import SCHEMA, RunInfo, read_info, records_settings
 from transfer.runs.metrics import Metrics
+from transfer.runs.multilabel_metrics import MultilabelMetrics
 from transfer.runs.predictions import Predictions
 from transfer.runs.records import Evaluation, as_record
 from transfer.system.csv import read_csv
@@ -82,6 +83,13 @@ class Run:
         hint = f"Write it again with: {call('evaluate', self.path)}"
         return as_record(self.read_json(str(path.absolute())), Metrics, path, hint)
 
+    def read_multilabel_metrics(self, directory: Path) -> MultilabelMetrics:
+        """The same as `read_metrics`, where an image may be of several classes."""
+        path = directory / "metrics.json"
+        hint = f"Write it again with: {call('evaluate', self.path)}"
+        values = self.read_json(str(path.absolute()))
+        return as_record(values, MultilabelMetrics, path, hint)
+
     def read_evaluation(self, directory: Path) -> Evaluation | None:
         """Read evaluation.json, which is in directories of evaluations on other images only.
 
@@ -129,6 +137,27 @@ class Run:
             return Recipe.from_dict(values)
         except UsageError as error:
             raise damaged(path, error, "Restore the file, or train again.") from error
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The probability of each class from which an image is predicted as it.
+
+        Raises:
+            RunError: run.json has none, or not one for each class.
+        """
+        found = self.info.thresholds
+        if len(found) != len(self.classes):
+            raise RunError(
+                f"Expected {len(self.classes)} thresholds, one for each class, in"
+                f" {self.path / 'run.json'}. Received: {len(found)}. Train again with:"
+                f" {call_to_train_again(self.path)}"
+            )
+        return found
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may be of several classes."""
+        return self.recipe.multi_label
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -180,9 +209,13 @@ class Run:
     def metrics(self) -> Metrics:
         """The metrics on the run's own evaluation split, from metrics.json.
 
+        Where an image may be of several classes they are `MultilabelMetrics`.
+
         Raises:
             RunError: The file is missing or damaged.
         """
+        if self.multi_label:
+            return cast("Metrics", self.read_multilabel_metrics(self.path))
         return self.read_metrics(self.path)
 
     def history(self) -> list[dict[str, str]]:
@@ -199,7 +232,7 @@ class Run:
             raise damaged(path, error, hint) from error
 
     def predictions(self) -> Predictions:
-        """predictions.csv of the run's own evaluation split."""
+        """predictions.csv of the run's own evaluation split; one label for each image."""
         return Predictions.read(self.path / "predictions.csv", self.classes)
 
 

@@ -105,6 +105,11 @@ def resolve_prior(run: Run, prior: PriorLike) -> Prior:
             not a number.
         RunError: run.json does not record what the model was trained with.
     """
+    if run.multi_label:
+        raise UsageError(
+            f"{option('prior')} has no meaning where an image may be of several classes: each has a"
+            " threshold of its own. Leave it out."
+        )
     counts, weights = _training(run)
     model = counts * weights / (counts * weights).sum()
     if isinstance(prior, str) and prior in _NAMES:

@@ -28,7 +28,6 @@ from transfer.features.engines import (
 from transfer.images.decode import Source, decode, is_open_file, wrong_kind
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import walk_images
-from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run
 from transfer.serving.postprocess import Prior
 from transfer.system.digests import sha256_of
@@ -52,12 +51,18 @@ class Prediction:
         label: The most probable class.
         confidence: Its probability, 0..1.
         probabilities: Probability of every class, in the order of the run's classes.
+        labels: What the image is predicted as, the most probable first: the label or, where an
+            image may be of several classes, those above their threshold, perhaps none.
+        refused: Whether the run's rule refuses it, since the image is rather of none of the
+            classes; None where the run has no such rule (it was trained without negatives).
     """
 
     path: str
     label: str
     confidence: float
     probabilities: dict[str, float]
+    labels: tuple[str, ...] = ()
+    refused: bool | None = None
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, best first."""
@@ -73,7 +78,10 @@ class Predictor:
 
     Attributes:
         classes: Class names in the order of the probabilities.
+        thresholds: Probability of each class from which an image is of it; None where each image is
+            of one class.
         size: Side of the model's square images in pixels.
+        threshold: Confidence below which the run refuses a prediction, 0..1; None without a rule.
         run: The engine: float32 images (b, size, size, 3), RGB 0..255, to a list with the
             probabilities, float32 (b, classes). May be called from several threads.
 
@@ -86,7 +94,10 @@ class Predictor:
 
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
-        self._resize, self._decoding = run.recipe.resize, run.info.settings.decoding
+        info = run.info
+        self.thresholds = np.array(run.thresholds) if run.multi_label else None
+        self.threshold = None if info.negatives is None else info.negatives.threshold
+        self._resize, self._decoding = run.recipe.resize, info.settings.decoding
         with _LOADING:
             self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
@@ -115,6 +126,14 @@ class Predictor:
             names, images = zip(*chunk, strict=True)
             (rows,) = self.run(np.stack(images, dtype=np.float32, casting="safe"))
             yield from zip(names, rows, strict=True)
+
+    def labels(self, probabilities: np.ndarray) -> tuple[str, ...]:
+        """Return what an image is predicted as, by its probabilities (classes,)."""
+        best_first = np.argsort(-probabilities, kind="stable")
+        if self.thresholds is None:
+            return (self.classes[best_first[0]],)
+        above = probabilities > self.thresholds
+        return tuple(self.classes[number] for number in best_first if above[number])
 
     def _decode(self, name: str, source: Source) -> np.ndarray:
         """Return an image as an array; errors tell which one it is."""
@@ -170,8 +189,8 @@ def _open(run: Run) -> tuple[Engine, int, int]:
     return keras_engine(model), model.input_shape[1], model.output_shape[-1]
 
 
-def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:
-    """Return the probabilities for all images of an indexed folder, in its order.
+def predict_folder(predictor: Predictor, folder: ImageFolder) -> np.ndarray:
+    """Return the probabilities for all images of an indexed folder, float32 (n, classes).
 
     Raises:
         DataError: A file cannot be read.
@@ -179,12 +198,7 @@ def predict_folder(predictor: Predictor, folder: ImageFolder) -> Predictions:
     pictures = [(path, folder.file(path)) for path in folder.paths]
     results = track(predictor.probabilities(pictures), "Predicting", len(pictures))
     rows = [row for _, row in results]
-    return Predictions(
-        folder.paths,
-        np.array(folder.labels, dtype=np.int64),
-        np.stack(rows) if rows else np.empty((0, len(folder.classes)), np.float32),
-        folder.classes,
-    )
+    return np.stack(rows) if rows else np.empty((0, len(folder.classes)), np.float32)
 
 
 def predict(
@@ -207,11 +221,14 @@ def predict(
         DataError: An image or a folder cannot be read, and `on_bad` is None.
         UsageError: `sources` is neither an image nor several.
     """
+    least = predictor.threshold
     for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
+        refused = None if least is None else float(row.max()) < least  # as the model has it
         row = row if prior is None else prior(row)
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
         label = predictor.classes[int(row.argmax())]
-        yield Prediction(name, label, probabilities[label], probabilities)
+        labels = predictor.labels(row)
+        yield Prediction(name, label, probabilities[label], probabilities, labels, refused)
 
 
 def _expand(

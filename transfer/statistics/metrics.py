@@ -15,6 +15,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)) of logits of any shape."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
+
+
 def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return each image's cross-entropy -ln p(label), float64 (n,), 0 to 15.9 nats.
 

@@ -34,6 +34,13 @@ SMOOTHING, ENOUGH_TO_SMOOTH = 0.1, 1000  # images
 ENOUGH_TO_MIX = 20_000  # images
 HEAD_PATIENCE = 10
 
+# Fields of the recipe that are never open.
+AS_ASKED = (
+    *("backbone", "resize", "head", "augment", "head_epochs", "head_learning_rate", "schedule"),
+    *("clip_norm", "ema", "interpolate", "accumulate", "batch_size", "balance", "val", "folds"),
+    *("folds_finetune", "seed", "deterministic", "normalize", "task"),
+)
+
 
 @dataclass(frozen=True)
 class _Defaults:
@@ -77,49 +84,31 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     defaults, counts = _defaults(base, pretrained), dataset.class_counts("train")
     optimizer, decay = _optimizer(recipe, defaults)
     settings = Settings(
-        backbone=recipe.backbone,
+        **{name: getattr(recipe, name) for name in AS_ASKED},
         pretrained=pretrained,
         image_size=base.input.shape[1],
-        resize=recipe.resize,
         decoding=choose_decoding(dataset.train.spans, recipe.color_profiles),
-        head=recipe.head,
-        augment=recipe.augment,
         views=min(views, room),
         least_views=0 if recipe.views is None else min(views, room),
         most_views=room if free else min(views, room),
         solve_on_views=recipe.views is not None or images[0] < ENOUGH_WITHOUT_VIEWS,
         unfreeze=unfreeze,
         cut=cut,
-        head_epochs=recipe.head_epochs,
         head_patience=recipe.patience or HEAD_PATIENCE,
-        head_learning_rate=recipe.head_learning_rate,
         epochs=epochs,
         most_epochs=recipe.epochs or MOST_EPOCHS,
         patience=recipe.patience or (max(5, epochs // 2) if pretrained else SCRATCH_PATIENCE),
         learning_rate=recipe.learning_rate or defaults.learning_rate,
         optimizer=optimizer,
-        schedule=recipe.schedule,
         layer_decay=_given(recipe.layer_decay, defaults.layer_decay),
         weight_decay=decay,
-        label_smoothing=_given(recipe.label_smoothing, _smoothing(images[0], pretrained)),
-        clip_norm=recipe.clip_norm,
-        ema=recipe.ema,
+        label_smoothing=_given(recipe.label_smoothing, _smoothing(recipe, images[0], pretrained)),
         mix=_mix(recipe, images[0]),
-        interpolate=recipe.interpolate,
-        accumulate=recipe.accumulate,
-        batch_size=recipe.batch_size,
         **_engine(recipe, pretrained),
         mixed_precision=wants_half(recipe.mixed_precision),
-        monitor=settle_monitor(recipe.monitor, counts),
-        balance=recipe.balance,
+        monitor=settle_monitor(recipe.monitor, counts, recipe.multi_label),
         class_weights=tuple(weigh_classes(counts, recipe.balance)),
-        val=recipe.val,
-        folds=recipe.folds,
-        folds_finetune=recipe.folds_finetune,
         seconds=parse_seconds(recipe.time) or 0.0,
-        seed=recipe.seed,
-        deterministic=recipe.deterministic,
-        normalize=recipe.normalize,
     )
     check_updates(settings, images[0])
     return settings, base
@@ -199,8 +188,10 @@ def _epochs(recipe: Recipe, images: int, pretrained: bool) -> int:
     return min(MOST_EPOCHS, max(EPOCHS, math.ceil(UPDATES / updates)))
 
 
-def _smoothing(images: int, pretrained: bool) -> float:
-    return SMOOTHING if pretrained and images >= ENOUGH_TO_SMOOTH else 0.0
+def _smoothing(recipe: Recipe, images: int, pretrained: bool) -> float:
+    """Return the default; where each class has a probability of its own, it is not distorted."""
+    smooth = pretrained and images >= ENOUGH_TO_SMOOTH and not recipe.multi_label
+    return SMOOTHING if smooth else 0.0
 
 
 def _mix(recipe: Recipe, images: int) -> str:
@@ -220,18 +211,22 @@ def wants_half(wanted: str) -> bool:
     return any(map(gains_from_half, map(tf.config.experimental.get_device_details, gpus)))
 
 
-def settle_monitor(monitor: str, counts: Sequence[int]) -> str:
+def settle_monitor(monitor: str, counts: Sequence[int], multi_label: bool = False) -> str:
     """Return the name in the epoch's logs by which the best epoch is chosen.
 
     With uneven classes, accuracy rewards a model that is right on the large ones only: there
-    ``auto`` is macro-F1.
+    ``auto`` is macro-F1. Where an image may be of several classes it is the loss, which depends on
+    no threshold.
 
     Args:
         monitor: Key of `transfer.recipe.MONITORS`, or ``auto``.
         counts: Training images of each class.
+        multi_label: Whether an image may be of several classes.
     """
     if monitor != "auto":
         return monitor
+    if multi_label:
+        return "val_loss"
     return "val_macro_f1" if is_uneven(counts) else "val_accuracy"
 
 

@@ -95,7 +95,9 @@ class Setup:
 
     def new_head(self) -> keras.Sequential:
         """Return an untrained head."""
-        return self.classifier.new_head(len(self.settings.class_weights), self.settings.seed)
+        settings = self.settings
+        classes = len(settings.class_weights)
+        return self.classifier.new_head(classes, settings.seed, settings.multi_label)
 
     def features_of(self, images: ImageFolder, views: int = 0) -> Features:
         """Return the features of images of one split, from the cache or computed.

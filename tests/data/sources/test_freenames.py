@@ -10,7 +10,7 @@ from transfer.data.sources.bytefiles import Labelled, write_labelled
 from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.prepare import write_to
 from transfer.data.sources.source import Options
-from transfer.data.sources.tables import Row, copy_table
+from transfer.data.sources.tables import Row, Table, copy_table
 from transfer.recipe.reading import Reading
 
 
@@ -59,7 +59,7 @@ def test_many_equal_names_in_a_table(tmp_path: Path, looked_at: list[Path]) -> N
         file = tmp_path / f"long/{number:03d}{'y' * 210}.gif"
         file.write_bytes(b"GIF89a")
         rows.append(Row(number, file.name, file, "x", ""))
-    copy_table(rows, tmp_path / "out")
+    copy_table(Table(rows, ""), tmp_path / "out")
     assert len(list((tmp_path / "out/x").iterdir())) == MANY
     assert len(looked_at) <= 4 * MANY
 

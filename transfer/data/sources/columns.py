@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from transfer.data.sources.columncells import Cells, key
 from transfer.data.sources.grids import Grid
-from transfer.data.sources.labelcells import MULTI_LABEL
+from transfer.data.sources.labelcells import several_advice
 from transfer.data.sources.locate import Locator
 from transfer.data.sources.onehot import one_hot
 from transfer.data.sources.splitcolumns import Sides, find_sides
@@ -32,9 +32,11 @@ class Columns:
 
     Attributes:
         path: Column of the paths.
-        labels: Column of the classes; several where each is a class, with 1 in the rows of it.
+        labels: Column of the classes; several where each is a class, with 1 in the rows of it, or
+            where an image may have several classes.
         names: Names of the columns; their numbers from 1 where the table has none.
         headless: Whether the first line is a row.
+        hot: Whether each column of `labels` is a class of its own.
         sides: The splits; None without.
     """
 
@@ -42,6 +44,7 @@ class Columns:
     labels: tuple[int, ...]
     names: Sequence[str]
     headless: bool = False
+    hot: bool = False
     sides: Sides | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -52,10 +55,10 @@ class Columns:
 
     def in_words(self) -> str:
         """Return what is taken for what."""
-        if len(self.labels) > 1:
+        if self.hot:
             label = f"class from the 1 in {len(self.labels)} columns"
         else:
-            label = f"class from {self._named(self.labels[0])}"
+            label = f"class from {' and '.join(map(self._named, self.labels))}"
         words = [f"path from {self._named(self.path)}", label]
         if self.sides is not None:
             words.append(self.sides.in_words(self.names))
@@ -88,8 +91,11 @@ def choose_columns(grid: Grid, files: Locator, reading: Reading) -> Columns:
         sides = find_sides(grid.file, names, table.column, taken, split, lines)
     if sides is not None:
         taken |= set(sides.columns)
-    labels = (label,) if label is not None else _label_columns(table, taken)
-    return Columns(path, labels, names, headless, sides, table.notes)
+    if label is not None:
+        return Columns(path, (label,), names, headless, False, sides, table.notes)
+    find = _columns_of_sets if reading.multi_label else _label_columns
+    labels, hot = find(table, taken)
+    return Columns(path, labels, names, headless, hot, sides, table.notes)
 
 
 def label_names(names: Sequence[str]) -> list[str]:
@@ -140,7 +146,8 @@ def _first_of_paths(
     return None
 
 
-def _label_columns(table: Cells, taken: set[int]) -> tuple[int, ...]:
+def _label_columns(table: Cells, taken: set[int]) -> tuple[tuple[int, ...], bool]:
+    """Return the column of the classes, or those that are a class each, and which it is."""
     for words in (_STRONG, _WEAK):
         known = [n for n in table.named(words) if n not in taken]
         numbered = _numbered(table, words, taken)
@@ -149,16 +156,32 @@ def _label_columns(table: Cells, taken: set[int]) -> tuple[int, ...]:
         if partly or len(divided) > 1:
             raise _several(table, numbered)
         if known or numbered:
-            return (_agreed(table, known or numbered),)
+            return (_agreed(table, known or numbered),), False
     rest = [n for n in range(len(table.names)) if n not in taken]
     if hot := one_hot({n: table.column(n) for n in rest}):
-        return hot
+        return hot, True
     likely = [n for n in rest if _may_be_labels(table.column(n))]
     if len(likely) == 1:
         if others := _more_labels(table, likely[0], rest):
             raise _several(table, [likely[0], *others])
-        return (likely[0],)
+        return (likely[0],), False
     raise _missing(table, "label", "class, category, target", "label_column", likely or rest)
+
+
+def _columns_of_sets(table: Cells, taken: set[int]) -> tuple[tuple[int, ...], bool]:
+    """Return the columns of the classes where an image may have several; see `_label_columns`."""
+    for words in (_STRONG, _WEAK):
+        numbered = _numbered(table, words, taken)
+        if len(numbered) > 1:
+            return tuple(numbered), False
+        if known := [n for n in table.named(words) if n not in taken]:
+            return (_agreed(table, known),), False
+    rest = [n for n in range(len(table.names)) if n not in taken]
+    if hot := one_hot({n: table.column(n) for n in rest}, several=True):
+        return hot, True
+    if len(rest) == 1:
+        return (rest[0],), False
+    raise _missing(table, "labels", "tags, classes, categories", "label_column", rest)
 
 
 def _numbered(table: Cells, words: str, taken: set[int]) -> list[int]:
@@ -186,8 +209,9 @@ def _more_labels(table: Cells, label: int, rest: Sequence[int]) -> list[int]:
 
 def _several(table: Cells, columns: Sequence[int]) -> DataError:
     return DataError(
-        f"{str(table.file)!r} has several columns of labels: {table.shown(columns)}. {MULTI_LABEL}"
-        f" Or say which is the class: {option('label_column', table.names[columns[0]])}."
+        f"{str(table.file)!r} has several columns of labels: {table.shown(columns)}."
+        f" {several_advice()} Or say which is the class:"
+        f" {option('label_column', table.names[columns[0]])}."
     )
 
 

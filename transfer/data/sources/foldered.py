@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.data.sources import archives, parquet, shards
+from transfer.data.sources.apart import without_negatives
 from transfer.data.sources.bytefiles import write_labelled
 from transfer.data.sources.fetching import digest_of, stamp, unpack
 from transfer.data.sources.lists import find_lists
@@ -24,9 +25,10 @@ from transfer.data.sources.unlisted import unlisted
 from transfer.errors import DataError, option
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
+from transfer.images.layout.negatives import without_folder
 from transfer.images.layout.plan import Plan, in_words, sizes_in_words
 from transfer.images.layout.splitnames import split_of
-from transfer.recipe.reading import Reading
+from transfer.recipe.reading import MULTI_LABEL, Reading
 from transfer.system.progress import say
 
 _LISTS = {"meta", "metadata", "annotations", "labels", "lists", "splits", "data", "imagesets"}
@@ -42,21 +44,21 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
     reading = options.reading
     if reading.asks_for_folders or not _may_hold_a_source(path):
         return None
-    survey = describe(path, reading.follow_links)
+    survey = without_folder(describe(path, reading.follow_links), reading.negatives)
     if not survey.top.total:
         return _packed(text, survey, options)
     columns = (reading.path_column, reading.label_column, reading.split_column)
-    if set(columns) != {"auto"}:
+    if set(columns) != {"auto"} or reading.multi_label:
         tables = find_tables(survey, reading)
-        return None if tables is None else _of_table(text, path.name, tables, survey)
+        return None if tables is None else _of_table(text, path.name, tables, reading, survey)
     if lists := find_lists(survey, reading.follow_links):
-        return _of_table(text, path.name, lists, survey)
+        return _of_table(text, path.name, lists, reading, survey)
     plan = _plan(survey, reading)
     if plan is not None and len(plan.classes) > 1:
         tables = _beside_classes(survey, plan, reading)
     else:
         tables = find_tables(survey, reading)
-    return None if tables is None else _of_table(text, path.name, tables, survey)
+    return None if tables is None else _of_table(text, path.name, tables, reading, survey)
 
 
 def _plan(survey: Survey, reading: Reading) -> Plan | None:
@@ -132,16 +134,19 @@ def from_table(text: str, file: Path, options: Options) -> Source:
     asked = options.reading.label_column
     if file.suffix.lower() == ".parquet" and parquet.image_columns(file, asked):
         return from_parquet(text, [file], options)
-    return _of_table(text, file.stem, read_table(file, options.reading))
+    return _of_table(text, file.stem, read_table(file, options.reading), options.reading)
 
 
-def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) -> Source:
+def _of_table(
+    text: str, name: str, table: Table, reading: Reading, survey: Survey | None = None
+) -> Source:
+    table = without_negatives(table, reading.negatives)
     images = [[row.label, row.split, *stamp(row.file)] for row in table.rows]
     return Source(
         text,
         name,
-        about={"table": _digest(images)},
-        fill=lambda at: copy_table(table.rows, at),
+        about={"table": _digest(images), **about_task(table.multi_label)},
+        fill=lambda at: copy_table(table, at),
         layout=table.layout,
         read_as="; ".join(filter(None, (table.read_as, unlisted(table, survey)))),
     )
@@ -149,12 +154,13 @@ def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) 
 
 def from_parquet(text: str, files: Sequence[Path], options: Options) -> Source:
     """Return the source that Parquet files with images are. Raises DataError for others."""
-    asked = options.reading.label_column
+    reading = options.reading
+    asked = reading.label_column
     found = [parquet.image_columns(file, asked) for file in files]
     first = next(filter(None, found), None)
     if first is None:
         if len(files) == 1:
-            return _of_table(text, files[0].stem, read_table(files[0], options.reading))
+            return _of_table(text, files[0].stem, read_table(files[0], reading), reading)
         raise DataError(f"The Parquet files in {text!r} hold no column of images.")
     words = f"{_shown(files)} (images from {first.image!r}, class from {first.label!r})"
     return Source(
@@ -184,7 +190,7 @@ def from_shards(text: str, files: Sequence[Path], options: Options) -> Source:
 
 def from_archive(text: str, path: Path, options: Options) -> Source:
     """Return the source that an archive is. Raises DataError where it cannot be read here."""
-    _refuse_foreign(path)
+    archives.refuse_foreign(path)
     actual = digest_of(path, remembered=options.sha256 is None)
     if options.sha256 not in (None, actual):
         raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
@@ -205,7 +211,13 @@ def about_tables(reading: Reading) -> dict[str, object]:
     """Return what the images of an unpacked archive depend on beside its bytes."""
     asked = [reading.path_column, reading.label_column, reading.split_column]
     asked += ["folders"] * reading.asks_for_folders
-    return {} if asked == ["auto"] * 3 else {"tables": asked}
+    tables: dict[str, object] = {} if asked == ["auto"] * 3 else {"tables": asked}
+    return tables | about_task(reading.multi_label)
+
+
+def about_task(multi_label: bool) -> dict[str, object]:
+    """Return what a prepared folder depends on where an image may have several labels."""
+    return {"task": MULTI_LABEL} if multi_label else {}
 
 
 def arrange(text: str, folder: Path, options: Options) -> None:
@@ -233,7 +245,7 @@ def arrange(text: str, folder: Path, options: Options) -> None:
 def _from_archives(text: str, name: str, files: Sequence[Path], options: Options) -> Source:
     """Return the source that several archives are, each a folder: a class, or a split."""
     for file in files:
-        _refuse_foreign(file)
+        archives.refuse_foreign(file)
     folders = dict(zip(files, _without_common([archives.stem(f.name) for f in files]), strict=True))
     digests = [[folders[file], digest_of(file, remembered=True)] for file in files]
 
@@ -266,15 +278,6 @@ def _without_common(stems: Sequence[str]) -> list[str]:
         after = sum(len(part) + 1 for part in parts[len(parts) - end :])
         short.append(stem[before : len(stem) - after])
     return short if len(set(short)) == len(short) else list(stems)
-
-
-def _refuse_foreign(path: Path) -> None:
-    unpacker = archives.UNPACKERS.get(path.suffix.lower())
-    if unpacker:
-        raise DataError(
-            f"{path.suffix} archives cannot be read here. Unpack it with"
-            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
-        )
 
 
 def _layout_of(files: Sequence[Path]) -> str:

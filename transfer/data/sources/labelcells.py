@@ -12,12 +12,35 @@ from typing import Any
 
 from transfer.data.sources.cells import cell
 from transfer.data.sources.columncells import key
+from transfer.errors import option
 
-MULTI_LABEL = "Images with several labels are not supported. Keep one label for each image."
 _NAMES = {"name", "displayname", "label", "labels", "class", "classname", "category", "categories"}
 _NAMES |= {"type", "choice", "choices"}
 _BOXES = {"bbox", "bboxes", "box", "boxes", "boundingbox", "boundingboxes", "boundingpoly"}
 _BOXES |= {"xmin", "ymin", "polygon", "polygons", "segmentation", "points", "vertices"}
+
+
+def several_advice() -> str:
+    """Return what to do about images with several labels."""
+    return f"To train on several labels for each image: {option('task', 'multi-label')}."
+
+
+def labels_in(text: str) -> list[str] | None:
+    """Return the classes that a cell lists in JSON or Python; None where it is no list.
+
+    Raises:
+        ValueError: It is a list of something else, or an object.
+    """
+    try:
+        value = _parsed(text)
+        if value is None:
+            return None
+        values = list(value) if isinstance(value, list | tuple | set) else [value]
+        if any(isinstance(each, Mapping) and _has_boxes(each) for each in values):
+            raise ValueError("holds bounding boxes: this is a table for detection.")
+        return [_label_of(each) for each in values]
+    except RecursionError as error:
+        raise ValueError("is nested too deeply.") from error
 
 
 def label_in(text: str) -> str:
@@ -87,7 +110,7 @@ def _label_of(value: Any) -> str:
         if any(isinstance(each, Mapping) and _has_boxes(each) for each in values):
             raise ValueError("holds bounding boxes: this is a table for detection.")
         if values and all(isinstance(each, str | int | Mapping) for each in values):
-            raise ValueError(f"holds several labels. {MULTI_LABEL}")
+            raise ValueError(f"holds several labels. {several_advice()}")
         raise ValueError(f"is a list of {len(values)} values. Expected one class.")
     if value is None or (isinstance(value, float) and not value.is_integer()):
         raise ValueError(f"holds {value}. Expected one class.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 
-def one_hot(columns: Mapping[int, Sequence[str]]) -> tuple[int, ...]:
+def one_hot(columns: Mapping[int, Sequence[str]], several: bool = False) -> tuple[int, ...]:
     """Return the columns of 0 and 1 that are a class each; none where they are something else.
 
     A column may be all 0 or all 1 beside others. Two columns or more are a class each where most
@@ -14,6 +14,7 @@ def one_hot(columns: Mapping[int, Sequence[str]]) -> tuple[int, ...]:
 
     Args:
         columns: Cells by the index of their column.
+        several: Whether a row may have any number of 1, and none.
     """
     bits = {n: [_bit(value) for value in cells] for n, cells in columns.items() if any(cells)}
     hot = [n for n, each in bits.items() if set(each) == {0, 1}]
@@ -21,7 +22,7 @@ def one_hot(columns: Mapping[int, Sequence[str]]) -> tuple[int, ...]:
     if not hot or len(hot + constant) < 2:
         return ()
     totals = [sum(map(bool, row)) for row in zip(*(bits[n] for n in hot + constant), strict=True)]
-    if len(hot) > 1 and 2 * sum(total > 0 for total in totals) < len(totals):
+    if not several and len(hot) > 1 and 2 * sum(total > 0 for total in totals) < len(totals):
         return ()
     return tuple(sorted(hot + constant))
 

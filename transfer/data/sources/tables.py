@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -12,16 +13,18 @@ from pathlib import Path, PurePosixPath
 from transfer.data.sources.columns import Columns, choose_columns
 from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.grids import read_grid
-from transfer.data.sources.labelcells import MULTI_LABEL, label_in, several_in
+from transfer.data.sources.labelcells import label_in, several_advice, several_in
+from transfer.data.sources.labelsets import SetReader
 from transfer.data.sources.locate import Locator
 from transfer.data.sources.onehot import is_hot
 from transfer.errors import DataError, option
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.splitnames import split_of
+from transfer.images.listed import write_listing
 from transfer.images.scan import is_junk
 from transfer.recipe.reading import Reading
 from transfer.system.files import is_file
-from transfer.system.names import nfc
+from transfer.system.names import join_names, nfc, split_names
 from transfer.system.progress import say, track
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".xlsx", ".parquet")
@@ -36,7 +39,7 @@ class Row:
         line: Line in the table, from 1; the header is line 1.
         path: As written.
         file: The file itself.
-        label: Class name.
+        label: Class name; of several, see `join_names`.
         split: ``train``, ``val``, ``test`` or ``""``.
     """
 
@@ -63,15 +66,19 @@ class Table:
         rows: Each image once.
         read_as: What was taken for what.
         columns: The same for the columns alone; ``""`` for what has none.
+        multi_label: Whether an image may have several labels.
     """
 
     rows: list[Row]
     read_as: str
     columns: str = ""
+    multi_label: bool = False
 
     @property
     def layout(self) -> str:
         """The layout of the folder that `copy_table` writes, see `Reading.layout`."""
+        if self.multi_label:
+            return "flat"
         return "splits" if any(row.split for row in self.rows) else "classes"
 
 
@@ -105,33 +112,53 @@ def read_table(
     columns = choose_columns(grid, files, reading)
     lines = [(1, grid.header)] * columns.headless + grid.rows
     files.search(row[columns.path].strip() for _, row in lines if len(row) > columns.path)
-    rows = [_row(file, line, cells, columns, files) for line, cells in lines]
+    sets = SetReader(columns, (row for _, row in lines)) if reading.multi_label else None
+    rows = [_row(file, line, cells, columns, files, sets) for line, cells in lines]
+    if sets is None:
+        _refuse_several(file, rows, columns)
+        _refuse_flawed(file, rows)
     if not reading.follow_links:
         for row in rows:
             check_inside(file, row, file.parent)
     _check(file, rows)
-    _refuse_several(file, rows, columns)
+    if sets is not None:
+        columns.notes.extend(filter(None, [sets.in_words()]))
     if split and not any(row.split for row in rows):
         rows = [row.at(split) for row in rows]
-    rows = _without_repeats(file, rows)
+    rows = _without_repeats(file, _joined(rows) if reading.multi_label else rows)
     words = columns.in_words()
-    return Table(rows, f"table {file.name} ({words})", words)
+    return Table(rows, f"table {file.name} ({words})", words, reading.multi_label)
 
 
-def copy_table(rows: Sequence[Row], target: Path) -> None:
-    """Copy the images of a table to ``target/[split/]label/name``."""
-    top = _common_folder(rows)
+def copy_table(table: Table, target: Path) -> None:
+    """Copy the images of a table to ``target/[split/]label/name``.
+
+    Where an image may have several labels, to ``target/images/name``, with a table beside.
+    """
+    top = _common_folder(table.rows)
     names = FreeNames()
-    for row in track(rows, "Copying images", len(rows)):
+    listed = []
+    for row in track(table.rows, "Copying images", len(table.rows)):
         parts = PurePosixPath(row.file.as_posix()).relative_to(top.as_posix()).parts
         # a/1.jpg and b/1.jpg are two images; truncation may leave a leading dot, which hides files
         name = "-".join(parts).encode(errors="surrogateescape")[-200:].decode(errors="ignore")
-        path = names.take(target / row.split / row.label / name.lstrip("."))
+        folder = Path("images") if table.multi_label else Path(row.split, row.label)
+        path = names.take(target / folder / name.lstrip("."))
+        listed.append((path.relative_to(target).as_posix(), row.label, row.split))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(row.file, path)
+    if table.multi_label:
+        write_listing(target, listed)
 
 
-def _row(table: Path, line: int, cells: Sequence[str], columns: Columns, files: Locator) -> Row:
+def _row(
+    table: Path,
+    line: int,
+    cells: Sequence[str],
+    columns: Columns,
+    files: Locator,
+    sets: SetReader | None,
+) -> Row:
     def fail(text: str) -> DataError:
         return DataError(f"{str(table)!r}, line {line}: {text}")
 
@@ -141,7 +168,12 @@ def _row(table: Path, line: int, cells: Sequence[str], columns: Columns, files: 
     path = cells[columns.path].strip()
     if not path:
         raise fail("the path is empty.")
-    if len(columns.labels) > 1:
+    if sets is not None:
+        try:
+            label = join_names(sets.read(cells))
+        except ValueError as error:
+            raise fail(f"the cell of the labels {error}") from error
+    elif columns.hot:
         label = _hot(cells, columns, fail)
     else:
         column = columns.labels[0]
@@ -150,9 +182,6 @@ def _row(table: Path, line: int, cells: Sequence[str], columns: Columns, files: 
         except ValueError as error:
             name = columns.names[column]
             raise fail(f"{cells[column]!r:.80} in the column {name!r} {error}") from error
-    flaw = label_flaw(label)
-    if flaw:
-        raise fail(f"the label {label!r} {flaw}. Expected a name that a folder can have.")
     if "\0" in path:
         raise fail(f"the path {path!r} holds a NUL character.")
     file = files.find(path) or files.folder / path
@@ -172,7 +201,7 @@ def _hot(cells: Sequence[str], columns: Columns, fail: Callable[[str], DataError
     if not found:
         raise fail(f"no class has a 1. Expected one for each image. {other}")
     several = ", ".join(found[:3])
-    raise fail(f"{len(found)} classes have a 1 ({several}). {MULTI_LABEL} {other}")
+    raise fail(f"{len(found)} classes have a 1 ({several}). {several_advice()} {other}")
 
 
 def check_inside(table: Path, row: Row, folder: Path) -> None:
@@ -190,8 +219,19 @@ def _refuse_several(table: Path, rows: Sequence[Row], columns: Columns) -> None:
     for row in rows:
         if row.label == found:
             raise DataError(
-                f"{str(table)!r}, line {row.line}: {found!r} are several labels. {MULTI_LABEL} If"
-                f" it is one name, join its words: {'_'.join(re.findall(r'[^ ,;|]+', found))!r}."
+                f"{str(table)!r}, line {row.line}: {found!r} are several labels."
+                f" {several_advice()} If it is one name, join its words:"
+                f" {'_'.join(re.findall(r'[^ ,;|]+', found))!r}."
+            )
+
+
+def _refuse_flawed(table: Path, rows: Sequence[Row]) -> None:
+    """Raise DataError where a label cannot name a folder."""
+    for row in rows:
+        if flaw := label_flaw(row.label):
+            raise DataError(
+                f"{str(table)!r}, line {row.line}: the label {row.label!r} {flaw}. Expected a name"
+                " that a folder can have."
             )
 
 
@@ -239,6 +279,14 @@ def _without_repeats(table: Path, rows: Sequence[Row]) -> list[Row]:
     if len(first) < len(rows):
         say(f"{len(rows) - len(first)} line(s) of {table.name} repeat another one.")
     return list(first.values())
+
+
+def _joined(rows: Sequence[Row]) -> list[Row]:
+    """Return rows of the same image with all labels that its rows have."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        names[os.path.realpath(row.file)].update(split_names(row.label))
+    return [row.of(join_names(sorted(names[os.path.realpath(row.file)]))) for row in rows]
 
 
 def _common_folder(rows: Sequence[Row]) -> Path:

@@ -14,9 +14,12 @@ from transfer.evaluation.curves import learning_curves
 from transfer.evaluation.evaluate import find_caveat
 from transfer.evaluation.report import matrix, sections
 from transfer.evaluation.report.data import About, read_about, shareable
+from transfer.evaluation.report.multilabel import multilabel_sections, read_multilabel
+from transfer.evaluation.report.negatives import read_rejection
 from transfer.evaluation.report.redaction import redact_recipe
 from transfer.evaluation.report.suspicious import read_suspicious
 from transfer.runs.metrics import Metrics
+from transfer.runs.multilabel_metrics import MultilabelMetrics
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run
 from transfer.system.files import write_text
@@ -42,6 +45,18 @@ def write_report(run: Run, directory: Path | None = None) -> Path:
         DataError: predictions.csv has no images.
     """
     directory = run.path if directory is None else directory
+    if run.multi_label:
+        context, template = _multilabel_context(run, directory), "multilabel.html.j2"
+    else:
+        context, template = _single_context(run, directory), "report.html.j2"
+    page = _render(context, template)
+    path = directory / "report.html"
+    write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
+    return path
+
+
+def _single_context(run: Run, directory: Path) -> dict[str, Any]:
+    """Return the variables of the templates where each image is of one class."""
     predictions = Predictions.read(directory / "predictions.csv", run.classes)
     if not predictions.paths:
         raise DataError(
@@ -49,10 +64,23 @@ def write_report(run: Run, directory: Path | None = None) -> Path:
             f" Evaluate a split that has images: {call('evaluate', 'RUN')}"
         )
     metrics = _read_metrics(run, directory, predictions)
-    page = _render(_context(run, directory, predictions, metrics))
-    path = directory / "report.html"
-    write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
-    return path
+    common = _context(run, directory, metrics)
+    thumbnail, own = common["thumbnail"], common["subtitle"] is None
+    return common | {
+        "rejection": read_rejection(run, predictions) if own else None,
+        "headline": sections.headline(metrics, common["about"].uneven),
+        "chance_loss": math.log(len(run.classes)),
+        "matrix": matrix.matrix_rows(metrics["confusion_matrix"], run.classes),
+        "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
+        "worst": gallery.worst_mistakes(predictions, thumbnail),
+    }
+
+
+def _multilabel_context(run: Run, directory: Path) -> dict[str, Any]:
+    """Return the variables of the templates where an image may be of several classes."""
+    predictions, metrics = read_multilabel(run, directory)
+    common = _context(run, directory, metrics)
+    return common | multilabel_sections(predictions, metrics, common["thumbnail"])
 
 
 def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Metrics:
@@ -81,14 +109,14 @@ def _digests(run: Run, directory: Path) -> Mapping[str, str]:
     """Return the digests of the images that were indexed, by path; none where none are listed."""
     for folder in (directory, run.path):
         if (folder / "split.csv").is_file():
-            return Dataset.read(folder, "/", run.classes, follow_links=True).sha256
+            return Dataset.read(
+                folder, "/", run.classes, follow_links=True, multi_label=run.multi_label
+            ).sha256
     return {}
 
 
-def _context(
-    run: Run, directory: Path, predictions: Predictions, metrics: Metrics
-) -> dict[str, Any]:
-    """Return the variables of the templates."""
+def _context(run: Run, directory: Path, metrics: Metrics | MultilabelMetrics) -> dict[str, Any]:
+    """Return the variables of the templates that do not depend on the task."""
     own = directory.resolve() == run.path.resolve()
     about, history = read_about(run), run.history()
     evaluation = run.read_evaluation(directory)
@@ -98,26 +126,23 @@ def _context(
     caveat = metrics.get("caveat")
     if caveat is None and data == about.data:  # older metrics.json do not say
         caveat = find_caveat(metrics["split"], about.monitor, len(history))
-    classes = predictions.classes
+    classes = run.classes
     recipe = sections.recipe_rows(redact_recipe(run.recipe.to_dict()), about.used)
     return {
         "title": run.path.resolve().name,
         "subtitle": None if own else directory.resolve().name,
         "about": shareable(about, run, root),
         "metrics": metrics,
-        "headline": sections.headline(metrics, about.uneven),
         "caveat": caveat,
+        "thumbnail": thumbnail,
         "classes": classes,
         "data_name": root.name if root else None,
         "data_missing": root is None or not root.is_dir(),
         "short_headings": max(map(len, classes)) <= 3,
         "flat_headings": sum(map(len, classes)) <= 70 and len(classes) <= 8,
-        "chance_loss": math.log(len(classes)),
-        "matrix": matrix.matrix_rows(metrics["confusion_matrix"], classes),
         "shades": matrix.shades(),
-        "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
-        "worst": gallery.worst_mistakes(predictions, thumbnail),
         "suspicious": read_suspicious(run, about.label_errors, thumbnail) if own else None,
+        "rejection": None,
         "folds": about.folds if own else None,
         "tested": "test" in (about.split, metrics["split"]),
         "history": history,
@@ -137,7 +162,7 @@ def _training(about: About, history: list[dict[str, str]]) -> dict[str, Any]:
     }
 
 
-def _render(context: Mapping[str, Any]) -> str:
+def _render(context: Mapping[str, Any], template: str) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -151,4 +176,4 @@ def _render(context: Mapping[str, Any]) -> str:
     environment.filters["interval"] = sections.interval
     environment.filters["fixed"] = sections.fixed
     environment.filters["brief"] = sections.brief
-    return environment.get_template("report.html.j2").render(context)
+    return environment.get_template(template).render(context)

@@ -25,7 +25,8 @@ from transfer.networks.head import (
 )
 from transfer.recipe import MONITORS
 from transfer.settings import Settings
-from transfer.statistics.metrics import score, softmax
+from transfer.statistics.metrics import score, sigmoid, softmax
+from transfer.statistics.multilabel import score_sets
 from transfer.statistics.scaling import common_scale, standardisation, unit
 from transfer.system.progress import bar, say
 from transfer.training.head.logistic import START, STRENGTHS, cross_validate, solve
@@ -33,7 +34,7 @@ from transfer.training.keep.checkpoint import BestCheckpoint, Patience
 from transfer.training.optim.optimizers import LayerwiseAdam
 from transfer.training.optim.statistics import SettledStatistics
 from transfer.training.tuning.history import History
-from transfer.training.tuning.metrics import MacroF1
+from transfer.training.tuning.metrics import compile_options
 
 LARGEST = 4e8  # rows x columns x classes that are solved in about a minute on two cores
 BATCH_SIZE = 256  # vectors are small: larger batches than for images
@@ -41,10 +42,25 @@ BATCH_SIZE = 256  # vectors are small: larger batches than for images
 
 @dataclass(frozen=True)
 class _Split:
-    """Vectors of one split as the first Dense layer receives them, and their labels."""
+    """Vectors of one split as the first Dense layer receives them, with their labels.
+
+    `table` has the target of each label where an image may be of several classes.
+    """
 
     vectors: np.ndarray
     labels: np.ndarray
+    table: np.ndarray | None = None
+
+    @property
+    def answers(self) -> np.ndarray:
+        """What Keras takes as targets: labels, or 0 and 1 for each class."""
+        return self.labels if self.table is None else self.table[self.labels]
+
+    def score(self, logits: np.ndarray) -> dict[str, float]:
+        """Return loss, accuracy and macro-F1 of logits (n, classes)."""
+        if self.table is None:
+            return score(softmax(logits), self.labels)
+        return score_sets(sigmoid(logits), self.answers)
 
 
 def fit_head(
@@ -79,11 +95,15 @@ def fit_head(
             f" {option('weights')}"
         )
     spec = parse_head(settings.head)
-    shape = train.vectors.shape[1], len(settings.class_weights), settings.seed
+    classes, several = len(settings.class_weights), settings.multi_label
+    shape = train.vectors.shape[1], classes, settings.seed, several
     head, bare = build_head(spec, *shape), build_head(spec.bare, *shape)
     scaled = takes_scaled_features(spec)
     vectors, mean, scale = _scale((train.vectors, val.vectors), spec.normalises, scaled)
-    splits = _Split(vectors[0], train.labels), _Split(vectors[1], val.labels)
+    splits = (
+        _Split(vectors[0], train.labels, train.table),
+        _Split(vectors[1], val.labels, val.table),
+    )
     if is_solved(train, settings):
         figures = _solve(bare, splits, len(train), settings, history, groups)
     else:
@@ -110,7 +130,7 @@ def is_solved(train: Features, settings: Settings) -> bool:
     rows = _solved_rows(len(train), settings, len(train.labels))
     values = rows.stop * train.vectors.shape[1] * len(settings.class_weights)
     linear = is_linear(parse_head(settings.head))
-    return linear and values <= LARGEST and len(set(train.labels)) > 1
+    return linear and values <= LARGEST and (settings.multi_label or len(set(train.labels)) > 1)
 
 
 def _solved_rows(photos: int, settings: Settings, rows: int) -> slice:
@@ -139,16 +159,18 @@ def _solve(
         train.vectors[:photos],
         train.labels[:photos],
         classes,
-        weights=weights[train.labels[:photos]],
+        table=train.table,
+        weights=None if train.table is not None else weights[train.labels[:photos]],
         groups=groups,
         seed=settings.seed,
     )
     strength = STRENGTHS[START] if chosen is None else chosen.strength
-    kernel, bias = solve(vectors, labels, classes, strength, weights[labels])
+    own = None if train.table is not None else weights[labels]
+    kernel, bias = solve(vectors, labels, classes, strength, own, train.table)
     head.get_layer("predictions").set_weights([kernel, bias])
     figures: dict[str, float] = {}
     for prefix, split in zip(("", "val_"), splits, strict=True):
-        scores = score(softmax(split.vectors @ kernel + bias), split.labels)
+        scores = split.score(split.vectors @ kernel + bias)
         figures |= {f"{prefix}{name}": value for name, value in scores.items()}
     history.add("head", 1, time.monotonic() - began, figures)
     figures["strength"] = float(strength)
@@ -168,20 +190,19 @@ def _train(
     rate = keras.optimizers.schedules.CosineDecay(settings.head_learning_rate, decay_steps=steps)
     head.compile(
         optimizer=LayerwiseAdam(learning_rate=rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy", MacroF1(len(weights))],
         jit_compile=False,
+        **compile_options(len(weights), settings.multi_label, sparse=True),
     )
     mode = MONITORS[monitor]
     with tempfile.TemporaryDirectory() as directory, bar("Training the head", epochs) as advance:
         best = BestCheckpoint(Path(directory) / "head.weights.h5", monitor, mode)
         head.fit(
             train.vectors,
-            train.labels,
-            sample_weight=weights[train.labels],
+            train.answers,
+            sample_weight=None if train.table is not None else weights[train.labels],
             batch_size=BATCH_SIZE,
             epochs=epochs,
-            validation_data=(val.vectors, val.labels),
+            validation_data=(val.vectors, val.answers),
             verbose=0,
             callbacks=[
                 keras.callbacks.TerminateOnNaN(),

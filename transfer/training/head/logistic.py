@@ -1,7 +1,8 @@
 """Multinomial logistic regression on vectors, solved, with its regularisation cross-validated.
 
 A linear head on frozen features is a convex problem with one optimum, which L-BFGS finds in
-seconds, without a learning rate, epochs or early stopping.
+seconds, without a learning rate, epochs or early stopping. Where an image may be of several
+classes, it is one binary logistic regression for each class, with the same regularisation.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from transfer.data.folds import make_folds
-from transfer.statistics.metrics import losses, softmax
+from transfer.data.folds import make_folds, make_folds_of_sets
+from transfer.statistics.metrics import losses, sigmoid, softmax
+from transfer.statistics.multilabel import score_sets
 
 # scikit-learn's C times the number of rows: one value suits n photos with or without their views.
 STRENGTHS = 10.0 ** np.arange(-2.0, 4.1, 0.5)
@@ -43,6 +45,7 @@ def cross_validate(
     labels: np.ndarray,
     classes: int,
     *,
+    table: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     seed: int = 0,
@@ -54,8 +57,9 @@ def cross_validate(
 
     Args:
         vectors: float32 array of shape (n, d), standardised.
-        labels: int64 array of shape (n,), 0..classes-1.
+        labels: int64 array of shape (n,), 0..classes-1; with `table`, indices into it.
         classes: Number of classes; some may have no rows.
+        table: float32 array (labels, classes) of 0 and 1, where a row may be of several classes.
         weights: Weight of each row in the loss; None for 1.
         groups: Rows with the same entry stay in one fold; None where each is its own.
         seed: Seed of the folds.
@@ -63,7 +67,11 @@ def cross_validate(
     Returns:
         The result, or None where a class has a single row (or group) and so cannot be folded.
     """
-    folds = make_folds(labels, groups, seed)
+    targets = None if table is None else table[labels]
+    if targets is None:
+        folds = make_folds(labels, groups, seed)
+    else:
+        folds = make_folds_of_sets(targets, groups, seed)
     if not folds:
         return None
     solutions: list[np.ndarray | None] = [None] * len(folds)
@@ -77,11 +85,16 @@ def cross_validate(
             predicted = np.empty((len(labels), classes), np.float32)
             for number, (seen, held) in enumerate(folds):
                 part = None if weights is None else weights[seen]
-                problem = _Problem(vectors[seen], labels[seen], classes, part)
+                problem = _Problem(vectors[seen], labels[seen], classes, part, table)
                 solution = _minimise(problem, strength, 1e-3, solutions[number])
                 solutions[number] = solution
-                predicted[held] = softmax(vectors[held] @ solution[:-1] + solution[-1])
-            tried[place] = _evaluate(strength, predicted, labels, weights)
+                predicted[held] = problem.link(vectors[held] @ solution[:-1] + solution[-1])
+            if targets is None:
+                tried[place] = _evaluate(strength, predicted, labels, weights)
+            else:
+                figures = score_sets(predicted, targets)
+                loss, accuracy = figures["loss"], figures["accuracy"]
+                tried[place] = CrossValidated(strength, predicted, loss, accuracy)
         return tried[place].loss
 
     place = START
@@ -97,6 +110,7 @@ def solve(
     classes: int,
     strength: float,
     weights: np.ndarray | None = None,
+    table: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the kernel (d, classes) and bias (classes,) of the best linear head, float32.
 
@@ -109,8 +123,10 @@ def solve(
         classes: Number of classes. The bias of a class without rows is far below the others.
         strength: See `CrossValidated`.
         weights: Weight of each row in the loss; None for 1.
+        table: As in `cross_validate`: then the loss is the binary cross-entropy, summed over the
+            classes.
     """
-    problem = _Problem(vectors, labels, classes, weights)
+    problem = _Problem(vectors, labels, classes, weights, table)
     solution = _minimise(problem, strength, 1e-4)
     return solution[:-1], solution[-1]
 
@@ -123,6 +139,26 @@ class _Problem:
     labels: np.ndarray
     classes: int
     weights: np.ndarray | None
+    table: np.ndarray | None = None
+
+    @property
+    def targets(self) -> np.ndarray:
+        """float32 array of shape (n, classes)."""
+        table = np.eye(self.classes, dtype=np.float32) if self.table is None else self.table
+        return np.asarray(table[self.labels])
+
+    def link(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probabilities of logits (m, classes)."""
+        return softmax(logits) if self.table is None else sigmoid(logits)
+
+    def surprise(self, probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return -log p of what each row is, float array (n,)."""
+        # Here the clip only keeps the logarithm finite; a larger one would distort the objective.
+        if self.table is None:
+            given = np.einsum("ij,ij->i", probabilities, targets)
+            return np.asarray(-np.log(np.maximum(given, 1e-30)))
+        given = np.where(targets > 0.5, probabilities, 1 - probabilities)
+        return np.asarray(-np.log(np.maximum(given, 1e-30)).sum(axis=1))
 
 
 def _minimise(
@@ -135,26 +171,25 @@ def _minimise(
     """
     vectors, classes = problem.vectors, problem.classes
     count, width = vectors.shape
-    targets = np.eye(classes, dtype=np.float32)[problem.labels]
+    targets = problem.targets
     weights = np.ones(count) if problem.weights is None else problem.weights
     share = weights.astype(np.float32) / count
     absent = targets.sum(axis=0) == 0
+    always = (targets.sum(axis=0) == count) & (problem.table is not None)
     if start is None:
         start = np.zeros((width + 1, classes), np.float32)
-        start[-1, absent] = ABSENT
+        start[-1, absent], start[-1, always] = ABSENT, -ABSENT
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         solution = flat.reshape(width + 1, classes).astype(np.float32)
         kernel = solution[:-1]
-        probabilities = softmax(vectors @ kernel + solution[-1])
-        # Here the clip only keeps the logarithm finite; a larger one would distort the objective.
-        given = np.maximum(np.einsum("ij,ij->i", probabilities, targets), 1e-30)
-        value = -(share * np.log(given)).sum(dtype=np.float64)
+        probabilities = problem.link(vectors @ kernel + solution[-1])
+        value = (share * problem.surprise(probabilities, targets)).sum(dtype=np.float64)
         value += (kernel**2).sum(dtype=np.float64) / (2 * strength)
         error = (probabilities - targets) * share[:, None]
         gradient = np.empty_like(solution)
         gradient[:-1] = vectors.T @ error + kernel / np.float32(strength)
-        gradient[-1] = np.where(absent, 0, error.sum(axis=0))
+        gradient[-1] = np.where(absent | always, 0, error.sum(axis=0))
         return value, gradient.ravel().astype(np.float64)
 
     options = {"gtol": tolerance, "ftol": 1e-7, "maxiter": 500}

@@ -14,6 +14,7 @@ from transfer.recipe import MONITORS
 from transfer.runs.info import Choice, Figures
 from transfer.settings import Settings
 from transfer.statistics.metrics import score
+from transfer.statistics.multilabel import HALF, score_sets
 from transfer.statistics.paired import mcnemar
 from transfer.system.progress import say
 from transfer.training.keep.checkpoint import save_model, variables_that_train
@@ -100,9 +101,14 @@ def _candidates(tunable: Tunable, tuned: Tuned, settings: Settings, path: Path) 
             for inputs, targets in tuned.val.as_numpy_iterator()
         ]
         probabilities, truth = map(np.concatenate, zip(*parts, strict=True))
-        labels = truth.argmax(axis=1)
-        figures = {f"val_{key}": value for key, value in score(probabilities, labels).items()}
-        return Candidate(name, weights, probabilities.argmax(axis=1) == labels, figures)
+        if settings.multi_label:
+            right = ((probabilities > HALF) == (truth > HALF)).all(axis=1)
+            found = score_sets(probabilities, truth)
+        else:
+            labels = truth.argmax(axis=1)
+            right, found = probabilities.argmax(axis=1) == labels, score(probabilities, labels)
+        figures = {f"val_{key}": value for key, value in found.items()}
+        return Candidate(name, weights, right, figures)
 
     candidates = [candidate("head", tuned.start)]
     if tuned.best_epoch is not None:

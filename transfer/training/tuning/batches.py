@@ -28,12 +28,21 @@ from transfer.training.tuning.mixing import hard_batches, soft_batches
 
 @dataclass(frozen=True)
 class Batches:
-    """A dataset that covers all epochs, and a validation set that is used in each."""
+    """A dataset that covers all epochs, and a validation set that is used in each.
+
+    Attributes:
+        train: Of all epochs.
+        val: Of one.
+        steps_per_epoch: Batches of training in one epoch.
+        images: Images of training in one epoch.
+        table: Target of each label, see `Features`; None where labels are classes.
+    """
 
     train: tf.data.Dataset
     val: tf.data.Dataset
     steps_per_epoch: int
-    images: int  # in one epoch
+    images: int
+    table: np.ndarray | None = None
 
 
 def batches_of_activations(
@@ -51,7 +60,7 @@ def batches_of_activations(
         first_epoch: Epochs that a resumed training has completed.
     """
     count, size, epochs = len(train), settings.batch_size, settings.epochs
-    weights = _loss_weights(settings)
+    weights = _loss_weights(settings, train.table)
     first_view = np.random.default_rng([settings.seed, 1]).integers(train.views, size=count)
 
     def rows(features: Features, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,6 +99,7 @@ def batches_of_activations(
         _dataset(val_batch, range(-(-len(val) // size)), signature[:2]),
         steps,
         count,
+        train.table,
     )
 
 
@@ -122,7 +132,8 @@ def batches_of_images(
         settings: How they are resized, augmented, shuffled and batched.
         first_epoch: Epochs that a resumed training has completed.
     """
-    weights = _loss_weights(settings)
+    table = None if train.label_sets is None else train.target_table()
+    weights = _loss_weights(settings, table)
     plain = options_of(settings)
     return Batches(
         image_batches(
@@ -135,6 +146,7 @@ def batches_of_images(
         image_batches(val, plain),
         -(-len(train) // settings.batch_size),
         len(train),
+        table,
     )
 
 
@@ -149,7 +161,10 @@ def options_of(settings: Settings) -> ImageOptions:
     )
 
 
-def _loss_weights(settings: Settings) -> np.ndarray:
+def _loss_weights(settings: Settings, table: np.ndarray | None) -> np.ndarray:
+    """Return the weight of each label in the loss, float32 (labels,)."""
+    if table is not None:
+        return np.ones(len(table), np.float32)
     weights = np.asarray(settings.class_weights, dtype=np.float32)
     return np.ones_like(weights) if settings.balance == "oversample" else weights
 
@@ -163,7 +178,11 @@ def with_targets(
     return replace(
         batches,
         train=soft_batches(
-            batches.train, num_classes, settings, first_epoch * batches.steps_per_epoch
+            batches.train,
+            num_classes,
+            settings,
+            first_epoch * batches.steps_per_epoch,
+            batches.table,
         ),
-        val=hard_batches(batches.val, num_classes),
+        val=hard_batches(batches.val, num_classes, batches.table),
     )

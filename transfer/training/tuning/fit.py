@@ -26,7 +26,7 @@ from transfer.training.settle import check_updates
 from transfer.training.setup import Tunable
 from transfer.training.tuning.batches import Batches, with_targets
 from transfer.training.tuning.history import History, check_loss
-from transfer.training.tuning.metrics import MacroF1
+from transfer.training.tuning.metrics import compile_options
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Tuned:
             than the initial classifier.
         best_logs: Its figures.
         start: Values of the variables that train, before the first epoch.
-        val: Batches of inputs of the model with one-hot targets, for validation.
+        val: Batches of inputs of the model with targets of 0 and 1, for validation.
     """
 
     best_epoch: int | None
@@ -163,9 +163,8 @@ def compile_for_tuning(tunable: Tunable, settings: Settings, steps: int) -> kera
         model, optimizer = mix_precision(model, base, optimizer)
     model.compile(
         optimizer=optimizer,
-        loss="categorical_crossentropy",
-        metrics=["accuracy", MacroF1(model.output_shape[-1])],
         jit_compile=False,
+        **compile_options(model.output_shape[-1], settings.multi_label),
     )
     return model
 

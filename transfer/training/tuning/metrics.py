@@ -57,3 +57,46 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
 
     def _one_hot(self, labels: Any) -> Any:
         return ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype="int32")
+
+
+@keras.saving.register_keras_serializable("transfer")
+class MacroF1OfSets(MacroF1):
+    """The same where an image may be of several classes: at a threshold of 0.5."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch.
+
+        Args:
+            y_true: Targets (b, classes), above 0.5 for the classes of an image.
+            y_pred: Probabilities (b, classes).
+            sample_weight: Not used: every image counts once.
+        """
+        true, predicted = (ops.cast(each > 0.5, "int32") for each in (y_true, y_pred))
+        self.counts.assign_add(
+            ops.stack([ops.sum(each, axis=0) for each in (true * predicted, true, predicted)])
+        )
+
+
+def exact_matches(y_true: Any, y_pred: Any) -> Any:
+    """Return 1 for each image all of whose classes are right at a threshold of 0.5, else 0: (b,).
+
+    Args:
+        y_true: Targets (b, classes), above 0.5 for the classes of an image.
+        y_pred: Probabilities (b, classes).
+    """
+    return ops.cast(ops.all((y_true > 0.5) == (y_pred > 0.5), axis=-1), "float32")
+
+
+def compile_options(num_classes: int, multi_label: bool, sparse: bool = False) -> dict[str, Any]:
+    """Return loss and metrics for `keras.Model.compile`.
+
+    Args:
+        num_classes: Number of classes.
+        multi_label: Whether an image may be of several.
+        sparse: Whether labels are class numbers instead of targets.
+    """
+    if multi_label:
+        accuracy = keras.metrics.MeanMetricWrapper(exact_matches, name="accuracy")
+        return {"loss": "binary_crossentropy", "metrics": [accuracy, MacroF1OfSets(num_classes)]}
+    loss = "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
+    return {"loss": loss, "metrics": ["accuracy", MacroF1(num_classes)]}

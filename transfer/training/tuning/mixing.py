@@ -16,9 +16,13 @@ _MIXUP_ALPHA, _CUTMIX_ALPHA = 0.2, 1.0  # of the papers, for ImageNet
 
 
 def soft_batches(
-    batches: tf.data.Dataset, num_classes: int, settings: Settings, first_step: int = 0
+    batches: tf.data.Dataset,
+    num_classes: int,
+    settings: Settings,
+    first_step: int = 0,
+    table: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """Turn batches of labels into batches of targets for the categorical cross-entropy.
+    """Turn batches of labels into batches of targets for the cross-entropy.
 
     Which images are mixed, and how, depends only on the seed and the number of the step.
 
@@ -27,6 +31,8 @@ def soft_batches(
         num_classes: Number of classes.
         settings: Give mixing, label smoothing and seed.
         first_step: Number of the first batch, counted through all epochs.
+        table: Target of each label, float32 (labels, num_classes), where an image may be of several
+            classes; None where labels are classes.
 
     Returns:
         Dataset of (inputs, float32 targets (b, num_classes), weights), as long as `batches`.
@@ -43,22 +49,32 @@ def soft_batches(
         step: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         inputs, labels, weights = example
-        targets = tf.one_hot(labels, num_classes)
+        targets = _targets(labels, num_classes, table)
         if settings.mix != "none":
             shapes = [inputs.shape, targets.shape, weights.shape]
             mixture = python_op(mixed, [step, inputs, targets, weights], [tf.float32] * 3)
             inputs, targets, weights = map(tf.ensure_shape, mixture, shapes)
         smoothing = settings.label_smoothing
-        return inputs, targets * (1 - smoothing) + smoothing / num_classes, weights
+        # Each class of several is a question of its own, with two answers.
+        answers = num_classes if table is None else 2
+        return inputs, targets * (1 - smoothing) + smoothing / answers, weights
 
     return batches.enumerate(first_step).map(soften)
 
 
-def hard_batches(batches: tf.data.Dataset, num_classes: int) -> tf.data.Dataset:
-    """Turn batches of (inputs, labels) for validation into (inputs, one-hot targets)."""
+def hard_batches(
+    batches: tf.data.Dataset, num_classes: int, table: np.ndarray | None = None
+) -> tf.data.Dataset:
+    """Turn batches of (inputs, labels) for validation into (inputs, targets of 0 and 1)."""
+    return batches.map(lambda inputs, labels: (inputs, _targets(labels, num_classes, table)))
+
+
+def _targets(labels: tf.Tensor, num_classes: int, table: np.ndarray | None) -> tf.Tensor:
     import tensorflow as tf
 
-    return batches.map(lambda inputs, labels: (inputs, tf.one_hot(labels, num_classes)))
+    if table is None:
+        return tf.one_hot(labels, num_classes)
+    return tf.gather(tf.constant(table), labels)
 
 
 def mix_batch(
@@ -77,7 +93,7 @@ def mix_batch(
 
     Args:
         inputs: float32 array of shape (b, ...).
-        targets: float32 array of shape (b, classes), each row with the sum 1.
+        targets: float32 array of shape (b, classes), 0..1.
         weights: float32 array of shape (b,), the weight of each example in the loss.
         kind: ``mixup``, ``cutmix`` or ``both``: one of them, at random.
         rng: Random generator.
@@ -106,7 +122,8 @@ def mix_targets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return targets and weights that give mixtures the summed loss of their parts.
 
-    The cross-entropy H is linear in its target, so that with weights u of a and v of b::
+    The cross-entropy H is linear in its target (the binary one affine), so that with weights u of a
+    and v of b::
 
         share * u * H(a) + (1 - share) * v * H(b) = w * H(t)
         w = share * u + (1 - share) * v,    w * t = share * u * a + (1 - share) * v * b
