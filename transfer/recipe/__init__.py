@@ -122,9 +122,8 @@ class Recipe(Reading):
             they need more, the whole network runs in every step.
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
             it is installed and there is no GPU, unless Keras is measured to be faster.
-        precision: In what the features of the training images are computed: ``f32``, ``bf16`` or
-            ``int8`` (by OpenVINO; int8 needs NNCF), or ``auto``: the fastest here that does no
-            harm to some of them. Other images and the saved model are float32 in any case.
+        precision: Of the training images' features: ``f32``, ``bf16``, ``int8`` (by OpenVINO; int8
+            needs NNCF), or ``auto``: the fastest that does no harm. All else is float32.
         views_precision: The same for their augmented views; ``auto``: as `precision`.
         mixed_precision: Whether fine-tuning computes in float16: ``on``, ``off``, or ``auto``: on a
             GPU with tensor cores. Validation and the saved model are float32 in any case.
