@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from transfer.data.sources.prepare import resolve
+from transfer.errors import DataError, command_line
+from transfer.recipe.reading import Reading
+from transfer.system.progress import silenced
 
 Counts = Mapping[str, Mapping[str, int]]
 _number = count()
@@ -191,3 +197,25 @@ def zips(archives: Mapping[str, Sequence[str]], whole: bool = True) -> Callable[
         return root if whole else root / next(iter(archives))
 
     return make
+
+
+def check_reading(instance: Instance, folder: Path) -> None:
+    """Assert that an instance, made in a new folder, is read or refused as it expects."""
+    folder.mkdir()
+    data = instance.make(folder)
+    options = dict(instance.options)
+    if "class_names" in options:
+        options["class_names"] = folder / options["class_names"]
+    try:
+        with silenced(), command_line():
+            index = resolve(data, Reading(**options)).index()
+    except DataError as error:
+        message = str(error)
+        assert instance.counts is None, message
+        assert not [words for words in instance.words if words not in message], message
+        assert "\n" not in message
+    else:
+        assert index.counts() == instance.counts, index.read_as
+        said = " ".join([index.read_as, *(remark.text for remark in index.remarks)])
+        assert not [words for words in instance.words if words not in said], said
+        assert re.search(r"\d class", index.read_as), index.read_as

@@ -151,9 +151,8 @@ def test_the_methods_of_a_run_are_documented_where_they_are(name: str) -> None:
     text, other = inspect.getdoc(method) or "", inspect.getdoc(function) or ""
     assert "see `transfer." not in text
     arguments = re.search(r"^Args:\n(.*?)\n\n", text, re.DOTALL | re.MULTILINE)
-    assert set(re.findall(r"^    (\w+):", arguments[1], re.MULTILINE) if arguments else ()) == (
-        parameters
-    )
+    documented = re.findall(r"^    \*{0,2}(\w+):", arguments[1], re.MULTILINE) if arguments else ()
+    assert set(documented) == parameters
     assert arguments is None or arguments[1] in other
     assert "Raises:" in text
     assert "Returns:" in text

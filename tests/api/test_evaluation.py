@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer.errors import DataError, RunError
+from transfer.errors import DataError, RunError, UsageError
 from transfer.evaluation.report import write_report
 from transfer.runs.run import Run
 
@@ -92,3 +92,20 @@ def test_other_images_need_not_be_read_as_those_of_the_run(
     for photo in list(flat.rglob("*.png")):
         photo.rename(flat / f"{photo.parent.name}_{photo.name}")
     assert again.evaluate(flat)["n"] == 6
+
+
+def test_other_images_are_read_as_the_user_says(
+    run: Run, make_folder: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    photos = make_folder("others", per_class=2)
+    names = [f"{each.parent.name}/{each.name}" for each in sorted(photos.rglob("*.png"))]
+    rows = [f"{name},{name.split('/')[0]},{n % 2}" for n, name in enumerate(names)]
+    (photos / "said.csv").write_text("\n".join(["path,colour,other", *rows]) + "\n")
+    assert run.evaluate(photos / "said.csv", label_column="colour")["n"] == 6
+    with pytest.raises(DataError, match="6 class unknown to the model"):
+        run.evaluate(photos / "said.csv", label_column="other")
+    assert run.evaluate(photos, limit=1)["n"] == 3
+    with pytest.raises(UsageError, match="no meaning here: the run has its own"):
+        run.evaluate(photos, task="multi-label")
+    run.evaluate(layout="classes")
+    assert "layout= has no effect without DATA" in caplog.text

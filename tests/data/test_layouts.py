@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from layouts import (
     Instance,
+    check_reading,
     excel,
     files,
     folders,
@@ -23,11 +23,6 @@ from layouts import (
     tree,
     zips,
 )
-
-from transfer.data.sources.prepare import resolve
-from transfer.errors import DataError, command_line
-from transfer.recipe.reading import Reading
-from transfer.system.progress import silenced
 
 TWO = {"": {"cat": 2, "dog": 2}}
 THREE = {s: {"cat": n, "dog": n} for s, n in (("train", 3), ("val", 2), ("test", 1))}
@@ -766,21 +761,4 @@ def test_there_are_many() -> None:
     ],
 )
 def test_read_right_or_refused_with_the_way_out(instance: Instance, tmp_path: Path) -> None:
-    (tmp_path / "x").mkdir()
-    data = instance.make(tmp_path / "x")
-    options = dict(instance.options)
-    if "class_names" in options:
-        options["class_names"] = tmp_path / "x" / options["class_names"]
-    try:
-        with silenced(), command_line():
-            folder = resolve(data, Reading(**options)).index()
-    except DataError as error:
-        message = str(error)
-        assert instance.counts is None, message
-        assert not [words for words in instance.words if words not in message], message
-        assert "\n" not in message
-    else:
-        assert folder.counts() == instance.counts, folder.read_as
-        said = " ".join([folder.read_as, *(remark.text for remark in folder.remarks)])
-        assert not [words for words in instance.words if words not in said], said
-        assert re.search(r"\d class", folder.read_as), folder.read_as
+    check_reading(instance, tmp_path / "x")

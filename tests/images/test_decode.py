@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from transfer.errors import DataError, UsageError
-from transfer.images.decode import decode
+from transfer.images.decode import decode, variant
 from transfer.images.open import read_header
+from transfer.settings import Decoding
 
 
 @pytest.fixture
@@ -355,3 +356,27 @@ def test_padding_of_other_pictures_is_that_of_pillow(sides):
     if sides != (1, 448):  # half a pixel, which Pillow rounds to none
         np.testing.assert_array_equal(decode(image, 224, "pad"), np.asarray(expected))
     assert (decode(image, 224, "pad") != 255).any()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.case("F02")
+@pytest.mark.parametrize("gray", [False, True])
+def test_the_transparent_colour_of_16_bits(tmp_path, gray) -> None:
+    clear, near = (0x1234, 0x5678, 0x9ABC), (0x1235, 0x5678, 0x9ABC)
+    pixels = np.zeros((4, 4, 3), ">u2")
+    pixels[:2], pixels[2], pixels[3] = clear, near, 65535
+    pixels = pixels[..., :1] if gray else pixels
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    data = b"\x89PNG\r\n\x1a\n"
+    data += chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 0 if gray else 2, 0, 0, 0))
+    data += chunk(b"tRNS", struct.pack(">3H", *clear)[: 2 if gray else 6])
+    data += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "x.png").write_bytes(data)
+    found = decode(tmp_path / "x.png", 4)
+    assert (found[:2] == 255).all()
+    assert found[2, 0].tolist() == ([0x12] * 3 if gray else [0x12, 0x56, 0x9A])
+    full = Decoding((0.0, 65535.0))
+    assert variant(tmp_path / "x.png", full) == "transparent colour"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import struct
 import sys
 
@@ -229,3 +230,75 @@ def test_the_missing_extra_is_named(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "tifffile", None)
     with pytest.raises(DataError, match=r'pip install "transfer-classifier\[tiff\]"'):
         decode(tmp_path / "x.tif", 32)
+
+
+def lzw_planes(values: np.ndarray, rows: int, predictor: int) -> bytes:
+    """Return a TIFF file of 16-bit colours in planes of LZW strips, which Pillow cannot write."""
+    strips, height = [], len(values)
+    for plane in np.moveaxis(values, 2, 0):
+        buffer = io.BytesIO()
+        info = {278: rows, 317: predictor}
+        Image.fromarray(plane).save(buffer, "TIFF", compression="tiff_lzw", tiffinfo=info)
+        buffer.seek(0)
+        tags = TiffImagePlugin.TiffImageFile(buffer).tag_v2
+        for offset, count in zip(tags[273], tags[279], strict=True):
+            strips.append(buffer.getvalue()[offset : offset + count])
+    number = len(strips)
+    start = 8 + 2 + 12 * 11 + 4
+    body = start + 6 + 2 + 8 * number
+    places = [body + sum(map(len, strips[:n])) for n in range(number)]
+    fields = [
+        *((256, 4, [values.shape[1]]), (257, 4, [height]), (258, 3, [16] * 3), (259, 3, [5])),
+        *((262, 3, [2]), (273, 4, places), (277, 3, [3]), (278, 4, [rows])),
+        *((279, 4, list(map(len, strips))), (284, 3, [2]), (317, 3, [predictor])),
+    ]
+    directory, more = b"", b""
+    for tag, kind, numbers in fields:
+        data = struct.pack(f"<{len(numbers)}{'H' if kind == 3 else 'I'}", *numbers)
+        if len(data) > 4:
+            place, more = struct.pack("<I", start + len(more)), more + data + bytes(-len(data) % 4)
+        else:
+            place = data.ljust(4, b"\0")
+        directory += struct.pack("<HHI", tag, kind, len(numbers)) + place
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(fields))
+    return head + directory + bytes(4) + more.ljust(body - start, b"\0") + b"".join(strips)
+
+
+@pytest.mark.case("F02")
+@pytest.mark.parametrize("rows", [7, 16])
+@pytest.mark.parametrize("predictor", [1, 2])
+def test_compressed_planes_of_16_bits(tmp_path, rows, predictor) -> None:
+    values = np.random.default_rng(0).integers(0, 4096, (16, 12, 3), dtype=np.uint16)
+    path = tmp_path / "x.tif"
+    path.write_bytes(lzw_planes(values, rows, predictor))
+    found = decode(path, 12, "crop")
+    plain = tmp_path / "plain.tif"
+    tifffile.imwrite(plain, values, photometric="rgb")
+    assert (found == decode(plain, 12, "crop")).all()
+    with open_image(path) as image:
+        deep = read_deep(image)
+        assert deep is not None
+        assert (deep.values == values).all()
+        assert deep.span.high == values.max()
+    assert variant(path, Decoding((0.0, 4095.0))) == "levels (0.0, 4095.0), planes"
+    assert variant(path, Decoding(FULL)) == ""
+
+
+@pytest.mark.case("F02")
+@pytest.mark.parametrize(
+    ("dtype", "missing"),
+    [("uint16", 65535), ("int16", -9999), ("float32", -9999.0), ("float64", 5.0), ("uint16", 7)],
+)
+def test_missing_values_count_as_the_lowest(tmp_path, dtype, missing) -> None:
+    values = np.random.default_rng(0).integers(100, 1000, (8, 8)).astype(dtype)
+    clean, marked = values.copy(), values.copy()
+    clean[0], marked[0] = values[1:].min(), missing
+    tag = [(42113, "s", 0, f"{missing:g}", True)]
+    tifffile.imwrite(tmp_path / "marked.tif", marked, extratags=tag)
+    tifffile.imwrite(tmp_path / "clean.tif", clean)
+    tifffile.imwrite(tmp_path / "unmarked.tif", marked)
+    found = decode(tmp_path / "marked.tif", 8)
+    assert (found == decode(tmp_path / "clean.tif", 8)).all()
+    rule = Decoding((0.0, 65535.0), (0.0, 65535.0))
+    assert f"missing {missing:g}" in variant(tmp_path / "marked.tif", rule)
+    assert "missing" not in variant(tmp_path / "unmarked.tif", rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -20,6 +20,7 @@ from transfer.errors import DataError, UsageError, did_you_mean, either, option
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
+from transfer.runs.run import RunLike, as_run
 from transfer.system.csv import write_csv
 from transfer.system.files import check_writable
 from transfer.system.guest import numpy_defaults
@@ -45,6 +46,8 @@ class Checkup:
         read_as: What the data were read as.
         left_out: (path, reason) of every file that is not an image of a class.
         negatives: Number of usable images of none of the classes; None without.
+        labels: Path to class of every image; of several classes, these joined by ``|``.
+        sha256: Path to digest of every usable image, 64 hex digits.
     """
 
     data: Path
@@ -57,6 +60,8 @@ class Checkup:
     read_as: str = ""
     left_out: tuple[tuple[str, str], ...] = ()
     negatives: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sha256: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def images(self) -> int:
@@ -90,6 +95,29 @@ class Checkup:
         """
         rows = [(*fix, action_of(fix)) for fix in self.fixes]
         write_csv(check_fix_list(path), _HEADER, rows)
+
+    def write_fix_page(self, path: str | os.PathLike[str], run: RunLike | None = None) -> None:
+        """Write a page with the images that may need a fix, to choose by eye what becomes of each.
+
+        It is one file that loads nothing. Its button saves the choices as ``fixes.csv``, for
+        `transfer.prepare`. At most 500 images are shown.
+
+        Args:
+            path: New file, or an earlier page.
+            run: A run on these images: those whose labels look wrong to it come first.
+
+        Raises:
+            DataError: The run has no list of label errors, or it is of other images.
+            UsageError: `path` is another file.
+        """
+        from transfer.evaluation.fixing.page import write_fix_page
+        from transfer.evaluation.fixing.suspects import joined, of_check, of_run
+
+        path = check_fix_page(path)
+        wrong = [] if run is None else of_run(as_run(run), self.labels)
+        suspects = joined(wrong, of_check(self.fixes, self.labels))
+        classes = sorted({name for sizes in self.counts.values() for name in sizes})
+        write_fix_page(path, self.data, classes, suspects, self.sha256)
 
 
 @numpy_defaults()
@@ -145,6 +173,8 @@ def check(
         folder.read_as,
         folder.left_out,
         None if negatives is None else len(negatives.images),
+        {p: folder.label_names[n] for p, n in zip(folder.paths, folder.labels, strict=True)},
+        found.sha256,
     )
 
 
@@ -161,8 +191,16 @@ def _undivided(folder: ImageFolder, found: Audit) -> Iterator[Finding]:
 
 def check_fix_list(path: str | os.PathLike[str]) -> Path:
     """Return a path for a list of fixes. Raises UsageError if another file is there."""
+    return _free(path, ",".join(_HEADER[:3]).encode(), either("path=", "--fix-list"))
+
+
+def check_fix_page(path: str | os.PathLike[str]) -> Path:
+    """Return a path for a page of fixes. Raises UsageError if another file is there."""
+    return _free(path, b"<!DOCTYPE html>", either("path=", "--fix-page"))
+
+
+def _free(path: str | os.PathLike[str], ours: bytes, name: str) -> Path:
     path = Path(path).expanduser()
-    ours = ",".join(_HEADER[:3]).encode()
     try:
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:
@@ -173,8 +211,7 @@ def check_fix_list(path: str | os.PathLike[str]) -> Path:
         free = False
     if not free:
         raise UsageError(
-            f"Expected {either('path=', '--fix-list')} as a new file in an existing folder, or an"
-            " earlier list."
+            f"Expected {name} as a new file in an existing folder, or an earlier one."
             f" Received: {str(path)!r}"
         )
     check_writable(path)

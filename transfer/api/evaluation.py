@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
+from transfer.api.knobs import OtherDataKnobs
 from transfer.api.prediction import tell_prior
+from transfer.api.recipes import refuse_knobs
 from transfer.api.subjects import Subject, other_subject, own_subject, refuse_empty, warn_of_gaps
 from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.evaluation.evaluate import write_evaluation
@@ -26,7 +28,7 @@ from transfer.runs.run import Run, RunLike, as_run
 from transfer.statistics.multilabel import HALF, choose_thresholds
 from transfer.system.files import shown, unwritable, write_json
 from transfer.system.guest import numpy_defaults
-from transfer.system.progress import say
+from transfer.system.progress import say, warn_unused
 
 if TYPE_CHECKING:
     from transfer.serving.postprocess import Prior, PriorLike
@@ -39,7 +41,7 @@ def evaluate(
     split: str | None = None,
     *,
     prior: PriorLike | None = None,
-    follow_links: bool = False,
+    **reading: Unpack[OtherDataKnobs],
 ) -> Metrics:
     """Evaluate a run's model on one split of its own images, or on other images.
 
@@ -54,7 +56,10 @@ def evaluate(
             of `data` (its test or validation images if it has such folders).
         prior: Class frequencies to correct to, as in `predict`; None leaves the model's own
             probabilities.
-        follow_links: Take images from outside `data` too.
+        **reading: How `data` are read, as fields of `Recipe`: ``layout``, ``class_level``,
+            ``label_regex``, ``path_column``, ``label_column``, ``split_column``,
+            ``class_names``, ``limit``, ``follow_links``. Without the first seven, as the run's
+            own images, or else with the defaults.
 
     Returns:
         The metrics, also written as metrics.json.
@@ -63,9 +68,10 @@ def evaluate(
         DataError: There is no image to evaluate.
         RunError: The run has no valid model, does not record the class frequencies that it was
             trained with, or cannot be written.
-        UsageError: `split` or `prior` is invalid.
+        UsageError: `split`, `prior` or a field of `reading` is invalid.
     """
     run = as_run(run)
+    refuse_knobs(reading, OtherDataKnobs, "the run has its own")
     if split is not None and split not in SPLITS:
         raise UsageError(
             f"Unknown {option('split', split)}.{did_you_mean(split, SPLITS)}"
@@ -73,9 +79,10 @@ def evaluate(
         )
     asked = None if prior is None else tell_prior(run, prior)
     if data is None:
+        warn_unused(list(reading), "without DATA")
         subject = own_subject(run, split)
     else:
-        subject = other_subject(run, data, split, follow_links)
+        subject = other_subject(run, data, split, reading)
     refuse_empty(subject)
     warn_of_gaps(subject.images, subject)
     elsewhere = data is not None or subject.split != run.info.split or asked is not None

@@ -23,6 +23,20 @@ class ReadingKnobs(TypedDict, total=False):
     follow_links: bool
 
 
+class OtherDataKnobs(TypedDict, total=False):
+    """How data are read that a run is evaluated on: keyword arguments of `transfer.evaluate`."""
+
+    layout: str
+    class_level: int | None
+    label_regex: str
+    path_column: str
+    label_column: str
+    split_column: str
+    class_names: str | os.PathLike[str]
+    limit: int | None
+    follow_links: bool
+
+
 class FrozenKnobs(ReadingKnobs, total=False):
     """What the images, their split and the frozen features of a backbone depend on."""
 

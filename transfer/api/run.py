@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from transfer.api.knobs import OtherDataKnobs
 from transfer.runs.metrics import Metrics
 from transfer.runs.run import Run as RunDirectory
 
@@ -88,7 +89,7 @@ class Run(RunDirectory):
         split: str | None = None,
         *,
         prior: PriorLike | None = None,
-        follow_links: bool = False,
+        **reading: Unpack[OtherDataKnobs],
     ) -> Metrics:
         """Evaluate the model on one split of the run's own images, or on other images.
 
@@ -103,7 +104,10 @@ class Run(RunDirectory):
                 of `data` (its test or validation images if it has such folders).
             prior: Class frequencies to correct to, as in `predict`; None leaves the model's own
                 probabilities.
-            follow_links: Take images from outside `data` too.
+            **reading: How `data` are read, as fields of `Recipe`: ``layout``, ``class_level``,
+                ``label_regex``, ``path_column``, ``label_column``, ``split_column``,
+                ``class_names``, ``limit``, ``follow_links``. Without the first seven, as the run's
+                own images, or else with the defaults.
 
         Returns:
             The metrics, also written as metrics.json; see `Metrics`.
@@ -119,7 +123,7 @@ class Run(RunDirectory):
         """
         from transfer.api.evaluation import evaluate
 
-        return evaluate(self, data, split, prior=prior, follow_links=follow_links)
+        return evaluate(self, data, split, prior=prior, **reading)
 
     def report(self) -> Path:
         """Write report.html again from the run's predictions.

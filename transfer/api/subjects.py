@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transfer.api.images import CLASS_NAMES
+from transfer.api.knobs import OtherDataKnobs
+from transfer.api.recipes import make_reading
 from transfer.data.audit.clean import Audit, audit, clean
 from transfer.data.audit.duplicates import groups_of
 from transfer.data.dataset import Dataset
@@ -55,19 +57,17 @@ def own_subject(run: Run, split: str | None) -> Subject:
 
 
 def other_subject(
-    run: Run, data: str | os.PathLike[str], split: str | None, follow_links: bool
+    run: Run, data: str | os.PathLike[str], split: str | None, knobs: OtherDataKnobs
 ) -> Subject:
-    """Return other images, with those among them that the run's training has seen."""
-    reading = replace(
-        reading_of(run.recipe),
-        allow_empty=True,
-        limit=None,
-        follow_links=follow_links,
-        negatives="none",
-    )
-    if (run.path / CLASS_NAMES).is_file():
-        reading = replace(reading, class_names=str(run.path / CLASS_NAMES))
-    name, index = _index(data, reading, run.classes)
+    """Return other images, with those among them that the run's training has seen.
+
+    Args:
+        run: The run.
+        data: Any source.
+        split: Which of the images; None for the test or validation images, or for all.
+        knobs: How the data are read; what they leave open is as in the run, or as it is found.
+    """
+    name, index = _index(data, _readings(run, knobs), run.classes)
     images, result = clean(index)
     leaks, seen = _seen_in_training(run, result)
     if split is None and set(images.splits) != {""}:
@@ -77,18 +77,32 @@ def other_subject(
     return Subject(f"{name}-{split or 'all'}", chosen, split or "all", leaks, seen, dataset=dataset)
 
 
-def _index(
-    data: str | os.PathLike[str], reading: Reading, classes: Sequence[str]
-) -> tuple[str, ImageFolder]:
-    """Return the name of other data and their index: read as the run's own, or else plainly."""
-    plain = Reading(
-        task=reading.task,
-        class_names=reading.class_names,
+def _readings(run: Run, knobs: OtherDataKnobs) -> list[Reading]:
+    """Return how other data are read: as asked; or else as the run's own, or else plainly."""
+    asked = make_reading(knobs)
+    names = run.path / CLASS_NAMES
+    if asked.class_names == "none" and names.is_file():
+        asked = replace(asked, class_names=str(names))
+    plain = replace(asked, task=run.recipe.task, allow_empty=True)
+    if knobs.keys() - {"limit", "follow_links"}:
+        return [plain]
+    own = replace(
+        reading_of(run.recipe),
+        class_names=plain.class_names,
         allow_empty=True,
-        follow_links=reading.follow_links,
+        limit=plain.limit,
+        follow_links=plain.follow_links,
+        negatives="none",
     )
+    return list(dict.fromkeys((own, plain)))
+
+
+def _index(
+    data: str | os.PathLike[str], readings: Sequence[Reading], classes: Sequence[str]
+) -> tuple[str, ImageFolder]:
+    """Return the name of other data and their index, by the first reading that succeeds."""
     errors = []
-    for each in dict.fromkeys((reading, plain)):
+    for each in readings:
         try:
             resolved = resolve(data, each)
             return resolved.name, resolved.index(classes=classes)

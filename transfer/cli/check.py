@@ -14,6 +14,7 @@ from transfer.cli.options import given, recipe_options
 from transfer.cli.tables import counted
 from transfer.errors import DataError
 from transfer.recipe.reading import READING
+from transfer.system.progress import warn_unused
 from transfer.system.terminal import visible
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ _JOINED = {"copies": " = ", "near": " ~ ", "confusable": " and "}
 )
 @click.option("--fix-list", type=click.Path(), metavar="FILE", help="Write suggested fixes as CSV.")
 @click.option(
+    "--fix-page",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write a page on which to choose the fixes by eye.",
+)
+@click.option(
+    "--label-errors",
+    type=click.Path(),
+    metavar="RUN",
+    help="Show on it, too, the images whose labels look wrong to RUN.",
+)
+@click.option(
     "--on-bad",
     type=click.Choice(["skip", "fail"]),
     default="skip",
@@ -50,6 +63,8 @@ def check(
     data: str,
     check: str,
     fix_list: str | None,
+    fix_page: str | None,
+    label_errors: str | None,
     on_bad: str,
     strict: bool,
     as_json: bool,
@@ -62,11 +77,14 @@ def check(
     fail, the same) for problems too.
     """
     from transfer import api
-    from transfer.api.data_check import SEVERITIES, check_fix_list
+    from transfer.api.data_check import SEVERITIES, check_fix_list, check_fix_page
 
     if fix_list is not None:
         check_fix_list(fix_list)
+    if fix_page is not None:
+        check_fix_page(fix_page)
     with watched():
+        warn_unused(["label_errors"] * bool(label_errors and not fix_page), "without --fix-page")
         result = api.check(data, check=check, **given(options))
     if as_json:
         tell_json(result.to_dict(), indent=2)
@@ -74,6 +92,8 @@ def check(
         tell(_report(result, SEVERITIES))
     if fix_list is not None:
         result.write_fixes(fix_list)
+    if fix_page is not None:
+        result.write_fix_page(fix_page, label_errors)
     if refused := result.refused(strict or on_bad == "fail"):
         raise DataError(f"Training is refused: {'; '.join(each.title for each in refused)}.")
 

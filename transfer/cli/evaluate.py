@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
 from transfer.cli.console import tell, tell_json, watched
-from transfer.cli.options import prior_option, require_run
-from transfer.system.progress import warn_unused
+from transfer.cli.options import given, prior_option, recipe_options, require_run
+from transfer.recipe.reading import READING
+
+OTHER_DATA = [name for name in READING if name not in ("task", "allow_empty")]  # which RUN decides
 
 
 @click.command(short_help="Evaluate a run's model on a split or on other images.")
@@ -20,20 +23,21 @@ from transfer.system.progress import warn_unused
     help="Which images.  [default: test if there is one, else val; all of a DATA without splits]",
 )
 @prior_option
-@click.option("--follow-links", is_flag=True, help="Take images from outside DATA too.")
+@partial(recipe_options, names=OTHER_DATA)
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON on stdout.")
 def evaluate(
     run: str,
     data: str | None,
     split: str | None,
     prior: Any,
-    follow_links: bool,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """Evaluate the model of RUN on one split of its own images, or on the image folder DATA.
 
-    Classes are matched by name. Results on anything but the run's own split, and those with a
-    prior, go to RUN/evaluations.
+    Classes are matched by name. Unless options say how, DATA is read as the images that RUN was
+    trained on, or else by the rules for folders. Results on anything but the run's own split, and
+    those with a prior, go to RUN/evaluations.
     """
     from transfer import api
     from transfer.api.run import Run
@@ -41,8 +45,7 @@ def evaluate(
 
     require_run("evaluate", run, [] if data is None else [data])
     with watched(quiet=as_json):
-        warn_unused(["follow_links"] if follow_links and data is None else [], "without DATA")
-        metrics = api.evaluate(run, data, split, prior=prior, follow_links=follow_links)
+        metrics = api.evaluate(run, data, split, prior=prior, **given(reading))
     if as_json:
         tell_json(metrics)
     else:

@@ -95,7 +95,12 @@ def worst_mistakes(
 
 
 def thumbnailer(
-    root: Path | None, sha256: Mapping[str, str], decoding: Decoding = EACH_BY_ITSELF
+    root: Path | None,
+    sha256: Mapping[str, str],
+    decoding: Decoding = EACH_BY_ITSELF,
+    *,
+    side: int = SIDE,
+    most: int | None = None,
 ) -> Thumbnailer:
     """Return a function that makes thumbnails of images under `root`, up to the page's budget.
 
@@ -107,6 +112,8 @@ def thumbnailer(
         root: The data folder; None where it is not known.
         sha256: Digests of the indexed images by their path, see `transfer.data.dataset.Dataset`.
         decoding: How the run decodes pictures.
+        side: Most pixels of a side.
+        most: Most bytes of all thumbnails together, as base64; None for `MOST_BYTES`.
     """
     spent = 0
 
@@ -115,8 +122,8 @@ def thumbnailer(
         nonlocal spent
         if root is None or not sha256.get(name) or sha256_or_none(root / name) != sha256[name]:
             return None
-        uri = encode_thumbnail(root / name, decoding=decoding)
-        if uri is None or spent + len(uri) > MOST_BYTES:
+        uri = encode_thumbnail(root / name, side, decoding)
+        if uri is None or spent + len(uri) > (MOST_BYTES if most is None else most):
             return None
         spent += len(uri)
         return uri

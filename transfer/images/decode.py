@@ -11,9 +11,18 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from transfer.errors import DataError, UsageError
-from transfer.images.levels import FULL, Levels, bits_of, is_float, levels_of, read_deep
+from transfer.images.levels import (
+    FULL,
+    Levels,
+    bits_of,
+    is_float,
+    levels_of,
+    read_deep,
+    special_values,
+)
 from transfer.images.open import check_size, open_image, orientation, turn_of
 from transfer.images.profiles import profile_of, to_srgb
+from transfer.images.wide import has_planes
 from transfer.recipe import RESIZES
 from transfer.settings import Decoding
 
@@ -157,6 +166,8 @@ def variant(source: str | os.PathLike[str], decoding: Decoding) -> str:
                 levels, floats = _levels(image, decoding), is_float(image)
                 plain = levels == FULL and not floats
                 kinds += [] if plain else [f"{'floats' if floats else 'levels'} {levels}"]
+                kinds += ["planes"] if has_planes(image) and not plain else []
+                kinds += special_values(image)
             return ", ".join(kinds)
     except DataError:
         return ""

@@ -14,13 +14,14 @@ import numpy as np
 from transfer.errors import DataError, option
 from transfer.images.formats import READ
 from transfer.images.labels import LabelSets, label_names, target_table
-from transfer.images.layout.build import check_equal
+from transfer.images.layout.classes import check_classes, warn_of_twins
 from transfer.images.layout.classnames import rename_classes
+from transfer.images.layout.copies import COPY
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import ASIDE, MASK, THUMBNAIL, Survey, describe
-from transfer.images.layout.names import confusable, remark_on_names, remark_on_tables
+from transfer.images.layout.names import remark_on_names, remark_on_tables
 from transfer.images.layout.negatives import Negatives, set_apart
-from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
+from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words
 from transfer.images.layout.question import LAYOUT
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8
 from transfer.recipe.reading import Reading
@@ -122,9 +123,9 @@ class ImageFolder:
         index = dataclasses.replace(index, named=named, negatives=negatives)
         index = index.limited(reading.limit)
         _tell(index, survey)
-        _check_classes(survey, plan, reading, allow_single, classes is not None)
         if classes is None:
-            _warn_of_twins(index.classes)
+            check_classes(survey, plan, reading, allow_single)
+            warn_of_twins(index.classes)
         if not index.paths:
             reasons = ", ".join(f"{count} {reason}" for reason, count in index.skipped.items())
             raise DataError(
@@ -254,35 +255,6 @@ class ImageFolder:
         return self.target_table()[np.array(self.labels, np.int64)]
 
 
-def _warn_of_twins(classes: Sequence[str]) -> None:
-    for names in confusable(classes):
-        shown = ", ".join(map(readable, names))
-        warn(f"The classes {shown} are easily confused. Merge the folders if they are one.")
-
-
-def _check_classes(
-    survey: Survey, plan: Plan, reading: Reading, allow_single: bool, given: bool
-) -> None:
-    if given:
-        return
-    if not reading.allow_empty:
-        check_equal(survey, plan)
-    if len(plan.classes) == 1 and not allow_single:
-        raise DataError(
-            f"Need at least 2 classes. {LAYOUT} Received: {plan.classes[0]!r} alone"
-            f" in {str(survey.root)!r}."
-        )
-    full = {(split, name) for _, name, split in plan.rows}
-    for split, names in plan.folders.items():
-        for name, folders in names.items():
-            if (split, name) not in full and not reading.allow_empty:
-                raise DataError(
-                    f"The class folder {str(survey.root / folders[0])!r} holds no image"
-                    f" ({READ}). Add some, remove the folder, or allow it with"
-                    f" {option('allow_empty', True)}."
-                )
-
-
 def _tell(index: ImageFolder, survey: Survey) -> None:
     """Say how the folder was read, what else there is to know, and what was left out."""
     say(f"Read as: {index.read_as}")
@@ -290,7 +262,7 @@ def _tell(index: ImageFolder, survey: Survey) -> None:
     for remark in index.remarks:
         (warn if remark.serious else say)(remark.text)
     for reason, count in index.skipped.items():
-        if reason not in (NOT_UTF8, UNKNOWN):  # which were told by name
+        if reason not in (NOT_UTF8, UNKNOWN, COPY):  # which were told by name
             hint = f" (usable: {READ})" if reason.startswith("unsupported") else ""
             if reason == ASIDE:
                 hint = f" (if it is a class: {option('layout', 'classes')})"

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from transfer.images.wide import declared_bits, is_inverse, is_wide, wide_values
+from transfer.images.wide import declared_bits, is_inverse, is_wide, missing_value, wide_values
 from transfer.recipe import LARGEST
 from transfer.settings import Decoding
 
@@ -86,12 +86,14 @@ class Deep:
         read: Returns its values: (h, w) or (h, w, 3), integers or floating-point numbers.
         span: The lowest and highest of them.
         inverse: Whether low values are light.
+        clear: The value, or the three, of pixels that are transparent; None without.
     """
 
     image: Image.Image
     read: Callable[[], np.ndarray]
     span: Span
     inverse: bool = False
+    clear: float | tuple[float, ...] | None = None
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -100,7 +102,7 @@ class Deep:
 
     def scaled(self, levels: Levels) -> Image.Image:
         """Return the picture in 8 bits, with `levels` as black and white."""
-        if self.image.mode in ("RGB", "RGBA") and levels == FULL:
+        if self.image.mode in ("RGB", "RGBA") and levels == FULL and self.clear is None:
             return self.image  # the high bytes, as in versions whose features may be kept
         result = np.empty(self.values.shape, np.uint8)
         for rows in _bands(self.values):
@@ -109,6 +111,10 @@ class Deep:
         image = Image.fromarray(result)
         if self.image.mode == "RGBA":
             image.putalpha(self.image.getchannel("A"))
+        elif self.clear is not None:
+            seen = self.values != np.asarray(self.clear)
+            seen = seen.any(axis=-1) if seen.ndim == 3 else seen
+            image.putalpha(Image.fromarray(np.where(seen, 255, 0).astype(np.uint8)))
         image.info = {name: self.image.info[name] for name in _KEPT if name in self.image.info}
         return image
 
@@ -129,8 +135,10 @@ class DeepFile(ImageFile):
         declared: Depth that the file declares; 0 where it declares none.
         floats: Whether they are floating-point numbers.
         inverse: Whether low values are light.
+        missing: The number that marks places without a value; None without.
     """
 
+    missing: float | None = None
     bits = 8
     declared = 0
     floats = False
@@ -180,17 +188,42 @@ def read_deep(image: Image.Image) -> Deep | None:
         high, read = wide_values(image)
         # That of the high bytes alone tells that all 16 bits are used.
         span = Span(0.0, 256.0 * high + 255, 16) if high >= 64 else _span(read(), bits, False)
-        return Deep(image, read, span)
+        return Deep(image, read, span, clear=_clear(image))
     image.load()
-    values = np.asarray(image)
-    return Deep(image, lambda: values, _span(values, bits, is_float(image)), is_inverse(image))
+    values = _filled(np.asarray(image), missing_value(image))
+    span = _span(values, bits, is_float(image))
+    return Deep(image, lambda: values, span, is_inverse(image), _clear(image))
+
+
+def special_values(image: Image.Image) -> list[str]:
+    """Return in words which values of a file of more than 8 bits are missing or transparent."""
+    missing = image.missing if isinstance(image, DeepFile) else missing_value(image)
+    words = [] if missing is None else [f"missing {missing:g}"]
+    return words + ([] if _clear(image) is None else ["transparent colour"])
+
+
+def _clear(image: Image.Image) -> float | tuple[float, ...] | None:
+    """Return the transparent colour of a PNG file of 16 bits."""
+    clear = image.info.get("transparency") if getattr(image, "format", "") == "PNG" else None
+    return clear if isinstance(clear, int | tuple) else None
+
+
+def _filled(values: np.ndarray, missing: float | None) -> np.ndarray:
+    """Return values with the lowest one in places that are marked as missing."""
+    if missing is None or np.isnan(missing):
+        return values
+    marked = values == missing
+    if not marked.any() or marked.all():
+        return values
+    return np.where(marked, values[~marked].min(), values)
 
 
 def _deep_of(image: DeepFile) -> Deep:
     plain = Image.new("L", (1, 1))
     plain.info = image.info
-    span = _span(image.values, image.declared, is_float(image))
-    return Deep(plain, lambda: image.values, span, image.inverse)
+    values = _filled(image.values, image.missing)
+    span = _span(values, image.declared, is_float(image))
+    return Deep(plain, lambda: values, span, image.inverse)
 
 
 def _span(values: np.ndarray, bits: int, floats: bool) -> Span:

@@ -21,6 +21,7 @@ from PIL.ImageFile import ImageFile
 from transfer.errors import DataError, UsageError
 from transfer.images.formats import FORMATS, HEAD, format_of, guess_kind
 from transfer.images.levels import bits_of
+from transfer.images.marks import HDR, mark_colours
 from transfer.images.profiles import profile_of
 
 MAX_PIXELS = 178_956_970
@@ -48,7 +49,8 @@ class Header:
         mode: Pillow's name for the stored colours, such as ``RGB``, ``L``, ``P``, ``CMYK``.
         transparent: Whether there is transparency.
         bits: In which each sample is stored: 8 (or less), 16 or 32.
-        profile: ``""``: no ICC profile, or sRGB; ``other``: of other colours; ``unusable``.
+        profile: ``""``: no ICC profile and no other mark of colours, or sRGB; ``other``: of other
+            colours; ``unusable``; ``hdr``: of PQ or HLG, which is read as it is.
     """
 
     format: str
@@ -84,7 +86,7 @@ def header_of(image: ImageFile) -> Header:
         mode=image.mode,
         transparent=image.has_transparency_data,
         bits=bits_of(image),
-        profile=profile_of(image),
+        profile="hdr" if HDR in image.info else profile_of(image),
     )
 
 
@@ -109,6 +111,7 @@ def open_image(
             image = _recognise(file, Path(path or "").suffix.lower())
             check_size(image, name)
             _refuse_raw(image)
+            mark_colours(image, file)
             yield image
     except (DataError, UsageError):
         raise

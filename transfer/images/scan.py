@@ -16,6 +16,7 @@ from pathlib import Path
 
 from transfer.errors import DataError, option
 from transfer.images.formats import HEAD, READ, left_out, trusted
+from transfer.images.junk import HIDDEN, is_junk, is_of_programs
 from transfer.system.files import is_file
 from transfer.system.progress import say, warn
 
@@ -23,12 +24,6 @@ NOT_UTF8 = "file name is not UTF-8"
 NOT_IMAGE = "not an image"
 REPEATED = "link to an image that is already included"
 REPEATED_FOLDER = "link to a folder that is already included"
-_IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-
-
-def is_junk(name: str) -> bool:
-    """Return whether a file or folder is hidden or a leftover of another system."""
-    return name.startswith(".") or name.lower() in _IGNORED
 
 
 def reason_left_out(file: str | os.PathLike[str], name: str) -> str:
@@ -113,6 +108,7 @@ class Scanner:
             ) from error
         for entry in entries:
             if is_junk(entry.name):
+                self._leave_out_hidden(folder, entry)
                 continue
             if not self._is_utf8(folder, entry.name):
                 continue
@@ -126,6 +122,17 @@ class Scanner:
             elif entry.is_file(follow_symlinks=False):
                 files.append(entry.name)
         return folders, files, links
+
+    def _leave_out_hidden(self, folder: str, entry: os.DirEntry[str]) -> None:
+        """Record the images in a hidden folder that no program is known to have made."""
+        if is_of_programs(entry.name) or not entry.is_dir(follow_symlinks=False):
+            return
+        with suppress(OSError), os.scandir(entry.path) as found:
+            for each in sorted(found, key=lambda each: each.name):
+                if each.is_file() and trusted(Path(each.name).suffix.lower()):
+                    path = str(Path(folder, entry.name, each.name))
+                    if self._is_utf8(folder, path):
+                        self.leave_out(path, HIDDEN)
 
     def enter_all(self) -> None:
         """Collect what lies below the root: first the real files, which keep their paths, then

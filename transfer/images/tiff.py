@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from io import BytesIO
 from itertools import product
@@ -143,6 +144,8 @@ class SampleFile(DeepFile):
         self.bits = 8 if page.dtype == np.uint8 else max(9, 8 * page.dtype.itemsize)
         self.floats = page.dtype.kind == "f"
         self.inverse = page.photometric == 0
+        with suppress(ValueError):
+            self.missing = float(str(page.tags.valueof("GDAL_NODATA", "")).strip("\0 "))
         self.is_animated = len(self._file.pages) > 1
         orientation = page.tags.valueof("Orientation", 1)
         self.getexif()[Base.Orientation] = int(orientation or 1)

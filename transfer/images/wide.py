@@ -19,9 +19,12 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from transfer.images.planes import read_planes
+
 _WHITE_IS_ZERO = 0
 _SEPARATE = 2
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _MAX_SAMPLE_VALUE, _PLANAR = 258, 262, 281, 284  # tags of TIFF
+_NODATA = 42113
 _SWAPPED = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 
 
@@ -37,7 +40,8 @@ def wide_values(image: ImageFile) -> tuple[int, Callable[[], np.ndarray]]:
     Returns:
         The highest of the high bytes, and what returns all values as uint16 (h, w, 3).
     """
-    stream = image.fp
+    stream, tags = image.fp, dict(getattr(image, "tag_v2", {}))
+    order = getattr(getattr(image, "tag_v2", None), "_endian", "<")
     image.load()
     colours = image.getchannel("R"), image.getchannel("G"), image.getchannel("B")
     highest = max(int(channel.getextrema()[1]) for channel in colours)  # type: ignore[arg-type]
@@ -45,13 +49,21 @@ def wide_values(image: ImageFile) -> tuple[int, Callable[[], np.ndarray]]:
     @cache
     def read() -> np.ndarray:
         high = np.asarray(image)[..., :3].astype(np.uint16) << 8
-        if stream is None or getattr(image, "tag_v2", {}).get(_PLANAR) == _SEPARATE:
+        if stream is None:
             return high
+        if tags.get(_PLANAR) == _SEPARATE:
+            with _again(image, stream) as file:
+                return read_planes(tags, order, file)
         with _again(image, stream) as file:
             high |= np.asarray(_low_bytes(type(image), file))[..., :3]
         return high
 
     return highest, read
+
+
+def has_planes(image: Image.Image) -> bool:
+    """Return whether the colours of a TIFF file with 16 bits lie in planes."""
+    return getattr(image, "tag_v2", {}).get(_PLANAR) == _SEPARATE and is_wide(image)
 
 
 def declared_bits(image: Image.Image) -> int:
@@ -66,6 +78,14 @@ def declared_bits(image: Image.Image) -> int:
     most = max(np.ravel(tags.get(_MAX_SAMPLE_VALUE, 0)))
     bits = int(most).bit_length() if most else 0
     return int(stored) if 8 < stored < 16 else bits if 8 <= bits < stored else 0
+
+
+def missing_value(image: Image.Image) -> float | None:
+    """Return the number that marks places without a value, by the tag of GDAL; None without."""
+    try:
+        return float(str(getattr(image, "tag_v2", {}).get(_NODATA, "")).strip("\0 "))
+    except ValueError:
+        return None
 
 
 def is_inverse(image: Image.Image) -> bool:

@@ -9,8 +9,8 @@ from transfer.data.sources import freenames
 from transfer.data.sources.bytefiles import Labelled, write_labelled
 from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.prepare import write_to
+from transfer.data.sources.rows import Row, Table, copy_table
 from transfer.data.sources.source import Options
-from transfer.data.sources.tables import Row, Table, copy_table
 from transfer.recipe.reading import Reading
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 from toys import place
 
 from transfer.data.sources.prepare import prepared_dir
-from transfer.data.sources.tables import label_flaw, read_table
+from transfer.data.sources.rows import label_flaw
+from transfer.data.sources.tables import read_table
 from transfer.errors import DataError
 from transfer.images.folder import ImageFolder
 

@@ -27,8 +27,9 @@ REMARKS = {
     "animated": "animated, first frame used",
     "pages": "several pages or pictures in one file, first one used",
     "depth": "more than 8 bits, scaled by their depth",
-    "profile": "colours of an ICC profile other than sRGB",
+    "profile": "colours of a profile other than sRGB",
     "bad-profile": "unusable ICC profile, ignored",
+    "hdr": "HDR (PQ or HLG)",
     "extension": "wrong extension, read by content",
     "exif": "rotated upright by EXIF orientation",
     "tiny": f"tiny (under {TINY} px)",
@@ -141,7 +142,7 @@ def remarks(path: str, look: Look) -> Iterator[str]:
     if header.bits > 8:
         yield "depth"
     if header.profile:
-        yield "profile" if header.profile == "other" else "bad-profile"
+        yield {"other": "profile", "hdr": "hdr"}.get(header.profile, "bad-profile")
     if PurePosixPath(path).suffix.lower() not in FORMATS[header.format].suffixes:
         yield "extension"
     if header.exif_orientation != 1:

@@ -13,6 +13,7 @@ from transfer.data.copies import hint_at_sources
 from transfer.errors import call, either, option
 from transfer.images.folder import EXPECTED, ImageFolder
 from transfer.images.formats import FORMATS, listed
+from transfer.images.layout.differences import difference_in_words
 from transfer.images.layout.names import confusable
 from transfer.images.levels import choose_decoding
 from transfer.images.open import Header
@@ -101,8 +102,11 @@ def _classes(folder: ImageFolder, audit: Audit) -> Iterator[Finding]:
             if kind != "single" or split in ("", "train"):
                 places[kind].append((f"{split}/{name}".lstrip("/"),))
     allow = option("allow_empty", True)
+    owned = {split: [n for n in sizes if sizes[n]] for split, sizes in indexed.items()}
+    differ = difference_in_words(owned)
+    empty = f"{differ}. Or remove the folder" if differ else "Add some, remove the folder"
     for kind, severity, title, advice in (
-        ("empty", "error", "no image", f"Add some, remove the folder, or use {allow}."),
+        ("empty", "error", "no image", f"{empty}, or use {allow}."),
         ("lost", "error", "no usable image", "Replace the images, or remove the folder."),
         ("single", "warning", "one usable image", "Add more of them."),
     ):
@@ -180,6 +184,7 @@ def _advice() -> dict[str, tuple[str, str]]:
         "depth": ("note", "By the training images, {depth}."),
         "profile": ("note", f"They are converted to sRGB, unless with {ignore}."),
         "bad-profile": ("note", "They are read as sRGB."),
+        "hdr": ("warning", "They are read as they are, pale or dark; save them as SDR."),
         "extension": ("note", f"Other tools may fail on them; {fixes} gives the right names."),
         "exif": ("note", "Other tools may show them rotated."),
         "tiny": ("warning", "They have little detail at a network's input size."),

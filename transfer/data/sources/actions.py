@@ -42,6 +42,7 @@ def read_actions(file: Path, index: ImageFolder) -> Mapping[str, str]:
     for line, cells in grid.rows:
         path, action = (nfc(cells[columns[name]].strip()) for name in ("path", "action"))
         path = path if path in known else unguard(path)
+        action = action if action in classes else unguard(action)
         place = f"Line {line} of {str(file)!r}"
         if path in left_out and action in ("", KEEP, REMOVE):
             continue  # not an image anyway

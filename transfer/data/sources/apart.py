@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from transfer.data.sources.tables import Table
+from transfer.data.sources.rows import Table
 from transfer.errors import DataError
 
 

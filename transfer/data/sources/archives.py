@@ -21,8 +21,9 @@ from transfer.data.sources.members import CHUNK, Limits, Member, read_members
 from transfer.data.sources.safenames import Names, Refused
 from transfer.errors import DataError
 from transfer.images.formats import HEAD, IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, format_of
+from transfer.images.junk import is_junk
 from transfer.images.layout.describe import is_table_name
-from transfer.images.scan import NOT_IMAGE, is_junk
+from transfer.images.scan import NOT_IMAGE
 from transfer.system.progress import bar
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")

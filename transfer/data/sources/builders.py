@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from transfer.data.sources.examples import keys_of, write_examples
 from transfer.errors import DataError, TransferError, UsageError, call, did_you_mean, option
-from transfer.images.scan import is_junk
+from transfer.images.junk import is_junk
 from transfer.system.progress import say, warn
 from transfer.system.quiet import import_tensorflow
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.data.sources.freenames import FreeNames
-from transfer.data.sources.tables import label_flaw
+from transfer.data.sources.rows import label_flaw
 from transfer.errors import DataError
 from transfer.images.formats import HEAD, format_of
 from transfer.system.names import nfc

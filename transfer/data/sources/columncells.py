@@ -50,6 +50,14 @@ class Cells:
         more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
         return ", ".join(names[:_SHOWN])[:200] + more
 
+    def missing(self, word: str, known: str, knob: str, columns: Sequence[int]) -> DataError:
+        """Return the error for a column that is not there, with those that may be meant."""
+        ask = f" Name it with {option(knob)}: {self.shown(columns)}." if columns else ""
+        return DataError(
+            f"The table {str(self.file)!r} has no column {word!r} (or {known})."
+            f" Its first line says: {', '.join(self.names)[:100]!r}.{ask}"
+        )
+
 
 def key(name: str) -> str:
     """Return the name of a column without case, spaces and marks."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.data.sources.bytefiles import suffix_of
-from transfer.data.sources.tables import label_flaw
+from transfer.data.sources.rows import label_flaw
 from transfer.errors import DataError
 from transfer.images.layout.splitnames import splits_of
 from transfer.system.progress import track, warn

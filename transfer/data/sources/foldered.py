@@ -8,31 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.data.sources import archives, parquet, shards
 from transfer.data.sources.apart import without_negatives
+from transfer.data.sources.beside import find_beside
 from transfer.data.sources.bytefiles import write_labelled
 from transfer.data.sources.fetching import digest_of, stamp, unpack
-from transfer.data.sources.lists import find_lists
+from transfer.data.sources.rows import Table, copy_table
 from transfer.data.sources.source import Options, Source
-from transfer.data.sources.tables import Table, copy_table, read_table
-from transfer.data.sources.tablesets import find_tables
+from transfer.data.sources.tables import read_table
 from transfer.data.sources.unlisted import unlisted
-from transfer.errors import DataError, option
-from transfer.images.layout.decide import decide
+from transfer.errors import DataError
+from transfer.images.formats import trusted
+from transfer.images.junk import is_junk
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
 from transfer.images.layout.negatives import without_folder
-from transfer.images.layout.plan import Plan, in_words, sizes_in_words
+from transfer.images.layout.plan import in_words
 from transfer.images.layout.splitnames import split_of
 from transfer.recipe.reading import MULTI_LABEL, Reading
 from transfer.system.progress import say
 
-_LISTS = {"meta", "metadata", "annotations", "labels", "lists", "splits", "data", "imagesets"}
-_LISTS |= {"images", "info", "list", "annotation", "main"}
+_DEPTH = 6  # levels at which tables are looked for
 
 
 def from_folder(text: str, path: Path, options: Options) -> Source | None:
@@ -47,71 +47,34 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
     survey = without_folder(describe(path, reading.follow_links), reading.negatives)
     if not survey.top.total:
         return _packed(text, survey, options)
-    columns = (reading.path_column, reading.label_column, reading.split_column)
-    if set(columns) != {"auto"} or reading.multi_label:
-        tables = find_tables(survey, reading)
-        return None if tables is None else _of_table(text, path.name, tables, reading, survey)
-    if lists := find_lists(survey, reading.follow_links):
-        return _of_table(text, path.name, lists, reading, survey)
-    plan = _plan(survey, reading)
-    if plan is not None and len(plan.classes) > 1:
-        tables = _beside_classes(survey, plan, reading)
-    else:
-        tables = find_tables(survey, reading)
-    return None if tables is None else _of_table(text, path.name, tables, reading, survey)
+    table = find_beside(survey, reading)
+    return None if table is None else _of_table(text, path.name, table, reading, survey)
 
 
-def _plan(survey: Survey, reading: Reading) -> Plan | None:
-    try:
-        return decide(survey, reading)
-    except DataError:
-        return None
+def _may_hold_a_source(path: Path, level: int = 0, whole: bool = True) -> bool:
+    """Return whether a folder, or one in it, holds a table or an archive.
 
-
-def _beside_classes(survey: Survey, plan: Plan, reading: Reading) -> Table | None:
-    """Return the tables beside class folders if they add the splits; None if they add nothing.
-
-    Raises:
-        DataError: They divide the images into other classes than the folders do.
+    Class folders are not listed to their end: of the folders inside, only those that are alone or
+    named like splits may hold photos and a table.
     """
+    folders: list[Path] = []
     try:
-        tables = find_tables(survey, reading)
-    except DataError:
-        return None
-    if tables is None:
-        return None
-    folders = {survey.root / path: name for path, name, _ in plan.rows}
-    pairs = {(folders[row.file], row.label) for row in tables.rows if row.file in folders}
-    shared = sum(row.file in folders for row in tables.rows)
-    if 2 * shared < len(folders):
-        return None
-    labels = {label for _, label in pairs}
-    if len(labels) > 1 and not len(pairs) == len(labels) == len({name for name, _ in pairs}):
-        counts = Counter(row.label for row in tables.rows)
-        raise DataError(
-            f"How is {str(survey.root)!r} to be read? Its folders and its {tables.read_as} differ"
-            f" in the classes. Say which: as classes {plan.counted()}:"
-            f" {option('layout', 'classes')}; or as"
-            f" {sizes_in_words(dict(sorted(counts.items())))}: give the table as DATA."
-        )
-    divided = any(row.split for row in tables.rows) and not any(split for *_, split in plan.rows)
-    return tables if divided else None
-
-
-def _may_hold_a_source(path: Path) -> bool:
-    """Return whether a folder, or one in it that may hold lists, holds a table or an archive."""
-    try:
-        folders: list[Path] = []
-        files: list[Path] = []
-        for each in path.iterdir():
-            if not each.name.startswith("."):
-                (folders if each.is_dir() else files).append(each)
-        for folder in folders:
-            if len(folders) == 1 or folder.name.lower() in _LISTS or split_of(folder.name):
-                files += folder.iterdir()
+        with os.scandir(path) as found:
+            for each in found:
+                if is_junk(each.name):
+                    continue
+                if each.is_dir():
+                    folders.append(Path(each.path))
+                elif is_table_name(each.name) or each.name.lower().endswith(PACKED_ENDS):
+                    return True
+                elif not whole and trusted(Path(each.name).suffix.lower()):
+                    return False
     except OSError:
         return False  # which the index says better
-    return any(is_table_name(f.name) or f.name.lower().endswith(PACKED_ENDS) for f in files)
+    return level < _DEPTH and any(
+        _may_hold_a_source(each, level + 1, len(folders) == 1 or split_of(each.name) is not None)
+        for each in folders
+    )
 
 
 def _packed(text: str, survey: Survey, options: Options) -> Source | None:

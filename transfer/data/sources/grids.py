@@ -10,11 +10,18 @@ from typing import Any
 
 from transfer.data.sources.cells import cell
 from transfer.data.sources.columnar import read_records
+from transfer.data.sources.exports import Export, records_of
+from transfer.data.sources.markup import read_cvat
 from transfer.errors import DataError
 from transfer.system.csv import encoding_of, read_cells
 
 Line = tuple[int, list[str]]
+_JSON_LINES = (".jsonl", ".ndjson", ".manifest")
 _MOST_JSON = 1_000_000_000  # bytes
+
+
+class Unlike(DataError):
+    """A file that may be a table by its name is none by its contents."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,14 @@ class Grid:
         rows: (line, cells) of each row, from line 1; in a list of JSON objects, the number of the
             object.
         named: Whether the header cannot be a row.
+        tool: What has exported it, such as ``COCO``; ``""`` where that is not known.
     """
 
     file: Path
     header: list[str]
     rows: list[Line]
     named: bool = False
+    tool: str = ""
 
 
 def read_grid(path: Path) -> Grid:
@@ -42,8 +51,10 @@ def read_grid(path: Path) -> Grid:
         DataError: It cannot be read, or needs a package that is not installed.
     """
     suffix = path.suffix.lower()
-    if suffix in (".jsonl", ".ndjson", ".json"):
+    if suffix in (*_JSON_LINES, ".json", ".labels"):
         return _from_json(path, suffix)
+    if suffix == ".xml":
+        return _from_export(path, read_cvat(path))
     if suffix == ".xlsx":
         return _from_excel(path)
     if suffix == ".parquet":
@@ -77,7 +88,7 @@ def _from_json(path: Path, suffix: str) -> Grid:
         if path.stat().st_size > _MOST_JSON:
             raise DataError(f"{str(path)!r} is too large for a table in JSON. Save it as CSV.")
         text = path.read_text(encoding="utf-8-sig")
-        if suffix == ".json":
+        if suffix not in _JSON_LINES:
             value = json.loads(text)
         else:
             lines = text.splitlines()
@@ -85,49 +96,28 @@ def _from_json(path: Path, suffix: str) -> Grid:
     except OSError as error:
         raise DataError(f"Cannot read {str(path)!r}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{str(path)!r} cannot be read as JSON: {error}.") from error
-    records = _records(value)
-    if records is None:
-        raise DataError(
+        raise Unlike(f"{str(path)!r} cannot be read as JSON: {error}.") from error
+    return _from_export(path, records_of(value))
+
+
+def _from_export(path: Path, export: Export | None) -> Grid:
+    """Return the grid of what a tool has exported. Raises Unlike where that is no table."""
+    if export is None:
+        raise Unlike(
             f'Expected a list of objects such as {{"file_name": "1.jpg", "label": "cat"}} in'
             f" {str(path)!r}, or an object of names and labels."
         )
-    return _grid(path, records)
+    return _grid(path, export.records, export.tool)
 
 
-def _records(value: Any) -> list[Mapping[str, Any]] | None:
-    """Return the records of a JSON value; None where it is no table."""
-    if isinstance(value, dict) and {"images", "annotations"} <= value.keys():
-        return _from_coco(value)
-    if isinstance(value, dict) and value and all(isinstance(v, str | int) for v in value.values()):
-        return [{"path": name, "label": label} for name, label in value.items()]
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-        return value
-    return None
-
-
-def _from_coco(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """Return file_name and label of each image of a COCO file: one record for each annotation."""
-    try:
-        files = {each["id"]: each["file_name"] for each in value["images"]}
-        names = {each["id"]: each["name"] for each in value.get("categories", ())}
-        pairs = {(each["image_id"], each["category_id"]) for each in value["annotations"]}
-        return [
-            {"file_name": files[image], "label": names.get(label, label)}
-            for image, label in sorted(pairs)
-        ]
-    except (KeyError, TypeError):
-        return None
-
-
-def _grid(path: Path, records: Iterable[Mapping[str, Any]]) -> Grid:
+def _grid(path: Path, records: Iterable[Mapping[str, Any]], tool: str = "") -> Grid:
     records = list(records)
     header = list(dict.fromkeys(str(key) for record in records for key in record))
     rows = [
         (number, [cell(record.get(name)) for name in header])
         for number, record in enumerate(records, 1)
     ]
-    return Grid(path, header, rows, named=True)
+    return Grid(path, header, rows, True, tool)
 
 
 def _from_excel(path: Path) -> Grid:

@@ -34,6 +34,7 @@ from transfer.errors import (
     did_you_mean,
     option,
 )
+from transfer.images.layout.datafiles import kind_of
 from transfer.recipe.reading import MULTI_LABEL
 from transfer.runs.run import Run
 from transfer.system.digests import is_sha256
@@ -112,7 +113,10 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
     if tables.is_table(path):
         return from_table(text, path.absolute(), options)
     ends = ", ".join((*archives.SUFFIXES, *tables.SUFFIXES))
-    raise DataError(f"Expected a folder of images, or a file {ends}. Received: {text!r}.")
+    raise DataError(
+        f"Expected a folder of images, or a file {ends}. Received: {text!r}."
+        f" {kind_of(path)}".rstrip()
+    )
 
 
 def _advise_on_run(text: str, path: Path) -> str:

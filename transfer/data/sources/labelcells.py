@@ -146,6 +146,8 @@ def _combined(words: Mapping[str, tuple[str, ...]], are_tags: bool) -> str | Non
     for label in longer:
         if all(part in words for part in words[label]):
             return label
+    if are_tags and (shared := [e for e in longer if any(len(holding[p]) > 1 for p in words[e])]):
+        return shared[0]
     recurring = all(len(holding[part]) > 1 for label in longer for part in words[label])
     firsts = {words[label][0] for label in longer}
     for label in longer:

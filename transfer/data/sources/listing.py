@@ -11,7 +11,7 @@ from typing import Any
 from transfer.data.sources.members import Limits
 from transfer.data.sources.safenames import Names, Refused
 from transfer.errors import DataError, TransferError, UsageError, call
-from transfer.images.scan import is_junk
+from transfer.images.junk import is_junk
 from transfer.system.text import cut
 
 # Protocol -> package that fsspec needs for it.

@@ -10,8 +10,8 @@ from typing import Any
 from transfer.data.sources.bytefiles import Labelled
 from transfer.data.sources.cells import cell
 from transfer.data.sources.columnar import class_names, damaged, named, open_parquet
-from transfer.data.sources.columns import label_names
 from transfer.data.sources.labelcells import label_in
+from transfer.data.sources.labelcolumns import label_names
 from transfer.errors import DataError, option
 from transfer.images.layout.splitnames import split_of
 

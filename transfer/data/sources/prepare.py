@@ -33,7 +33,7 @@ from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
 from transfer.system.progress import say, silenced, track, warn
 
-VERSION = 4  # raise it when the same source gives another folder
+VERSION = 5  # raise it when the same source gives another folder
 _ABOUT = ".source.json"
 
 

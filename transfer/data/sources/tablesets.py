@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from transfer.data.sources.tables import Table, read_table
+from transfer.data.sources.grids import Unlike
+from transfer.data.sources.rows import Table
+from transfer.data.sources.tables import read_table
 from transfer.errors import DataError
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.plan import in_words
@@ -31,10 +33,12 @@ def find_tables(survey: Survey, reading: Reading) -> Table | None:
     for path in _to_try(survey):
         try:
             found[path] = read_table(survey.root / path, reading, survey=survey)
+        except Unlike:
+            continue
         except DataError as error:
             errors[path] = error
     if not found:
-        surely = list(filter(_is_surely, errors))
+        surely = [path for path in errors if not path.lower().endswith(".txt")]
         if len(surely) == 1:
             raise errors[surely[0]]
         if surely:
@@ -46,6 +50,11 @@ def find_tables(survey: Survey, reading: Reading) -> Table | None:
     surely = list(filter(_is_surely, found))
     chosen = {path: found[path] for path in surely or found}
     return next(iter(chosen.values())) if len(chosen) == 1 else _joined(survey, chosen)
+
+
+def sure_tables(survey: Survey) -> list[str]:
+    """Return the paths of the files in a folder that are tables by their names."""
+    return list(filter(_is_surely, _to_try(survey)))
 
 
 def _to_try(survey: Survey) -> list[str]:

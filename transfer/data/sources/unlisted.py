@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from transfer.data.sources.tables import Table
+from transfer.data.sources.rows import Table
+from transfer.images.junk import is_junk
 from transfer.images.layout.describe import Survey
 from transfer.images.layout.filenames import masks_among
-from transfer.images.scan import is_junk, reason_left_out
+from transfer.images.scan import reason_left_out
 
 _SHOWN = 3
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from transfer.errors import DataError, option
-from transfer.images.layout.describe import Folder, Survey
+from transfer.images.layout.describe import Survey
+from transfer.images.layout.differences import without_marks
 from transfer.images.layout.names import is_general
 from transfer.images.layout.plan import LOOSE, SPLITS, Plan, in_words, of_classes
+from transfer.images.layout.question import Question
 from transfer.images.layout.splitnames import split_of, splits_of
+from transfer.images.layout.tree import Folder
 from transfer.system.names import nfc
 
 UNLABELLED = "in a split folder without class folders"
@@ -29,10 +33,14 @@ def unwrap(folder: Folder, known: Collection[str] = ()) -> Folder:
 
 
 def inner(folder: Folder) -> Folder:
-    """Return where the classes of a split folder lie: train/, or train/train/, train/images/."""
+    """Return where the classes of a split folder lie: train/, or train/train/, train/images/.
+
+    A single folder of images whose name says nothing is no class.
+    """
     while not folder.images and len(folder.filled) == 1:
         [child] = folder.filled.values()
-        if not child.filled:
+        nothing = is_general(child.name) or split_of(child.name) or child.name == folder.name
+        if not child.filled and not nothing:
             return folder
         folder = child
     return folder
@@ -41,35 +49,43 @@ def inner(folder: Folder) -> Folder:
 def as_classes(base: Folder, split: str = "") -> Plan:
     """Return the plan in which each folder in `base` is a class."""
     plan = Plan()
-    _add_classes(plan, base, split)
+    _add_classes(plan, base, split, {})
     where = f" in {base.path}/" if base.path else ""
     plan.text = f"{of_classes(plan.classes)}{where}"
     _remark_on_levels(plan, base.filled)
     return plan
 
 
-def _add_classes(plan: Plan, base: Folder, split: str) -> None:
+def _add_classes(plan: Plan, base: Folder, split: str, short: Mapping[str, str]) -> None:
+    """Add the class folders in `base`, some of which have shorter names."""
     for name, folder in base.folders.items():
-        plan.add(split, name, folder.path, folder.below())
+        plan.add(split, short.get(name, name), folder.path, folder.below())
     plan.leave_out(base.images, LOOSE)
 
 
 def _remark_on_levels(plan: Plan, classes: Mapping[str, Folder]) -> None:
     """Say what becomes of folders inside class folders."""
-    below = {name for folder in classes.values() for name in folder.filled}
-    deep = sum(folder.total - len(folder.images) for folder in classes.values())
+    below = list(classes.values())
+    deep = sum(folder.total - len(folder.images) for folder in below)
     if not deep:
         return
     text = f"{deep:,} image(s) lie in folders inside class folders; they belong to that class"
-    if all(map(is_general, below)):
+    levels: dict[int, list[str]] = {}
+    while below := [child for folder in below for child in folder.filled.values()]:
+        names = sorted({folder.name for folder in below})
+        if not all(map(is_general, names)):
+            levels[below[0].path.count("/") + 1] = names
+    if not levels:
         plan.remark("levels", f"{text}.")
         return
-    shown = in_words(sorted(below), 4)
-    level = next(iter(classes.values())).path.count("/") + 2
+    first, *_ = levels.values()
+    ways = [f"{option('class_level', n)} ({in_words(names, 4)})" for n, names in levels.items()]
     plan.remark(
         "levels",
-        f"{text}. If these ({shown}) are patients, plants or series: {option('group_by', 'folder')}"
-        f" keeps each in one split. If they are the classes: {option('class_level', level)}.",
+        f"{text}. If these ({in_words(first, 4)}) are patients, plants or series:"
+        f" {option('group_by', 'folder')} keeps each in one split. If they are the classes:"
+        f" {' or '.join(ways[:3])}.",
+        serious=not any(re.search(r"\d", name) for name in first),
     )
 
 
@@ -88,9 +104,10 @@ def as_splits(survey: Survey, base: Folder, splits: Mapping[str, str]) -> Plan:
     _refuse_twice(survey, {name: splits[name] for name in used})
     if not used:
         raise DataError(f"The split folders of {str(survey.root)!r} hold no class folders.")
+    short = without_marks({name: list(home.filled) for name, home in used.items()})
     for name, home in homes.items():
         if name in used:
-            _add_classes(plan, home, splits[name])
+            _add_classes(plan, home, splits[name], short.get(name, {}))
         else:
             plan.leave_out(base.filled[name].below(), UNLABELLED)
             plan.remark(
@@ -98,6 +115,9 @@ def as_splits(survey: Survey, base: Folder, splits: Mapping[str, str]) -> Plan:
                 f"Left out {name}/ ({base.filled[name].total:,} images): it has no class folders.",
                 serious=True,
             )
+    if short:
+        shown = ", ".join(f"{name}/{next(iter(names))}" for name, names in short.items())
+        plan.remark("marks", f"Class names without what each split puts before them: {shown}.")
     others = [name for name in base.filled if name not in splits]
     for name in others:
         plan.leave_out(base.filled[name].below(), _BESIDE)
@@ -137,7 +157,7 @@ def _refuse_twice(survey: Survey, splits: Mapping[str, str]) -> None:
     for split in SPLITS:
         twins = [f"{name}/" for name, each in splits.items() if each == split]
         if len(twins) > 1:
-            raise DataError(
+            raise Question(
                 f"{', '.join(twins)} in {str(survey.root)!r} all mean the {split} split. Keep one"
                 f" of them. If they are classes: {option('layout', 'classes')}."
             )
@@ -172,19 +192,3 @@ def as_class_splits(base: Folder) -> Plan:
     shown = splits_named(dict(sorted(found.items())))
     plan.text = f"{of_classes(plan.classes)}; in each, splits {shown}"
     return plan
-
-
-def check_equal(survey: Survey, plan: Plan) -> None:
-    """Raise DataError where the split folders differ in their classes."""
-    everything: Sequence[str] = plan.classes
-    differences = [
-        f"{split}/ lacks {in_words(missing)}"
-        for split, names in plan.folders.items()
-        if (missing := [name for name in everything if name not in names])
-    ]
-    if differences:
-        raise DataError(
-            f"The split folders of {str(survey.root)!r} differ in their classes:"
-            f" {'; '.join(differences)}. Give each the same class folders, or allow it with"
-            f" {option('allow_empty', True)}."
-        )

@@ -14,11 +14,14 @@ from transfer.images.layout.build import (
     inner,
     unwrap,
 )
-from transfer.images.layout.describe import Folder, Survey, named
-from transfer.images.layout.names import is_general, is_part, is_series
+from transfer.images.layout.datafiles import told
+from transfer.images.layout.describe import Survey, named
+from transfer.images.layout.names import is_general, is_series, named_by
 from transfer.images.layout.plan import Plan
 from transfer.images.layout.question import LAYOUT, ambiguous, regex_hint, without_classes
 from transfer.images.layout.splitnames import is_plain_split, split_of, splits_of
+from transfer.images.layout.traits import are_splits, holds_folders, number_divided, share_names
+from transfer.images.layout.tree import Folder
 from transfer.recipe.reading import Reading
 from transfer.system.names import nfc
 
@@ -58,7 +61,20 @@ def decide(survey: Survey, reading: Reading, known: Collection[str] = ()) -> Pla
         return as_classes(base)
     if reading.layout == "splits":
         return _asked_splits(survey, base)
-    return _found(survey, base)
+    plan = _found(survey, base)
+    _refuse_names(survey, plan)
+    return plan
+
+
+def _refuse_names(survey: Survey, plan: Plan) -> None:
+    """Ask about class folders whose names do not say what their photos show."""
+    if what := named_by(plan.classes):
+        readings = [
+            (f"classes {plan.counted()}", _classes()),
+            ("photos whose classes a table has", "give the table as DATA"),
+            ("photos of no class yet", "sort them into one folder per class"),
+        ]
+        raise ambiguous(survey, readings, f"Its folders are named by {what}")
 
 
 def _all_known(base: Folder, known: Collection[str]) -> bool:
@@ -71,14 +87,14 @@ def without_images(survey: Survey) -> DataError:
     empty = "empty folders" if survey.top.folders else "an empty folder"
     text = f"No usable image ({READ}) in {str(survey.root)!r}. {LAYOUT}"
     found = f"Received: {reasons or empty}."
-    return DataError(" ".join(filter(None, [text, found, named(survey)])))
+    return DataError(" ".join(filter(None, [text, found, named(survey), told(survey)])))
 
 
 def _asked_splits(survey: Survey, base: Folder) -> Plan:
     names = splits_of(base.filled)
     if names:
         return as_splits(survey, base, names)
-    if _divided(base.filled):
+    if number_divided(base.filled):
         return as_class_splits(base)
     shown = ", ".join(f"{name}/" for name in list(base.filled)[:8]) or "no folder"
     raise DataError(
@@ -112,7 +128,8 @@ def _single(survey: Survey, base: Folder) -> Plan:
     """Return the plan for a single folder of images: a class, unless it rather holds several."""
     paths = list(base.below())
     [child] = base.filled.values()
-    if is_general(child.name) or regex_hint(paths):
+    nothing = is_general(child.name) or split_of(child.name) or named_by([child.name])
+    if nothing or regex_hint(paths):
         one = as_classes(base)
         raise without_classes(survey, paths, f"As one class ({one.counted()}): {_classes()}.")
     return as_classes(base)
@@ -122,25 +139,27 @@ def _with_split_names(survey: Survey, base: Folder, splits: Mapping[str, str]) -
     """Return the plan where some folders are named like splits."""
     children = base.filled
     others = [child for name, child in children.items() if name not in splits]
-    holders = {name: split for name, split in splits.items() if _holds_folders(children[name])}
+    holders = {name: split for name, split in splits.items() if holds_folders(children[name])}
     several = len(set(splits.values())) > 1
     plain = all(map(is_plain_split, splits))
-    shared = _share_names([children[name] for name in holders])
+    shared = share_names([children[name] for name in holders])
     if holders and (not others or several) and (plain or shared or len(holders) == 1):
         _refuse_unknown_splits(survey, base, splits, [children[name] for name in holders], others)
+        _refuse_splits_within(survey, [inner(children[name]) for name in holders])
         return as_splits(survey, base, splits)
-    if not holders and not others and plain:
+    if not holders and not others and (plain or several):
         raise _without_class_folders(survey, base)
     if len(children) == 1:
         return _single(survey, base)
     if len(splits) == 1 and not holders:
         [(name, split)] = splits.items()
         if split == "train" or not is_plain_split(name):
+            _refuse_lone_set(survey, base)
             return as_classes(base)  # trains, cars, ships
     readings = [(f"classes {as_classes(base).counted()}", _classes())]
     if holders:
         readings.insert(0, (_splits_in_words(survey, base, splits), _splits()))
-        if others and _share_names(list(children.values())):
+        if others and share_names(list(children.values())):
             level = inner(children[next(iter(holders))]).path.count("/") + 2
             words = f"classes {as_level(survey, level).counted()}"
             readings.append((words, option("class_level", level)))
@@ -161,12 +180,24 @@ def _refuse_unknown_splits(
 ) -> None:
     """Ask about a folder beside the splits that holds the same classes: train, test, validatie."""
     for other in others:
-        if all(_share_names([other, holder]) for holder in holders):
+        if all(share_names([other, holder]) for holder in holders):
             readings = [
                 (f"{_splits_in_words(survey, base, splits)}, without {other.name}/", _splits()),
                 (f"{other.name}/ as another split", "rename it to train, val or test"),
             ]
             raise ambiguous(survey, readings, f"{other.name}/ holds the same folders")
+
+
+def _refuse_splits_within(survey: Survey, homes: Sequence[Folder]) -> None:
+    """Ask about train/val/cat beside train/cat."""
+    for home in homes:
+        for name, child in home.filled.items():
+            if is_plain_split(name) and child.filled.keys() & home.filled.keys():
+                readings = [
+                    ("another split", "move it beside the other splits"),
+                    ("a class of its own", "rename it"),
+                ]
+                raise ambiguous(survey, readings, f"{child.path}/ lies among the classes")
 
 
 def _splits_in_words(survey: Survey, base: Folder, splits: Mapping[str, str]) -> str:
@@ -188,7 +219,7 @@ def _without_class_folders(survey: Survey, base: Folder) -> DataError:
 def _without_split_names(survey: Survey, base: Folder) -> Plan:
     """Return the plan where no folder is named like a split."""
     children = base.filled
-    divided = _divided(children)
+    divided = number_divided(children)
     if divided == len(children):
         return _class_splits(survey, base)
     if divided:
@@ -198,13 +229,7 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
         ]
         raise ambiguous(survey, readings, "Only some folders hold train, val or test folders")
     folders = list(children.values())
-    if is_part(children) and not any(map(_holds_folders, folders)):
-        readings = [
-            (f"classes {as_classes(base).counted()}", _classes()),
-            ("parts of one set, whose classes a table has", "give the table as DATA"),
-        ]
-        raise ambiguous(survey, readings, "Its folders look like numbered parts")
-    if all(map(_holds_folders, folders)) and _share_names(folders):
+    if all(map(holds_folders, folders)) and share_names(folders):
         below = {name for child in folders for name in inner(child).filled}
         if not is_series(below) or is_series(children):
             level = inner(folders[0]).path.count("/") + 2
@@ -214,13 +239,40 @@ def _without_split_names(survey: Survey, base: Folder) -> Plan:
                 ("splits", "rename the folders to train, val and test"),
             ]
             raise ambiguous(survey, readings, "Its folders all hold folders of the same names")
+    _refuse_lone_set(survey, base)
     return as_classes(base)
+
+
+def _refuse_lone_set(survey: Survey, base: Folder) -> None:
+    """Ask where one folder is a set: of class folders, beside images alone, or of splits.
+
+    Its folders may also be patients or plants of a class.
+    """
+    homes = {name: inner(child) for name, child in base.filled.items()}
+    sets = [name for name, home in homes.items() if are_splits(home.filled)]
+    if not sets and sum(not home.filled for home in homes.values()) == len(homes) - 1:
+        sets = [name for name, home in homes.items() if len(home.filled) > 1]
+    if len(sets) != 1 or len(homes) == 1 or is_series(homes[sets[0]].filled):
+        return
+    [name] = sets
+    home = homes[name]
+    if not holds_folders(home):
+        return
+    try:
+        words = _found(survey, home).counted()
+    except DataError:
+        words = f"{home.total:,} images"
+    readings = [
+        (f"classes {as_classes(base).counted()}", _classes()),
+        (f"{name}/ alone, {words}", f"give {str(survey.root / home.path)!r} as DATA"),
+    ]
+    raise ambiguous(survey, readings, f"{name}/ alone holds folders of its own")
 
 
 def _class_splits(survey: Survey, base: Folder) -> Plan:
     """Return the plan for cat/train and dog/train, if no other level lies below the splits."""
     within = [split for child in base.filled.values() for split in child.filled.values()]
-    deeper = [split for split in within if _holds_folders(split)]
+    deeper = [split for split in within if holds_folders(split)]
     if not deeper:
         return as_class_splits(base)
     level = inner(deeper[0]).path.count("/") + 2
@@ -229,26 +281,3 @@ def _class_splits(survey: Survey, base: Folder) -> Plan:
         (f"classes {as_level(survey, level).counted()}", option("class_level", level)),
     ]
     raise ambiguous(survey, readings, "Its folders hold splits, and these hold folders")
-
-
-def _divided(children: Mapping[str, Folder]) -> int:
-    """Return how many class folders hold nothing but split folders."""
-    return sum(
-        not child.images
-        and bool(child.filled)
-        and len(splits_of(child.filled)) == len(child.filled)
-        for child in children.values()
-    )
-
-
-def _holds_folders(folder: Folder) -> bool:
-    """Return whether a folder holds folders of images, and hardly an image of its own."""
-    return bool(folder.filled) and 3 * len(folder.images) <= folder.total
-
-
-def _share_names(folders: Sequence[Folder]) -> bool:
-    """Return whether folders hold folders of mostly the same names, two or more."""
-    sets = [{nfc(name) for name in inner(folder).filled} for folder in folders]
-    everything = set().union(*sets)
-    shared = [name for name in everything if sum(name in each for each in sets) > 1]
-    return len(sets) > 1 and len(everything) > 1 and 2 * len(shared) >= len(everything)

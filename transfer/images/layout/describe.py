@@ -6,12 +6,14 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from transfer.errors import DataError
+from transfer.images.layout.copies import COPY, find_copies
 from transfer.images.layout.filenames import masks_among
+from transfer.images.layout.tree import Folder, tree_of
 from transfer.images.scan import NOT_IMAGE, Scanner
 
 MASK = "mask or thumbnail of another image"
@@ -27,42 +29,13 @@ _MASKS |= {"segmentationclass", "segmentationobject", "labels", "groundtruth", "
 _MASKS |= {"lung masks", "segmentation_masks", "bboxes", "heatmaps", "overlays", "superpixels"}
 _MASKS |= {"gtfine", "gtcoarse"}
 # Files that may say what the classes are, by the end of their names.
-TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".json", ".xlsx", ".parquet", ".txt")
+TABLE_ENDS = (
+    *(".csv", ".tsv", ".jsonl", ".json", ".xlsx", ".parquet", ".txt"),
+    *(".lst", ".list", ".xml", ".manifest", ".labels"),
+)
 PACKED_ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _PROSE = ("readme", "license", "licence", "notes", "about", "citation", "changelog", "requirements")
-
-
-@dataclass
-class Folder:
-    """A folder with what lies in it.
-
-    Attributes:
-        path: Relative to the root, with forward slashes; ``""`` for the root.
-        folders: Its subfolders by name, in order, those without images included.
-        images: Paths of the images directly in it, sorted.
-        total: Number of images in it and below.
-    """
-
-    path: str
-    folders: dict[str, Folder] = field(default_factory=dict)
-    images: list[str] = field(default_factory=list)
-    total: int = 0
-
-    @property
-    def name(self) -> str:
-        """Its own name."""
-        return self.path.rpartition("/")[2]
-
-    @property
-    def filled(self) -> dict[str, Folder]:
-        """Its subfolders that hold images somewhere below."""
-        return {name: folder for name, folder in self.folders.items() if folder.total}
-
-    def below(self) -> Iterator[str]:
-        """Yield the paths of all images in it and below."""
-        yield from self.images
-        for folder in self.folders.values():
-            yield from folder.below()
+_GUESSES = re.compile(r"(?:sample|example)?[ _-]*submission|submission[ _-]*format")  # of a contest
 
 
 @dataclass(frozen=True)
@@ -76,6 +49,8 @@ class Survey:
         skipped: Reason to number of files left out; those whose names are not UTF-8 too.
         tables: Paths of the files that may say what the classes are.
         packed: Paths of archives and shards.
+        others: Paths of all files that are no images.
+        copies: Folders that are second copies of others, and are left out.
         documents: Folders that hold files, and no image among them.
         tell: Reports the runs and the names that are not UTF-8, which were left out.
     """
@@ -86,6 +61,8 @@ class Survey:
     skipped: Mapping[str, int]
     tables: tuple[str, ...]
     packed: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     tell: Callable[[], None] = lambda: None
 
@@ -98,6 +75,13 @@ class Survey:
             for each in {name.name, name.stem}:
                 found[each].append(path)
         return dict(found)
+
+    def holds_images(self, folder: Path) -> bool:
+        """Return whether a folder in it, given by its absolute path, holds images."""
+        at: Folder | None = self.top
+        for name in folder.relative_to(self.root).parts:
+            at = None if at is None else at.folders.get(name)
+        return at is not None and at.total > 0
 
 
 def describe(
@@ -129,23 +113,43 @@ def describe(
     aside = _aside(scanner, masks_aside)
     documents = _of_documents(scanner)
     images = _photos(scanner, aside)
+    top = tree_of(_without(scanner.folders, aside | documents), images)
+    copies = sorted(find_copies(root, top))
+    if copies:
+        top = _without_copies(scanner, top, copies, images)
     others = sorted(path for path, reason in scanner.left_out if reason == NOT_IMAGE)
     return Survey(
         root,
-        _tree(_without(scanner.folders, aside | documents), images),
+        top,
         tuple(sorted(scanner.left_out)),
         dict(scanner.skipped),
         tuple(path for path in others if is_table_name(path)),
         tuple(path for path in others if path.lower().endswith(PACKED_ENDS)),
+        tuple(others),
+        tuple(copies),
         tuple(sorted(each for each in documents if _parent(each) not in documents)),
         scanner.tell,
     )
 
 
+def _without_copies(
+    scanner: Scanner, top: Folder, copies: Collection[str], images: Iterable[str]
+) -> Folder:
+    """Return the tree without some folders, whose images count as left out."""
+    kept = []
+    for path in images:
+        if any(each in copies for each in _above(_parent(path))):
+            scanner.leave_out(path, COPY)
+        else:
+            kept.append(path)
+    return tree_of(_without(top.paths(), dict.fromkeys(copies, COPY)), kept)
+
+
 def is_table_name(path: str) -> bool:
     """Return whether a file may be a table or list of images, by its name."""
     name = PurePosixPath(path).name.lower()
-    return name.endswith(TABLE_ENDS) and not name.startswith(_PROSE)
+    plain = not name.startswith(_PROSE) and not _GUESSES.search(name)
+    return plain and name.endswith(TABLE_ENDS)
 
 
 def _photos(scanner: Scanner, aside: Mapping[str, str]) -> list[str]:
@@ -250,30 +254,6 @@ def _parent(path: str) -> str:
 
 def _last(path: str) -> str:
     return path.rpartition("/")[2].lower()
-
-
-def _tree(folders: Iterable[str], images: Iterable[str]) -> Folder:
-    top = Folder("")
-    known = {"": top}
-
-    def at(path: str) -> Folder:
-        if path not in known:
-            parent, _, name = path.rpartition("/")
-            known[path] = at(parent).folders.setdefault(name, Folder(path))
-        return known[path]
-
-    for path in sorted(folders):
-        at(path)
-    for path in images:
-        folder = _parent(path)
-        at(folder).images.append(path)
-    _count(top)
-    return top
-
-
-def _count(folder: Folder) -> int:
-    folder.total = len(folder.images) + sum(map(_count, folder.folders.values()))
-    return folder.total
 
 
 def named(survey: Survey, most: int = 4) -> str:

@@ -14,7 +14,7 @@ from transfer.system.names import nfc
 
 _GENERAL = {"images", "image", "imgs", "img", "photos", "photo", "pictures", "pics", "data"}
 _GENERAL |= {"dataset", "datasets", "jpegimages", "jpg", "jpeg", "png", "all", "raw", "input"}
-_GENERAL |= {"files", "pictures", "samples", "dcim", "rgb", "all_images", "original", "originals"}
+_GENERAL |= {"files", "samples", "default", "dcim", "rgb", "all_images", "original", "originals"}
 _NEGATIVES = re.compile(
     r"(?:background|bg|others?|negatives?|neg|unknown|none|nothing|misc|no[ _-]?class|clutter"
     r"|unlabell?ed|none[ _-]of[ _-]the[ _-]above|rest)(?:[ _-].*)?",
@@ -26,6 +26,9 @@ _SLIP = re.compile(
     re.I,
 )
 _PARTS = {"part", "parts", "batch", "chunk", "fold", "shard", "volume", "vol", "disk", "block"}
+_PEOPLE = {"patient", "patients", "subject", "subjects", "case", "cases", "person", "visit"}
+_CAMERA = re.compile(r"\d{3}[A-Z0-9_]{5}|[A-Z]{5}MSC")  # of the standard for DCIM; Canon's own
+_DATE = re.compile(r"(?:19|20)\d\d([-_. ]?)(?:0\d|1[0-2])\1(?:[0-2]\d|3[01])(?!\d)")
 _NAMES_FILE = re.compile(
     r".*(?:names?|classes|labels|words|synsets?|mapping|class_index).*\.(?:txt|csv|json)", re.I
 )
@@ -43,10 +46,21 @@ def is_series(names: Iterable[str]) -> bool:
     return len(stems) == 1 and "0" in next(iter(stems))
 
 
-def is_part(names: Iterable[str]) -> bool:
-    """Return whether names are those of numbered parts of a set: images_part_1, images_part_2."""
+def named_by(names: Iterable[str]) -> str:
+    """Return what has named folders, where that is not what their photos show; ``""`` for nothing.
+
+    A camera (100APPLE, 101CANON), dates (2024-05-01), numbered parts (images_part_1, fold2) or
+    patients (patient01, subject_2).
+    """
     names = list(names)
-    return is_series(names) and bool(set(words_of(names[0])) & _PARTS)
+    if all(map(_CAMERA.fullmatch, names)):
+        return "a camera"
+    if all(map(_DATE.match, names)):
+        return "dates"
+    if len(names) > 1 and is_series(names):
+        words = set(words_of(names[0]))
+        return "numbered parts" if words & _PARTS else "patients" * bool(words & _PEOPLE)
+    return ""
 
 
 def is_code(names: Sequence[str]) -> bool:
@@ -102,7 +116,11 @@ def _given(name: str) -> str:
 
 
 def remark_on_tables(plan: Plan, survey: Survey) -> None:
-    """Add remarks on what lies beside the classes: tables, folders of documents, lists of names."""
+    """Add remarks on what lies beside the classes: copies, tables, documents, lists of names."""
+    if survey.copies:
+        copies = in_words([f"{path}/" for path in survey.copies], 4)
+        text = f"Left out {copies}: the same images lie outside it, in folders of the same names."
+        plan.remark("copies", text, serious=True)
     top = [path for path in survey.tables if "/" not in path and not path.endswith(".txt")]
     if top:
         text = f"Not read: {in_words(top, 4)}. If it says the classes, give the file as DATA."

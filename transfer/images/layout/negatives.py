@@ -9,8 +9,9 @@ from pathlib import Path
 
 from transfer.errors import DataError, did_you_mean, option
 from transfer.images.formats import READ
-from transfer.images.layout.describe import Folder, Survey, describe
+from transfer.images.layout.describe import Survey, describe
 from transfer.images.layout.plan import Plan, of_classes
+from transfer.images.layout.tree import Folder
 from transfer.system.names import nfc
 
 

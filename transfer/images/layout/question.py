@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from transfer.errors import DataError, option
+from transfer.images.layout.datafiles import told
 from transfer.images.layout.describe import Survey, named
 from transfer.images.layout.filenames import propose_regex
 from transfer.images.layout.plan import sizes_in_words
@@ -14,7 +15,11 @@ from transfer.images.layout.plan import sizes_in_words
 LAYOUT = "Expected one folder per class, like DATA/cats/1.jpg and DATA/dogs/2.jpg."
 
 
-def ambiguous(survey: Survey, readings: Sequence[tuple[str, str]], why: str) -> DataError:
+class Question(DataError):
+    """A folder can be read in several ways."""
+
+
+def ambiguous(survey: Survey, readings: Sequence[tuple[str, str]], why: str) -> Question:
     """Return the error for a folder with several readings.
 
     Args:
@@ -23,7 +28,7 @@ def ambiguous(survey: Survey, readings: Sequence[tuple[str, str]], why: str) -> 
         why: What makes it ambiguous; a clause.
     """
     shown = "; or ".join(f"as {words}: {option}" for words, option in readings)
-    return DataError(f"How is {str(survey.root)!r} to be read? {why}. Say which: {shown}.")
+    return Question(f"How is {str(survey.root)!r} to be read? {why}. Say which: {shown}.")
 
 
 def without_classes(
@@ -43,7 +48,7 @@ def without_classes(
         found += " and no folder"
     if not paths:
         found = "no folder" if not survey.top.folders else "no image"
-    hints = [named(survey), regex_hint(paths, typical), more]
+    hints = [named(survey), told(survey), regex_hint(paths, typical), more]
     return DataError(
         " ".join(
             [

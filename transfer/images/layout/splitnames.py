@@ -19,7 +19,7 @@ _OTHER_LANGUAGES = {  # Korean, Japanese, Chinese, French, Spanish, Portuguese, 
     "test": "시험|테스트|평가|テスト|評価|测试|測試|essai|essais|prueba|pruebas|teste|testes|prova",
 }
 # What may be glued to the word: trainset, testimages, valdata, 훈련용.
-_ENDS = "sets?|data|datasets?|images?|imgs?|pics?|photos?|pictures?|splits?|folders?|files?"
+_ENDS = "sets?|data|datasets?|images?|imgs?|pics?|photos?|pictures?|splits?|lists?|folders?|files?"
 _ENDS += "|용|셋|세트|데이터|데이터셋|이미지|사진|用|集|用データ|データ|画像|数据|数据集|图像"
 _PATTERNS = {
     split: re.compile(f"({words}|{_OTHER_LANGUAGES[split]})({_ENDS})?")

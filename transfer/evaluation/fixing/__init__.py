@@ -1,0 +1,1 @@
+"""A page of suspicious images on which a user chooses what to do with each."""
