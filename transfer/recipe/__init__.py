@@ -89,8 +89,7 @@ class Recipe(Reading):
             in Keras' ImageDataGenerator. The statistics are those of the training images, and
             part of the saved model.
         views: Augmented views of each training image, in addition to the image itself, for the
-            head and for fine-tuning. None: 8; without fine-tuning and from 1,000 images on, 2, or
-            0 for a linear head.
+            head and for fine-tuning. None: 8; without fine-tuning, from 1,000 images on, 0.
         unfreeze: ``auto`` (the top blocks that do at most half of the network's work), ``none``,
             ``all``, a number of blocks counted from the top, or the name of the lowest layer.
         head_epochs: Maximum number of epochs for a head that is trained rather than solved.
