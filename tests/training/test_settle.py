@@ -171,7 +171,7 @@ def test_views_are_made_where_they_help() -> None:
     assert views_of(Recipe(), 5000, tuned=True) == 8
     assert views_of(Recipe(), 5000, tuned=False) == 0
     assert views_of(Recipe(), 50, tuned=False) == 8
-    assert views_of(Recipe(head="avg,8"), 5000, tuned=False) == 2
+    assert views_of(Recipe(head="avg,8"), 5000, tuned=False) == 0
 
 
 def test_half_precision_where_it_is_asked_for_or_helps() -> None:

@@ -29,7 +29,8 @@ HELP = {
     " mirroring changes what an image shows, as with digits.",
     "normalize": "For networks from scratch: none, or some of featurewise_center, featurewise_std,"
     " samplewise_center, samplewise_std, zca[=EPSILON]; statistics of the training images.",
-    "views": "Augmented views of each training image.  [default: 8, fewer for a head alone]",
+    "views": "Augmented views of each training image."
+    "  [default: 8; for a head alone, 0 from 1,000 images on]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Maximum epochs for the head; a linear one is solved without any.",
     "epochs": "Maximum epochs of fine-tuning.  [default: 8, more for few photos; 50 from scratch]",

@@ -51,10 +51,19 @@ def quantise(
 
 
 def _quantise(network: Any, photos: list[np.ndarray]) -> Any:
-    import_openvino()  # without its telemetry, which NNCF would use
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it draws bars
         warnings.simplefilter("ignore")
-        import nncf
-
-        logging.getLogger("nncf").setLevel(logging.ERROR)
+        nncf = _import_nncf()
         return nncf.quantize(network.clone(), nncf.Dataset(photos), subset_size=len(photos))
+
+
+def _import_nncf() -> Any:
+    """Import NNCF without its messages, and keep the class of loggers, which it replaces."""
+    import_openvino()  # without its telemetry, which NNCF would use
+    kind = logging.getLoggerClass()
+    try:
+        import nncf
+    finally:
+        logging.setLoggerClass(kind)
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    return nncf

@@ -39,8 +39,7 @@ CHOICES: dict[str, tuple[str, ...]] = {  # of the fields with a fixed set of val
     "on_bad": ON_BAD,
     "check": CHECKS,
     "engine": ("auto", "keras", "openvino"),
-    "precision": ("auto", "f32", "bf16", "int8"),
-    "views_precision": ("auto", "f32", "bf16", "int8"),
+    **dict.fromkeys(("precision", "views_precision"), ("auto", "f32", "bf16", "int8")),
 }
 BOUNDS: dict[str, tuple[int, int]] = {  # of whole numbers
     **Reading.BOUNDS,
@@ -90,8 +89,7 @@ class Recipe(Reading):
             in Keras' ImageDataGenerator. The statistics are those of the training images, and
             part of the saved model.
         views: Augmented views of each training image, in addition to the image itself, for the
-            head and for fine-tuning. None: 8; without fine-tuning and from 1,000 images on, 2, or
-            0 for a linear head.
+            head and for fine-tuning. None: 8; without fine-tuning, from 1,000 images on, 0.
         unfreeze: ``auto`` (the top blocks that do at most half of the network's work), ``none``,
             ``all``, a number of blocks counted from the top, or the name of the lowest layer.
         head_epochs: Maximum number of epochs for a head that is trained rather than solved.
@@ -123,12 +121,9 @@ class Recipe(Reading):
             they need more, the whole network runs in every step.
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
             it is installed and there is no GPU, unless Keras is measured to be faster.
-        precision: In what the features of the training images are computed: ``f32``, ``bf16`` or
-            ``int8`` (both by OpenVINO; int8 needs NNCF), or ``auto``: the fastest on this machine
-            that changes nothing that matters, as compared on some of them. Validation, test and
-            the saved model are float32 in any case.
-        views_precision: In what the features of their augmented views are computed; ``auto``: as
-            those of the images themselves.
+        precision: Of the training images' features: ``f32``, ``bf16``, ``int8`` (by OpenVINO; int8
+            needs NNCF), or ``auto``: the fastest that does no harm. All else is float32.
+        views_precision: The same for their augmented views; ``auto``: as `precision`.
         mixed_precision: Whether fine-tuning computes in float16: ``on``, ``off``, or ``auto``: on a
             GPU with tensor cores. Validation and the saved model are float32 in any case.
         monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,

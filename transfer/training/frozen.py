@@ -9,7 +9,6 @@ from transfer.errors import option
 from transfer.images.augment import parse_augment
 from transfer.networks.blocks import find_cuts, split_at
 from transfer.networks.classifier import layers_to_unfreeze
-from transfer.networks.head import is_linear, parse_head
 from transfer.recipe import Recipe
 from transfer.system.progress import say
 from transfer.system.units import parse_bytes
@@ -65,6 +64,4 @@ def views_of(recipe: Recipe, images: int, tuned: bool) -> int:
         return 0
     if recipe.views is not None:
         return recipe.views
-    if tuned or images < ENOUGH_WITHOUT_VIEWS:
-        return VIEWS
-    return 0 if is_linear(parse_head(recipe.head)) else FEW_VIEWS
+    return VIEWS if tuned or images < ENOUGH_WITHOUT_VIEWS else 0
