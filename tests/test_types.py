@@ -27,6 +27,7 @@ WIDER: dict[str, tuple[Any, Any]] = {
     "unfreeze": (int, 2),
     "trunk_cache": (int, 0),
     "class_names": (os.PathLike[str], Path("none")),
+    "negatives": (os.PathLike[str], Path("none")),
 }
 CODE = """
 from typing import Unpack

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from transfer.data.audit.clean import audit
 from transfer.data.dataset import Dataset
 from transfer.data.groups import group_images
 from transfer.data.sources.prepare import resolve
 from transfer.images.folder import ImageFolder
+from transfer.networks.backbones import register_backbone
 from transfer.recipe.reading import Reading
 from transfer.runs.info import RunInfo, WeightsInfo
 from transfer.settings import Settings
+
+NETWORK = """
+import keras
+
+def build(input_shape):
+    image = keras.Input(input_shape)
+    x = keras.layers.Conv2D(8, 3, strides=2, activation="relu", name="conv_1")(image)
+    x = keras.layers.Conv2D(8, 3, strides=2, activation="relu", name="conv_2")(x)
+    return keras.Model(image, keras.layers.Conv2D(8, 3, activation="relu", name="conv_3")(x))
+"""
 
 PROGRESS: dict[str, Any] = {  # of a training, as its state holds it
     "recipe": {},
@@ -103,3 +117,24 @@ def place(data: str | os.PathLike[str], **reading: Any) -> tuple[Path, str]:
     """Return the folder and the name that `data` resolves to."""
     resolved = resolve(data, Reading(**reading))
     return resolved.root, resolved.name
+
+
+def register_small(modules: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a registered backbone that is known by import strings alone.
+
+    Args:
+        modules: New folder for its code.
+        monkeypatch: Puts it on the path.
+    """
+    modules.mkdir()
+    (modules / "small_network.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(modules)
+    monkeypatch.delitem(sys.modules, "small_network", raising=False)
+    register_backbone(
+        "small",
+        "small_network:build",
+        preprocess="keras.applications.mobilenet_v2:preprocess_input",
+        image_size=32,
+        overwrite=True,
+    )
+    return "small"

@@ -68,10 +68,11 @@ class Settings:
         interpolate: Whether points between the head's and the last weights are candidates.
         accumulate: Batches whose gradients are accumulated for one update.
         batch_size: Images per step.
-        engine: ``keras`` or ``openvino``: what runs the frozen network.
+        engine: ``keras`` or ``openvino``: what runs the frozen network in float32.
         engine_required: Whether the recipe names that engine. If not, Keras replaces it where
             it fails.
-        precision: ``f32`` or ``bf16``.
+        precision: ``f32``, ``bf16`` or ``int8``: of the training images' features; ``auto`` until
+            `transfer.training.setup.prepare` has measured which suits the machine and the images.
         mixed_precision: Whether fine-tuning computes in float16.
         monitor: Key of `transfer.recipe.MONITORS` by which the best epoch is chosen.
         balance: ``none``, ``weights``, ``sqrt`` or ``oversample``.

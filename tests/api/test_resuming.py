@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,18 @@ def test_another_engine_and_other_versions_are_told(
     transfer.resume(half)
     assert "The features were computed by another, and from now on by" in caplog.text
     assert "Versions have changed (keras 3.0 -> " in caplog.text
+
+
+def test_a_precision_that_is_gone_is_told(
+    half: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transfer.api.resuming.run_training", lambda *arguments: None)
+    settings = Run(half).info.settings
+    Run(half).update(settings=replace(settings, precision="int8"))
+    monkeypatch.setattr("transfer.api.resuming.can_compute", lambda precision: False)
+    transfer.resume(half)
+    assert "The features were computed by int8, and from now on by f32" in caplog.text
+    assert Run(half).info.settings.precision == "f32"
 
 
 @pytest.mark.case("T12")

@@ -253,3 +253,20 @@ def digest(folder: Path) -> dict[str, tuple[str, int]]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+@pytest.mark.case("L14")
+def test_negatives_are_checked_and_counted(folder: Path, check: Command) -> None:
+    shutil.copytree(folder / "red", folder / "other")
+    for number, path in enumerate(sorted((folder / "other").iterdir())):
+        if number:
+            Image.effect_noise((40, 36), 60 + number).convert("RGB").save(path)
+    code, out, _ = check(folder)
+    assert "other (4 images) looks like negatives" in out
+    assert "--negatives other" in out
+    code, out, _ = check(folder, "--negatives", folder / "other", "--strict")
+    assert code == 2
+    assert out.splitlines()[0] == "Read as: 3 classes: blue, green, red"
+    assert "12 images of 3 classes, 12 of them usable; 3 usable negatives" in out
+    assert "1 negative(s) show the same as images of classes" in out
+    assert "other/0.png: red/0.png" in out

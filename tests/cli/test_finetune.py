@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import transfer
-from transfer.cli.finetune import _describe_label_errors
+from transfer.cli.finetune import _describe_label_errors, _describe_negatives
 from transfer.cli.main import main
-from transfer.runs.info import LabelErrors
+from transfer.runs.info import LabelErrors, NegativesInfo
 
 MakeFolder = Callable[..., Path]
 
@@ -97,3 +97,15 @@ def test_labels_that_look_wrong_are_counted_where_that_means_something(tmp_path:
     assert told == [f"Labels: about 4 look wrong: {tmp_path / 'label_errors.csv'}"]
     for found in (None, LabelErrors(0, 100), LabelErrors(62, 100, 0, 90, 0.3, reliable=False)):
         assert _describe_label_errors(found, tmp_path) == []
+
+
+def test_the_summary_says_what_is_refused() -> None:
+    found = NegativesInfo("/data", 50, (), 0.8125, 45, 97, 100)
+    [line] = _describe_negatives(found)
+    assert line == (
+        "Predictions below a confidence of 0.812 are refused: 45 of 50 negatives; 97 of 100 val"
+        " images are kept."
+    )
+    [line] = _describe_negatives(NegativesInfo("/data", 50, (), 0.0, 0, 100, 100))
+    assert "No prediction is refused: no threshold refuses any of 50 negatives and keeps 95" in line
+    assert _describe_negatives(None) == _describe_negatives(NegativesInfo("/data", 50)) == []

@@ -24,13 +24,13 @@ def test_names_in_tables_cannot_act_on_the_terminal() -> None:
 
 def test_a_table_of_predictions_has_one_line_for_each_image() -> None:
     file = io.StringIO()
-    PREDICTION_WRITERS["table"](predictions(), 1, file)
+    PREDICTION_WRITERS["table"](predictions(), 1, file, False)
     assert file.getvalue() == rf"new\nline {SHOWN}.png: {SHOWN} 0.750" + "\n"
 
 
 def test_json_for_a_terminal_means_the_same_names() -> None:
     file = io.StringIO()
-    write_json(predictions(), 1, file)
+    write_json(predictions(), 1, file, False)
     assert not {"\x1b", "\u202e"} & set(file.getvalue())
     [record] = json.loads(file.getvalue())
     assert (record["label"], record["path"]) == (NAME, f"new\nline {NAME}.png")
@@ -38,5 +38,27 @@ def test_json_for_a_terminal_means_the_same_names() -> None:
 
 def test_csv_keeps_names_as_they_are() -> None:
     file = io.StringIO()
-    PREDICTION_WRITERS["csv"](predictions(), 1, file)
+    PREDICTION_WRITERS["csv"](predictions(), 1, file, False)
     assert f",{NAME},0.75," in file.getvalue()
+
+
+def test_what_a_run_refuses_is_told_in_every_format() -> None:
+    shares = {"cat": 0.5, "dog": 0.25}
+    found = [Prediction(f"{n}.png", "cat", 0.5, shares, (), bool(n)) for n in (0, 1)]
+    files = {name: io.StringIO() for name in ("table", "csv", "json")}
+    for name, file in files.items():
+        PREDICTION_WRITERS[name](found, 1, file, False)
+    assert files["table"].getvalue() == "0.png: cat 0.500\n1.png: refused (cat 0.500)\n"
+    assert files["csv"].getvalue().splitlines() == [
+        "path,label,confidence,p_cat,p_dog,refused",
+        "0.png,cat,0.5,0.5,0.25,0",
+        "1.png,cat,0.5,0.5,0.25,1",
+    ]
+    assert [each["refused"] for each in json.loads(files["json"].getvalue())] == [False, True]
+
+
+def test_a_run_without_a_rule_has_no_column_for_it() -> None:
+    for name in ("csv", "json"):
+        file = io.StringIO()
+        PREDICTION_WRITERS[name](predictions(), 1, file, False)
+        assert "refused" not in file.getvalue()

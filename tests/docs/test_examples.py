@@ -81,6 +81,7 @@ def kennel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     rng = np.random.default_rng(0)
     rows = ["path,label"]
     owners = ["path,owner"]
+    tags = ["path,tags"]
     for name, colour in CLASSES.items():
         (here / "data/dogs" / name).mkdir(parents=True)
         for i in range(PER_CLASS):
@@ -89,7 +90,9 @@ def kennel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             Image.fromarray(pixels).save(path)
             rows.append(f"{path.relative_to(here)},{name}")
             owners.append(f"{name}/{i}.png,{name}-{i // 2}")
+            tags.append(f"{path.relative_to(here)},{name}{'|ball' * (i % 2)}")
     (here / "labels.csv").write_text("\n".join(rows) + "\n")
+    (here / "tags.csv").write_text("\n".join(tags) + "\n")
     (here / "photos.csv").write_text("\n".join(owners) + "\n")
     with zipfile.ZipFile(here / "dogs.zip", "w") as archive:
         for path in sorted((here / "data/dogs").rglob("*.png")):

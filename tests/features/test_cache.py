@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageCms
-from toys import make_dataset, make_settings
+from toys import make_dataset, make_settings, register_small
 
 import transfer
 from transfer.data.audit.clean import audit
@@ -38,7 +38,7 @@ from transfer.networks.weights import Weights, resolve_weights
 from transfer.runs.info import FeatureInfo
 from transfer.runs.run import Run
 from transfer.settings import EARLIER_DECODING, Decoding, Settings
-from transfer.training.setup import _open_cache
+from transfer.training.sources import Sources
 
 SETTINGS = make_settings(batch_size=4, augment="flip,shift=0.2")
 ABOUT = {"backbone": "toy", "weights": "0" * 64}
@@ -405,32 +405,10 @@ def test_a_kill_in_the_middle_of_writing_leaves_a_valid_cache(
     assert not caplog.text
 
 
-NETWORK = """
-import keras
-
-def build(input_shape):
-    image = keras.Input(input_shape)
-    x = keras.layers.Conv2D(8, 3, strides=2, activation="relu", name="conv_1")(image)
-    x = keras.layers.Conv2D(8, 3, strides=2, activation="relu", name="conv_2")(x)
-    return keras.Model(image, keras.layers.Conv2D(8, 3, activation="relu", name="conv_3")(x))
-"""
-
-
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of a registered backbone that is known by import strings alone."""
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "small_network.py").write_text(NETWORK)
-    monkeypatch.syspath_prepend(tmp_path / "modules")
-    monkeypatch.delitem(sys.modules, "small_network", raising=False)
-    register_backbone(
-        "small",
-        "small_network:build",
-        preprocess="keras.applications.mobilenet_v2:preprocess_input",
-        image_size=32,
-        overwrite=True,
-    )
-    return "small"
+    return register_small(tmp_path / "modules", monkeypatch)
 
 
 @pytest.fixture
@@ -512,7 +490,8 @@ def test_all_that_the_network_depends_on_is_in_the_key(
         settings = make_settings(backbone=small, **knobs)
         origin = resolve_weights(get_backbone(small), str(file))
         network = Classifier.build(small, settings.image_size, settings.head, origin)
-        cache = _open_cache(settings, dataset, origin, network)
+        sources = Sources(settings, dataset, origin, network)
+        cache = sources.at(settings.engine, settings.precision).cache
         assert cache is not None
         return [space.path for space in cache.view(folder, 0, settings)._spaces]
 
@@ -543,7 +522,8 @@ def test_what_nothing_identifies_is_not_kept(
     ):
         network = Classifier.build(name, 32, "linear", Weights("own"))
         settings = make_settings(backbone=name)
-        assert _open_cache(settings, make_dataset(folder.root), origin, network) is None
+        sources = Sources(settings, make_dataset(folder.root), origin, network)
+        assert sources.at("keras", "f32").cache is None
 
 
 def test_a_network_is_known_again_by_its_layers(toy: str) -> None:
@@ -591,7 +571,9 @@ def test_other_preprocessing_behind_the_same_name_is_noticed(
         settings = make_settings(backbone=small)
         origin = resolve_weights(get_backbone(small), str(weights[0]))
         network = Classifier.build(small, 32, "linear", origin)
-        cache = _open_cache(settings, make_dataset(folder.root), origin, network)
+        cache = (
+            Sources(settings, make_dataset(folder.root), origin, network).at("keras", "f32").cache
+        )
         assert cache is not None
         return cache.view(folder, 0, settings)._spaces[0].path
 

@@ -56,8 +56,15 @@ def test_which_engine_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_engine("auto", "bf16") == "openvino"
     assert choose_engine("openvino", "f32") == "openvino"
     assert choose_engine("keras", "f32") == "keras"
+    assert choose_engine("auto", "auto") == "openvino"
     with pytest.raises(UsageError, match="precision='bf16' needs OpenVINO"):
         choose_engine("keras", "bf16")
+    monkeypatch.setattr(engines, "has_nncf", lambda: True)
+    assert choose_engine("auto", "int8") == "openvino"
+    monkeypatch.setattr(engines, "has_nncf", lambda: False)
+    assert choose_engine("auto", "auto") == "openvino"
+    with pytest.raises(UsageError, match=r"precision='int8' needs NNCF.*pip install 'nncf>=3"):
+        choose_engine("auto", "int8")
     monkeypatch.setattr(engines, "_has_gpu", lambda: True)
     assert choose_engine("auto", "f32") == "keras"
     monkeypatch.setattr(engines, "_has_gpu", lambda: False)

@@ -176,7 +176,7 @@ def test_a_damaged_network_is_converted_again(
     linked = elsewhere.read_bytes() if elsewhere.exists() else None
     found = openvino_engine(convert(lambda: model, kept))(images)[0]
     np.testing.assert_array_equal(found, expected)
-    assert caplog.text.count("is damaged and is converted again") == 1
+    assert caplog.text.count("is damaged and is made again") == 1
     caplog.clear()
     again = convert(lambda: pytest.fail("converted once more"), kept)
     np.testing.assert_array_equal(openvino_engine(again)(images)[0], expected)

@@ -58,6 +58,14 @@ def test_it_goes_through_json_and_to_other_processes(spec: FeatureSpec) -> None:
     assert hash(spec) == hash(replace(spec))
 
 
+def test_float32_is_known_by_what_it_always_was(spec: FeatureSpec) -> None:
+    assert list(spec.identity()) == [
+        *("backbone", "family", "constructor", "preprocess", "graph", "weights", "image_size"),
+        *("resize", "engine", "precision", "versions", "device", "decode", "fold"),
+    ]
+    assert replace(spec, calibration="0" * 64).identity()["calibration"] == "0" * 64
+
+
 def test_versions_are_those_of_what_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_versions("keras") == (
         ("keras", keras.__version__),
@@ -65,6 +73,8 @@ def test_versions_are_those_of_what_computes(monkeypatch: pytest.MonkeyPatch) ->
     )
     if find_spec("openvino") is not None:
         assert engine_versions("openvino") == (("openvino", version("openvino")),)
+    if find_spec("nncf") is not None:
+        assert ("nncf", version("nncf")) in engine_versions("openvino", "int8")
 
 
 def test_the_fold_belongs_to_efficientnet_alone(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +91,8 @@ def test_the_fold_belongs_to_efficientnet_alone(toy: str, monkeypatch: pytest.Mo
         ("avx avx2 avx512f avx512_bf16 amx_bf16", "f32", "avx512f"),
         ("avx avx2 avx512f avx512_bf16 amx_bf16", "bf16", "amx_bf16"),
         ("avx avx2 avx512f", "bf16", "avx512f"),
+        ("avx avx2 avx512f avx512_vnni", "int8", "avx512_vnni"),
+        ("avx avx2 avx512f avx512_vnni", "f32", "avx512f"),
         ("sse4_1 avx avx2", "f32", "avx2"),
         ("asimd", "f32", ""),
     ],

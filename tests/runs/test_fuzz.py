@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import transfer
 from transfer.cli.main import main
@@ -33,7 +34,7 @@ DRAWS = int(os.environ.get("TRANSFER_FUZZ_DRAWS", "300"))
 SEED = int(os.environ.get("TRANSFER_FUZZ_SEED", "0"))
 SECONDS = 60  # after which a command counts as hanging
 LONGEST = 2500  # characters of a line of stderr
-KNOBS = {"backbone": "toy", "head_epochs": 2, "views": 0, "batch_size": 8}
+KNOBS: dict[str, Any] = {"backbone": "toy", "head_epochs": 2, "views": 0, "batch_size": 8}
 TOY = ["--backbone", "toy", "--head-epochs", "2", "--views", "0", "--unfreeze", "none"]
 
 LONG = 100_000 * "x"
@@ -165,9 +166,10 @@ def commands(run: Path, base: Base, draw: random.Random) -> tuple[list[str], str
     resume: list[Any] = ["finetune", "--resume", run, *draw.choice([[], ["--json"]])]
     again = ["finetune", base.photos, "--split", run, "-o", run / "new", *TOY]
     own, other = "run.json|recipe.json|classes.json", "evaluations/.*/(evaluation.json|split.csv)"
+    listed = "(split|predictions|history|label.*|out.*|negatives)"
     choices: list[tuple[int, list[Any], str]] = [
-        (8, ["report", run], f"{own}|metrics.json|(split|predictions|history|label.*|out.*).csv"),
-        (4, resume, f"{own}|lock.json|state-..json|(split|history|folds).csv|metrics.json"),
+        (8, ["report", run], f"{own}|metrics.json|{listed}.csv"),
+        (4, resume, f"{own}|lock.json|state-..json|(split|history|folds|neg.*).csv|metrics.json"),
         (2, ["predict", run, photo, *prior], own),
         (3, ["evaluate", run, *prior, *split], f"{own}|(split|history|label.*).csv|{other}"),
         (1, ["evaluate", run, base.photos, *prior], f"{own}|split.csv|{other}"),
@@ -188,7 +190,12 @@ def bases(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> list[Base]:
         (photos / colour).mkdir(parents=True)
         for number in range(6):
             shutil.copy(Path(trained.info.data, colour, f"{number}.png"), photos / colour)
-    whole = transfer.finetune(photos, output=root / "whole", folds=2, unfreeze="none", **KNOBS)
+    (root / "negatives").mkdir()
+    for number in range(4):
+        noise = Image.effect_noise((40, 36), 60 + number)
+        noise.convert("RGB").save(root / "negatives" / f"{number}.png")
+    knobs = KNOBS | {"negatives": root / "negatives"}
+    whole = transfer.finetune(photos, output=root / "whole", folds=2, unfreeze="none", **knobs)
     whole.evaluate(photos)
 
     class Interruption(logging.Handler):
@@ -202,7 +209,7 @@ def bases(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> list[Base]:
     logger.addHandler(handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            transfer.finetune(photos, output=root / "part", epochs=3, unfreeze="2", **KNOBS)
+            transfer.finetune(photos, output=root / "part", epochs=3, unfreeze="2", **knobs)
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)

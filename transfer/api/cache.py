@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.data.sources.prepare import prepared
+from transfer.data.sources.remote import remote_dir
 from transfer.system.cachedir import cache_limit
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class CacheListing:
         limit: The most bytes that both may take.
         features: Most recently used first.
         converted_networks: Networks converted for OpenVINO.
-        prepared: Prepared sources, which `clear_cache` leaves alone.
+        prepared: Prepared sources, and the files that came from remote ones, which `clear_cache`
+            leaves alone.
     """
 
     folder: Path
@@ -100,10 +102,21 @@ def list_cache() -> CacheListing:
         converted_networks=ConvertedNetworks(
             len(networks), _size(networks), max((each.used for each in networks), default=None)
         ),
-        prepared=tuple(
-            PreparedSource(about["source"], path, about["size"]) for path, about in prepared()
-        ),
+        prepared=(*_prepared(), *_remote()),
     )
+
+
+def _prepared() -> Iterator[PreparedSource]:
+    for path, about in prepared():
+        yield PreparedSource(about["source"], path, about["size"])
+
+
+def _remote() -> Iterator[PreparedSource]:
+    """Yield the files that came from remote sources, as one, where there are any."""
+    folder = remote_dir()
+    sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
+    if sizes:
+        yield PreparedSource(f"{len(sizes):,} files from remote folders", folder, sum(sizes))
 
 
 def clear_cache() -> tuple[Path, int]:

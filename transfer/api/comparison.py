@@ -113,6 +113,11 @@ def compare(
     whole = scratch or any(get_backbone(name).scratch for name in backbones or ())
     refuse_knobs(knobs, CompareKnobs if whole else FrozenKnobs, _WHY)
     base = make_recipe(None, knobs)
+    if base.multi_label:
+        raise UsageError(
+            f"{option('task', base.task)} has no meaning here: accuracies are compared, for which"
+            " each image needs one label."
+        )
     recipes = _recipes(list(backbones) if backbones is not None else _at_hand(base), knobs)
     if not recipes and not scratch:
         raise UsageError(f"Expected at least one backbone as {option('backbones')}. Received none.")
@@ -158,7 +163,9 @@ def _measure(
 
     if folds is not None:
         return measure_from_scratch(folds, recipe)
-    settings, base = settle(replace(recipe, unfreeze="none"), dataset, weights)
+    precision = "f32" if recipe.precision == "auto" else recipe.precision  # the same for all
+    recipe = replace(recipe, unfreeze="none", precision=precision)
+    settings, base = settle(recipe, dataset, weights)
     return measure(dataset, settings, weights, base)
 
 

@@ -14,6 +14,7 @@ from transfer.api.recipes import make_reading
 from transfer.data.audit.clean import Audit, audit
 from transfer.data.audit.findings import SEVERITIES, Finding, find
 from transfer.data.audit.fixes import Fix, action_of, fixes
+from transfer.data.audit.negatives import audit_negatives, findings_of
 from transfer.data.sources.prepare import resolve
 from transfer.errors import DataError, UsageError, did_you_mean, either, option
 from transfer.images.folder import ImageFolder
@@ -44,6 +45,7 @@ class Checkup:
         fixes: (path, reason, suggestion) of every file that needs a fix.
         read_as: What the data were read as.
         left_out: (path, reason) of every file that is not an image of a class.
+        negatives: Number of usable images of none of the classes; None without.
         labels: Path to class of every image; of several classes, these joined by ``|``.
         sha256: Path to digest of every usable image, 64 hex digits.
     """
@@ -57,6 +59,7 @@ class Checkup:
     fixes: tuple[Fix, ...]
     read_as: str = ""
     left_out: tuple[tuple[str, str], ...] = ()
+    negatives: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
     sha256: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -78,6 +81,7 @@ class Checkup:
             "check": self.check,
             "images": self.images,
             "usable": self.usable,
+            "negatives": self.negatives,
             "counts": {split or "all": dict(sizes) for split, sizes in self.counts.items()},
             "findings": [each.to_dict() for each in self.findings],
             "left_out": [{"path": path, "reason": reason} for path, reason in self.left_out],
@@ -130,7 +134,7 @@ def check(
             resolution.
         **reading: How the data are read, as fields of `Recipe`: ``layout``, ``class_level``,
             ``label_regex``, ``path_column``, ``label_column``, ``split_column``, ``class_names``,
-            ``limit``, ``allow_empty``, ``follow_links``.
+            ``negatives``, ``limit``, ``allow_empty``, ``follow_links``.
 
     Raises:
         DataError: There is no folder of class folders, or it can be read in two ways.
@@ -150,6 +154,11 @@ def check(
     found = audit(folder, check)
     nameless = not_utf8(folder.root) if NOT_UTF8 in folder.skipped else []
     findings = find(folder, found, nameless, asked.allow_empty)
+    negatives = audit_negatives(folder, found, check)
+    if negatives is not None:
+        order = list(SEVERITIES)
+        findings += findings_of(negatives)
+        findings.sort(key=lambda each: order.index(each.severity))
     if not any(each.severity == "error" for each in findings):
         findings = [*_undivided(folder, found), *findings]
     splits = dict(zip(folder.paths, folder.splits, strict=True))
@@ -163,6 +172,7 @@ def check(
         tuple(fixes(findings, splits)),
         folder.read_as,
         folder.left_out,
+        None if negatives is None else len(negatives.images),
         {p: folder.label_names[n] for p, n in zip(folder.paths, folder.labels, strict=True)},
         found.sha256,
     )

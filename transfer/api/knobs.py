@@ -17,6 +17,7 @@ class ReadingKnobs(TypedDict, total=False):
     label_column: str
     split_column: str
     class_names: str | os.PathLike[str]
+    negatives: str | os.PathLike[str]
     limit: int | None
     allow_empty: bool
     follow_links: bool

@@ -87,7 +87,8 @@ def preview(
         seed=recipe.seed,
         decoding=Decoding(profiles=recipe.color_profiles),
     )
-    totals = np.bincount(folder.labels, minlength=len(folder.classes))
+    names = folder.label_names
+    totals = np.bincount(folder.labels, minlength=len(names))
     found = make_preview(
         folder.keep([label < MOST_CLASSES for label in folder.labels]),
         options,
@@ -100,13 +101,13 @@ def preview(
         pictures, meaning = _normalised(pictures, recipe, samples(folder, options, MOST_SAMPLES))
         title += f"; {recipe.normalize}: {meaning}"
     rows = [
-        Row(name, i, _count(int(totals[i])), pictures[labels == i])
-        for i, name in enumerate(folder.classes[:MOST_CLASSES])
+        Row(name or "(none)", i, _count(int(totals[i])), pictures[labels == i])
+        for i, name in enumerate(names[:MOST_CLASSES])
     ]
-    more = len(folder.classes) - len(rows)
+    more = len(names) - len(rows)
     footer = f"{more} more classes are not shown." if more > 0 else ""
     if more > 0:
-        warn(f"The first {len(rows)} of {len(folder.classes)} classes are shown.")
+        warn(f"The first {len(rows)} of {len(names)} classes are shown.")
     draw_grid(rows, title, footer, path)
     for row in rows:
         if readable(row.name, row.index) == f"#{row.index}":

@@ -23,15 +23,16 @@ from transfer.system.cachedir import cache_limit
 def make_recipe(recipe: Recipe | None, knobs: Mapping[str, Any]) -> Recipe:
     """Return `recipe` (the defaults where None) with some knobs changed.
 
-    The paths of files of weights and class names become absolute, so that the run can be resumed
-    from anywhere.
+    The paths of weights, class names and negatives become absolute, so that the run can be resumed
+    from anywhere; negatives without a separator may be a class of the data, and stay as they are.
 
     Raises:
         UsageError: A knob or the backbone is unknown, or a knob ill-typed.
     """
     made = Recipe.from_dict((recipe.to_dict() if recipe else {}) | dict(knobs))
     files: dict[str, Any] = {}
-    for name in ("weights", "class_names"):
+    names = ("weights", "class_names", *["negatives"] * ("/" in made.negatives.rstrip("/")))
+    for name in names:
         path = Path(getattr(made, name)).expanduser()
         files[name] = str(path.absolute()) if path.exists() else getattr(made, name)
     # VGG16 is called vgg16 from here on
@@ -78,7 +79,7 @@ def check_recipe(recipe: Recipe) -> Backbone:
     cache_limit()
     if recipe.multi_label:
         _check_multi_label(recipe)
-    if (recipe.engine, recipe.precision) != ("auto", "f32"):  # that alone would look for a GPU
+    if recipe.engine != "auto" or recipe.precision not in ("auto", "f32"):  # these look for a GPU
         choose_engine(recipe.engine, recipe.precision)
     if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from transfer.api import negatives
 from transfer.api.evaluation import report
 from transfer.api.knobs import Knobs
 from transfer.api.recipes import check_recipe, make_recipe
@@ -25,7 +26,7 @@ from transfer.errors import (
     call_to_train_again,
     option,
 )
-from transfer.features.engines import choose_engine
+from transfer.features.engines import can_compute, choose_engine
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
 from transfer.recipe.reading import reading_of
@@ -91,11 +92,13 @@ def _continue(run: Run, dataset: Dataset, weights: Weights, saved: State | None)
     from transfer.training.train import Clock
 
     settings = _settings(run, dataset, weights, saved)
+    apart = negatives.moved(run, dataset.images.root)
     run.write_info(
         replace(
             run.info,
             data=str(dataset.images.root),
             resumed=run.info.resumed + 1,
+            negatives=apart,
             settings=settings,
             versions=versions(),
         )
@@ -131,14 +134,25 @@ def _settings(
                 mixed_precision=known.mixed_precision,
             )
         settings = replace(settings, decoding=known.decoding)
-    engine = choose_engine(run.recipe.engine, run.recipe.precision)
+    usual = choose_engine(run.recipe.engine, run.recipe.precision)
+    if saved is None:
+        precision = run.recipe.precision if settings.pretrained else "f32"
+        return replace(settings, engine=usual, precision=precision)
     then = run.info.features.engine if run.info.features else settings.engine
-    if saved is not None and engine != then:
+    engine = then if then == "keras" and run.recipe.engine == "auto" else usual
+    able = settings.precision in ("auto", "f32") or can_compute(settings.precision)
+    precision = settings.precision if able else "f32"
+    changed = [
+        f"{old}, and from now on by {new}"
+        for old, new in ((then, engine), (settings.precision, precision))
+        if old != new
+    ]
+    if changed:
         warn(
-            f"The features were computed by {then}, and from now on by {engine}: results may"
-            " differ slightly from those of an uninterrupted run."
+            f"The features were computed by {changed[0]}: results may differ slightly from those of"
+            " an uninterrupted run."
         )
-    return replace(settings, engine=engine)
+    return replace(settings, engine=engine, precision=precision)
 
 
 def _refuse_other_knobs(run: RunDirectory, knobs: Mapping[str, Any]) -> None:

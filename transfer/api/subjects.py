@@ -88,6 +88,7 @@ def _readings(run: Run, knobs: OtherDataKnobs) -> list[Reading]:
         return [plain]
     own = replace(
         reading_of(run.recipe),
+        negatives="none",
         class_names=plain.class_names,
         allow_empty=True,
         limit=plain.limit,

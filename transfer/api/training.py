@@ -6,12 +6,14 @@ import os
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from transfer.api import negatives
 from transfer.api.evaluation import evaluate_on, report, settle_thresholds
 from transfer.api.images import (
     CLASS_NAMES,
@@ -26,6 +28,7 @@ from transfer.api.run import Run
 from transfer.api.subjects import own_subject
 from transfer.api.unused import tell_unused, tell_unused_shares
 from transfer.data.audit.clean import Audit
+from transfer.data.audit.negatives import clean_negatives
 from transfer.data.dataset import Dataset
 from transfer.data.folds import check_folds
 from transfer.data.split import split_dataset
@@ -103,6 +106,7 @@ def finetune(
     path = None if output is None else check_output(output)
     known = None if split is None else read_sides(split)
     name, folder, audit = read_images(data, recipe)
+    apart = clean_negatives(folder, audit, recipe.on_bad, recipe.check)
     tell_unused_shares(knobs, folder.splits, bool(known or recipe.folds))
     drawn = {"val", "test"} - set(folder.splits) if known is None else set()
     dataset = split_dataset(folder, audit, split_options(recipe), known)
@@ -120,9 +124,11 @@ def finetune(
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)
+            info = replace(info, negatives=negatives.about(apart))
             run = Run.create(directory, recipe, dataset.images.classes, info)
             say(f"Writing to {shown(run.path)}")
             dataset.write(run.path / "split.csv")
+            negatives.record(run, apart)
             if dataset.images.named:
                 write_json(run.path / CLASS_NAMES, dict(dataset.images.named))
             run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
@@ -202,6 +208,7 @@ def _train_and_evaluate(
         cross_validate_run(run, outcome.setup, outcome.features, saved is not None)
     known = settle_thresholds(run, outcome.known)
     evaluate_on(run, run.path, own_subject(run, None), known)
+    negatives.judge(run)
     if run.info.folds is not None:
         run.update(folds=summarise_folds(run))
     run.update(status="done", seconds=run.info.seconds | {"total": time.monotonic() - started})

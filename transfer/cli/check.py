@@ -106,9 +106,10 @@ def _report(result: Checkup, severities: dict[str, str]) -> str:
 def _summary(result: Checkup) -> str:
     names = {name for each in result.counts.values() for name in each}
     parts = ", ".join(f"{split} {size:,}" for split, size in result.sizes.items() if split)
+    apart = "" if result.negatives is None else f"; {counted(result.negatives, 'usable negative')}"
     return (
         f"{result.data}: {counted(result.images, 'image')} of {counted(len(names), 'class')}"
-        f"{f' ({parts})' * bool(parts)}, {result.usable:,} of them usable"
+        f"{f' ({parts})' * bool(parts)}, {result.usable:,} of them usable{apart}"
     )
 
 

@@ -40,7 +40,11 @@ if TYPE_CHECKING:
 @click.option(
     "--engine", metavar="auto|keras|openvino", help="What runs the networks.  [default: auto]"
 )
-@click.option("--precision", metavar="f32|bf16", help="bf16 needs OpenVINO.  [default: f32]")
+@click.option(
+    "--precision",
+    metavar="f32|bf16|int8",
+    help="bf16 and int8 need OpenVINO, int8 also NNCF.  [default: f32]",
+)
 @click.option("--group-by", metavar="SPEC", help="As for finetune: groups stay in one fold.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Seed of the folds.  [default: 0]")
 @partial(recipe_options, names=READING)

@@ -102,6 +102,7 @@ def _result(run: Any) -> dict[str, Any]:
         "choice": info.choice and dataclasses.asdict(info.choice),
         "phases": info.phases,
         "label_errors": label_errors.likely if label_errors and label_errors.reliable else None,
+        "negatives": info.negatives and dataclasses.asdict(info.negatives),
         "seconds": info.seconds["total"],
         "report": str(path / "report.html"),
     }
@@ -119,6 +120,7 @@ def summary(run: Any) -> str:
             describe(run.metrics, run.uneven),
             *([describe_folds(folds)] if folds else []),
             *_describe_label_errors(info.label_errors, run.path),
+            *_describe_negatives(info.negatives),
             f"Model:  {shown(run.path / 'model.keras')}",
             f"Report: {shown(run.path / 'report.html')}",
         ]
@@ -136,3 +138,12 @@ def _describe_label_errors(found: Any, path: Path) -> list[str]:
         file = path / "suspects.csv"  # of older versions
     interval = "" if found.low is None else f" ({found.low:,} to {found.high:,})"
     return [f"Labels: about {found.likely:,} look wrong{interval}: {shown(file)}"]
+
+
+def _describe_negatives(found: Any) -> list[str]:
+    """Return a line on what the model refuses; none without negatives."""
+    if found is None or found.threshold is None:
+        return []
+    from transfer.api.negatives import in_words
+
+    return [in_words(found)]

@@ -52,7 +52,7 @@ HELP = {
     "  [default: half of all, at least 5; 10 for the head; 15 from scratch]",
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",
-    "precision": "bf16 needs OpenVINO: faster features with fewer digits.",
+    "precision": "Of the training images' features; auto: the fastest that does no harm.",
     "mixed_precision": "Fine-tune in float16, keep float32; auto: on a GPU with tensor cores.",
     "monitor": 'What "best" means; auto: accuracy, or macro-F1 where classes are uneven.',
     "balance": "For rare classes: weights in the loss, their square root, or oversampling.",
@@ -77,6 +77,8 @@ HELP = {
     "label_column": "Column of a table with the classes.",
     "split_column": "Column of a table with the splits; none ignores it.",
     "class_names": "File that names classes which are numbers or codes: text, CSV or JSON.",
+    "negatives": "Folder with photos of none of the classes, or the name of a class in DATA: never"
+    " trained on, they decide which predictions are refused.",
     "limit": "Use at most this many images of each class in each split, for a trial.",
     "allow_empty": "Accept class folders without images.",
     "follow_links": "Follow links that lead out of the folder.",
@@ -199,5 +201,5 @@ def _metavar(name: str, kind: type) -> str:
     if kind is not str:
         return "NUMBER"
     words = {"backbone": "NAME", "trunk_cache": "SIZE", "time": "TIME", "weights": "WEIGHTS"}
-    words |= {"label_regex": "REGEX", "class_names": "FILE"}
+    words |= {"label_regex": "REGEX", "class_names": "FILE", "negatives": "FOLDER"}
     return words.get(name, "NAME" if name.endswith("_column") else "SPEC")

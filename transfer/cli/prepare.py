@@ -15,7 +15,7 @@ from transfer.recipe.reading import READING
 @click.command(short_help="Write a folder of images from an archive, table or data set.")
 @click.argument("source")
 @click.argument("dest", type=click.Path())
-@click.option("--sha256", metavar="HEX", help="Of the archive; required for an address.")
+@click.option("--sha256", metavar="HEX", help="Of the archive; required for an https address.")
 @click.option(
     "--manual-dir", type=click.Path(), help="Files for a TFDS builder that were downloaded by hand."
 )
@@ -24,6 +24,13 @@ from transfer.recipe.reading import READING
     type=click.Path(),
     metavar="FILE",
     help="Table with columns path and action (keep, remove or a class): copy the images so.",
+)
+@click.option(
+    "--pages",
+    metavar="first|all",
+    default="first",
+    show_default=True,
+    help="all writes each page of a TIFF file as a photo of its own.",
 )
 @partial(recipe_options, names=[name for name in READING if name != "allow_empty"])
 @click.option(
@@ -46,6 +53,7 @@ def prepare(source: str, dest: str, as_json: bool, quiet: bool, **options: Any) 
       data/dogs                         a folder of images
       dogs.zip                          an archive: .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz
       https://host/dogs.zip             the address of one, with --sha256
+      s3://bucket/dogs  gs://  hf://    a remote folder, archive, shard or .parquet
       labels.csv  labels.xlsx           a table of paths, classes and perhaps splits: also
                                         .tsv, .txt, .jsonl, .json, .parquet
       train.parquet                     images in a column

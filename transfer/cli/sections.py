@@ -16,7 +16,7 @@ SECTIONS = {
     ),
     "How DATA is read": (
         *("task", "layout", "class_level", "label_regex", "path_column", "label_column"),
-        *("split_column", "class_names"),
+        *("split_column", "class_names", "negatives"),
     ),
     "Network and head": (
         *("weights", "head", "head_epochs", "head_learning_rate", "views", "normalize"),

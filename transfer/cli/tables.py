@@ -131,7 +131,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[
 
 
 def write_table(predictions: Iterable[Prediction], top: int, file: IO[str], several: bool) -> None:
-    """Write one line per image: its path and its `top` classes.
+    """Write one line per image: its path and its `top` classes, in brackets where refused.
 
     With `several`, where an image may be of several classes, a `top` of 1 means all of them.
     """
@@ -141,6 +141,7 @@ def write_table(predictions: Iterable[Prediction], top: int, file: IO[str], seve
             shown = [(label, each.probabilities[label]) for label in each.labels]
         best = "  ".join(f"{label} {p:.3f}" for label, p in shown)
         best = best or f"none (nearest: {each.label} {each.confidence:.3f})"
+        best = f"refused ({best})" if each.refused else best
         print(visible(f"{each.path}: {best}"), file=file, flush=True)
 
 
@@ -148,16 +149,20 @@ def write_csv(predictions: Iterable[Prediction], top: int, file: IO[str], severa
     """Write path, label, confidence and the probability of every class as CSV.
 
     With `several`, a column ``labels`` has all that an image is predicted as, joined by ``|``.
+    For a run that refuses predictions, ``refused`` (0 or 1) is the last column.
     """
     from transfer.system.csv import csv_line
 
     for number, each in enumerate(predictions):
+        rule = each.refused is not None
         if number == 0:
-            names = [f"p_{name}" for name in each.probabilities]
-            file.write(csv_line(["path", "label", "confidence", *["labels"] * several, *names]))
-        numbers = [f"{p:.9g}" for p in each.probabilities.values()]
-        labels = [join_names(each.labels)] * several
-        file.write(csv_line([each.path, each.label, f"{each.confidence:.9g}", *labels, *numbers]))
+            names = ["path", "label", "confidence", *["labels"] * several]
+            names += [f"p_{name}" for name in each.probabilities]
+            file.write(csv_line([*names, *["refused"] * rule]))
+        row = [each.path, each.label, f"{each.confidence:.9g}"]
+        row += [join_names(each.labels)] * several
+        row += [f"{p:.9g}" for p in each.probabilities.values()]
+        file.write(csv_line([*row, *[int(bool(each.refused))] * rule]))
         file.flush()
 
 
@@ -174,6 +179,8 @@ def write_json(predictions: Iterable[Prediction], top: int, file: IO[str], sever
     mark = "["
     for each in predictions:
         record = dataclasses.asdict(each) | {"top": each.top(top)}
+        if each.refused is None:
+            del record["refused"]  # there is no rule
         print(mark + visible_json(json.dumps(record, ensure_ascii=False)), file=file, flush=True)
         mark = ","
     print("]" if mark == "," else "[]", file=file)

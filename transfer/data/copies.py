@@ -17,7 +17,8 @@ def sources_of(folder: ImageFolder) -> dict[str, str]:
     ``NAME_jpg.rf.HASH``, ``NAME_aug3``, ``NAME_rot90``, ``NAME - Copy`` and ``Copy of NAME`` in one
     class are made from NAME, and so are ``NAME (2)`` to ``NAME (5)`` beside a ``NAME``.
     """
-    return {path: f"{folder.classes[label]}/{name}" for (label, name), _, path in _members(folder)}
+    labels = folder.label_names
+    return {path: f"{labels[label]}/{name}" for (label, name), _, path in _members(folder)}
 
 
 def hint_at_sources(folder: ImageFolder) -> str:

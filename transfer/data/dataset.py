@@ -168,7 +168,7 @@ class Dataset:
             label_sets=sets,
         )
         if not follow_links:
-            _refuse_links_out(images)
+            refuse_links_out(images)
         return cls(
             images,
             {row["path"]: row.get("sha256", "") for row in rows},
@@ -178,7 +178,7 @@ class Dataset:
         )
 
 
-def _refuse_links_out(images: ImageFolder) -> None:
+def refuse_links_out(images: ImageFolder) -> None:
     """Raise DataError where a symbolic link on the way to an image leads out of the folder."""
     real = functools.cache(os.path.realpath)
     root = real(images.root)

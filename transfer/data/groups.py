@@ -12,13 +12,15 @@ import numpy as np
 from transfer.data.copies import sources_of
 from transfer.errors import DataError, UsageError, option
 from transfer.images.folder import ImageFolder
+from transfer.images.layout.filenames import file_of_page
 from transfer.system.csv import read_rows
 from transfer.system.digests import sha256_or_none
 from transfer.system.names import nfc
 from transfer.system.progress import say
 
-Token = tuple[int, str]  # what images share: a name, their bytes, or the key of near duplicates
-_NAME, _BYTES, _NEAR = range(3)
+# What images share: a name, their bytes, the key of near duplicates, or the file of pages.
+Token = tuple[int, str]
+_NAME, _BYTES, _NEAR, _FILE = range(4)
 _WORDS = ("none", "source", "folder")
 _TABLE = re.compile(r"(?P<file>.+\.[ct]sv):(?P<column>.+)", re.IGNORECASE | re.DOTALL)
 
@@ -26,7 +28,7 @@ _TABLE = re.compile(r"(?P<file>.+\.[ct]sv):(?P<column>.+)", re.IGNORECASE | re.D
 def group_images(
     folder: ImageFolder, sha256: Mapping[str, str], near: Mapping[str, str], group_by: str = "none"
 ) -> dict[str, str]:
-    """Return the key of each image's group: near duplicates and named groups, united.
+    """Return the key of each image's group: near duplicates, named groups, and pages of one file.
 
     The key of a group is its least member: a name where `group_by` gives it one, else the smallest
     digest. So the key does not depend on how near duplicates are found, and an image that joins a
@@ -52,10 +54,15 @@ def group_images(
         DataError: The file cannot be read, or nothing in `folder` has a group.
     """
     names = _names(folder, sha256, group_by)
+    files = {path: file for path in folder.paths if (file := file_of_page(path))}
+    if files:
+        number = len(set(files.values()))
+        say(f"{len(files):,} images are pages of {number:,} files; those of one stay together.")
     tokens: list[list[Token]] = []
     for path in folder.paths:
         named = sorted((_NAME, name) for name in names.get(path, ()))
-        tokens.append([*named, (_BYTES, sha256[path]), (_NEAR, near[path])])
+        page = [(_FILE, files[path])] if path in files else []
+        tokens.append([*named, (_BYTES, sha256[path]), (_NEAR, near[path]), *page])
     least = _unite(tokens)
     return {path: least[first][1] for path, (first, *_) in zip(folder.paths, tokens, strict=True)}
 

@@ -64,7 +64,8 @@ def measure(dataset: Dataset, settings: Settings, weights: Weights, base: keras.
     images = dataset.images
     with tempfile.TemporaryDirectory() as scratch:
         setup = prepare(settings, dataset, weights, Path(scratch), base)
-        vectors = extract(setup.network, images, cache=setup.cache).vectors
+        network, cache = setup.for_training
+        vectors = extract(network, images, cache=cache).vectors
     rows = _sample(images, vectors.shape[1], settings.seed)
     labels = np.array(images.labels)[rows]
     groups = dataset.group_numbers()[rows]
@@ -81,7 +82,7 @@ def measure(dataset: Dataset, settings: Settings, weights: Weights, base: keras.
     return Measured(
         result.probabilities.argmax(axis=1) == labels,
         tuple(images.paths[row] for row in rows),
-        measure_speed(setup.network.engine(setup.cache), setup.network.model),
+        measure_speed(setup.for_training.start(), network.model),
         base.count_params(),
     )
 

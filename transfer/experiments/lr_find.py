@@ -71,6 +71,8 @@ def find_rate(dataset: Dataset, recipe: Recipe, weights: Weights) -> RateCurve:
         )
     batches = math.ceil(len(dataset.train) / settings.batch_size)
     settings = replace(settings, epochs=math.ceil(steps / batches), monitor="val_loss")
+    # loss of a uniform guess
+    guessing = math.log(2 if settings.multi_label else len(settings.class_weights))
     with tempfile.TemporaryDirectory() as scratch:
         setup = prepare(settings, dataset, weights, Path(scratch), base)
         tunable = _fitted(setup)
@@ -78,8 +80,8 @@ def find_rate(dataset: Dataset, recipe: Recipe, weights: Weights) -> RateCurve:
         model.optimizer.learning_rate = rising(LOWEST, HIGHEST, steps)
         with_soft = with_targets(tunable.batches, model.output_shape[-1], settings)
         with naming_bad_files():
-            rates, losses = _climb(model, with_soft, steps, settings.accumulate)
-    return read_curve(rates, losses, guessing=math.log(model.output_shape[-1]))
+            rates, losses = _climb(model, with_soft, steps, settings.accumulate, guessing)
+    return read_curve(rates, losses, guessing)
 
 
 def _fitted(setup: Setup) -> Tunable:
@@ -94,10 +96,9 @@ def _fitted(setup: Setup) -> Tunable:
 
 
 def _climb(
-    model: keras.Model, batches: Batches, steps: int, accumulate: int
+    model: keras.Model, batches: Batches, steps: int, accumulate: int, guessing: float
 ) -> tuple[list[float], list[float]]:
     """Train until the loss is twice that of a uniform guess; return rate and loss per update."""
-    guessing = math.log(model.output_shape[-1])  # loss of a uniform guess
     rates: list[float] = []
     losses: list[float] = []
     waiting: list[float] = []  # losses of the batches since the last update

@@ -147,15 +147,23 @@ class CachedView:
         Returns:
             bool array of shape (n,): which rows are filled in.
         """
-        self._spaces = self._spaces[-len(targets) :]
-        self._known = [
-            dict(space.rows(target.shape[1:], target.dtype))
-            for space, target in zip(self._spaces, targets, strict=True)
-        ]
-        hits = np.array([all(key in rows for rows in self._known) for key in self._keys], bool)
+        hits = self.find([(target.shape[1:], target.dtype) for target in targets])
         for rows, target in zip(self._known, targets, strict=True):
             self._fill(rows, target, hits)
         return hits
+
+    def find(self, kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> np.ndarray:
+        """Return which rows are in every space: bool array of shape (n,).
+
+        Args:
+            kinds: Shape and type of a row, for each of the spaces, or for the last of them.
+        """
+        self._spaces = self._spaces[-len(kinds) :]
+        self._known = [
+            dict(space.rows(shape, dtype))
+            for space, (shape, dtype) in zip(self._spaces, kinds, strict=True)
+        ]
+        return np.array([all(key in rows for rows in self._known) for key in self._keys], bool)
 
     def _fill(self, rows: dict[str, Cell], target: np.ndarray, hits: np.ndarray) -> None:
         """Copy the rows of `hits` to `target`; forget the shards that turn out to be damaged."""

@@ -81,7 +81,7 @@ def convert(
         kept: File (``.xml``) that the converted model is read from, or written to if it fits.
         in_use: Spaces of the cache that must not be evicted for it.
     """
-    network = None if kept is None else _read(kept)
+    network = None if kept is None else read_network(kept)
     if network is None:
         _check_memory()
         model = make_model()  # named, because the graph does not keep its variables alive
@@ -95,7 +95,7 @@ def convert(
         results = [network.output(each.name).get_node() for each in graph.outputs]
         network = openvino.Model(results, network.get_parameters())
         if kept is not None:
-            _write(network, kept, in_use)
+            write_network(network, kept, in_use)
     return network
 
 
@@ -142,8 +142,8 @@ def _root_logger_kept() -> Iterator[None]:
         root.filters, root.handlers = filters, handlers
 
 
-def _read(path: Path) -> Any:
-    """Return the converted network in a file; None if there is none or it is damaged."""
+def read_network(path: Path) -> Any:
+    """Return the network in a file of the cache; None if there is none or it is damaged."""
     try:
         with open_regular(path.with_suffix(".json")) as stream:
             digests = json.loads(stream.read())
@@ -154,7 +154,7 @@ def _read(path: Path) -> Any:
     except OSError:  # there is none, or it was removed just now
         return None
     except (ValueError, RuntimeError) as error:
-        warn(f"{path} is damaged and is converted again: {error}")
+        warn(f"{path} is damaged and is made again: {error}")
         return None
 
 
@@ -169,8 +169,14 @@ def _digests(path: Path, files: Iterable[bytes]) -> dict[str, str]:
     return {"space": path.parent.name, "xml": xml, "bin": weights}
 
 
-def _write(network: Any, path: Path, in_use: Iterable[Path]) -> None:
-    """Keep a converted network if it fits; the .json is written last and makes it valid."""
+def write_network(network: Any, path: Path, in_use: Iterable[Path]) -> None:
+    """Keep a network if it fits; the .json is written last and makes it valid.
+
+    Args:
+        network: An ``openvino.Model``.
+        path: From `place_for`.
+        in_use: Spaces of the cache that must not be evicted for it.
+    """
     with suppress(OSError, RuntimeError), tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / path.name
         import_openvino().save_model(network, saved, compress_to_fp16=False)

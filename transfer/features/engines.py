@@ -7,7 +7,6 @@ OpenVINO runs without them.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ import numpy as np
 
 from transfer.errors import TransferError, UsageError, option
 from transfer.features.converted import convert, graph_of, has_openvino, import_openvino
+from transfer.features.quantised import Photos, has_nncf, quantise
+from transfer.features.requests import Requests
 from transfer.system.progress import warn
 from transfer.system.quiet import refuse_after_fork
 
@@ -44,23 +45,42 @@ def choose_engine(name: str, precision: str) -> str:
 
     Args:
         name: ``auto``, ``keras`` or ``openvino``.
-        precision: ``f32`` or ``bf16``, which only OpenVINO supports.
+        precision: ``auto``, ``f32``, or what only OpenVINO computes: ``bf16`` or ``int8``.
 
     Raises:
-        UsageError: OpenVINO is requested but not installed.
+        UsageError: OpenVINO, or what quantises for it, is requested but not installed.
     """
-    if name == "auto" and precision == "f32":
+    narrow = precision in ("bf16", "int8")
+    if name == "auto" and not narrow:
         return "openvino" if has_openvino() and not _has_gpu() else "keras"
-    if name == "keras" and precision == "bf16":
+    if name == "keras" and narrow:
         raise UsageError(
-            f"{option('precision', 'bf16')} needs OpenVINO. Use {option('engine', 'openvino')} or"
-            f" {option('precision', 'f32')}."
+            f"{option('precision', precision)} needs OpenVINO. Use {option('engine', 'openvino')}"
+            f" or {option('precision', 'f32')}."
         )
     if name != "keras" and not has_openvino():
         raise UsageError(
             "OpenVINO is not installed. Install it with: pip install 'openvino>=2025.0'"
         )
+    if precision == "int8" and not has_nncf():
+        raise UsageError(
+            f"{option('precision', 'int8')} needs NNCF, which is not installed. Install it with:"
+            " pip install 'nncf>=3.0'"
+        )
     return "keras" if name == "keras" else "openvino"
+
+
+def can_compute(precision: str) -> bool:
+    """Return whether the packages for a precision are installed."""
+    return precision == "f32" or (has_openvino() and (precision != "int8" or has_nncf()))
+
+
+def low_precisions() -> tuple[str, ...]:
+    """Return the precisions below f32 that this machine has units and packages for."""
+    if not has_openvino():
+        return ()
+    able = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bf16",) * ("BF16" in able) + ("int8",) * has_nncf()
 
 
 def _has_gpu() -> bool:
@@ -75,6 +95,7 @@ def make_engine(
     precision: str = "f32",
     cache: FeatureCache | None = None,
     auto: bool = False,
+    photos: Photos | None = None,
 ) -> tuple[Engine, str]:
     """Return an engine for `model`, and the name of the engine that runs it.
 
@@ -85,9 +106,10 @@ def make_engine(
     Args:
         model: Takes float32 images (b, h, w, 3), RGB 0..255; has one output or several.
         name: ``keras`` or ``openvino``, from `choose_engine`.
-        precision: ``f32`` or ``bf16``.
+        precision: ``f32``, ``bf16`` or ``int8``.
         cache: Where the converted network is kept; None to convert it for this call alone.
         auto: Whether Keras may take over.
+        photos: Reads those that int8 is calibrated on.
 
     Raises:
         TransferError: OpenVINO was requested explicitly and cannot run the network.
@@ -95,11 +117,7 @@ def make_engine(
     if name == "keras":
         return keras_engine(model), "keras"
     try:
-        if cache is None:
-            network = convert(lambda: model)
-        else:
-            network = convert(lambda: model, cache.converted(), cache.in_use)
-        return openvino_engine(network, precision), "openvino"
+        return openvino_engine(_network(model, precision, cache, photos), precision), "openvino"
     except Exception as error:  # OpenVINO raises nearly everything
         if not auto:
             raise TransferError(
@@ -110,6 +128,18 @@ def make_engine(
         if cache is not None:
             cache.stop()
         return keras_engine(model), "keras"
+
+
+def _network(
+    model: keras.Model, precision: str, cache: FeatureCache | None, photos: Photos | None
+) -> Any:
+    """Return a model for OpenVINO, from the cache where it is there."""
+    where = (None, ()) if cache is None else (cache.converted(), cache.in_use)
+    if precision != "int8":
+        return convert(lambda: model, *where)
+    if photos is None:
+        raise ValueError("int8 takes photos to calibrate on")
+    return quantise(lambda: convert(lambda: model), photos, *where)
 
 
 def warn_of_fallback(name: str, error: Exception) -> None:
@@ -161,19 +191,19 @@ def openvino_engine(network: Any, precision: str = "f32") -> Engine:
     In float32 every image runs alone. The number of images in a call therefore never changes a
     bit of the result: on processors without AVX-512 OpenVINO picks other kernels for eight images
     than for one, and their last digits differ. It is as fast as eight at a time, and one image
-    costs one image. bf16 runs eight at a time, the last of them padded.
+    costs one image. So does a network in int8. bf16 runs eight at a time, the last of them padded.
 
     The engine may be called from several threads at once.
 
     Args:
         network: From `transfer.features.converted.convert`.
-        precision: ``f32``, or ``bf16`` for processors that support it: faster, with three
-            significant digits.
+        precision: ``f32``; ``int8`` for a quantised network; or ``bf16`` for processors that
+            support it: faster, with three significant digits.
 
     Returns:
         A function from float32 images (b, h, w, 3) to the list of the outputs, float32.
     """
-    at_once = 1 if precision == "f32" else BF16_AT_ONCE
+    at_once = BF16_AT_ONCE if precision == "bf16" else 1
     network = network.clone()
     network.reshape([at_once, *list(network.inputs[0].partial_shape)[1:]])
     compiled = (
@@ -183,61 +213,10 @@ def openvino_engine(network: Any, precision: str = "f32") -> Engine:
             network,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
                 "NUM_STREAMS": max(1, (os.cpu_count() or 1) // CORES_PER_STREAM),
             },
         )
     )
-    return _Requests(compiled, at_once)
-
-
-class _Requests:
-    """A compiled network and its idle inference requests.
-
-    A request belongs to one thread while it runs: `compiled(images)` itself has a single one, and
-    fails or mixes up results when two threads call it. Requests are reused, since each holds the
-    memory of all activations.
-
-    Args:
-        compiled: An ``openvino.CompiledModel`` of static shape.
-        at_once: Images that one request takes.
-    """
-
-    def __init__(self, compiled: Any, at_once: int) -> None:
-        self._compiled, self._at_once = compiled, at_once
-        self._shapes = [tuple(output.shape)[1:] for output in compiled.outputs]
-        self._parallel = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self._idle: deque[Any] = deque()  # append and pop are atomic
-
-    def __call__(self, images: Batch) -> list[np.ndarray]:
-        images = np.asarray(images, np.float32)
-        count = len(images)
-        padding = -count % self._at_once
-        if padding:
-            images = np.pad(images, [(0, padding)] + [(0, 0)] * (images.ndim - 1))
-        outputs = [np.empty((len(images), *shape), np.float32) for shape in self._shapes]
-        running: deque[tuple[int, Any]] = deque()
-        for start in range(0, len(images), self._at_once):
-            if len(running) == self._parallel:
-                self._finish(*running.popleft(), outputs)
-            request = self._take()
-            request.get_input_tensor(0).data[:] = images[start : start + self._at_once]
-            request.start_async()
-            running.append((start, request))
-        while running:
-            self._finish(*running.popleft(), outputs)
-        return [output[:count] for output in outputs]
-
-    def _take(self) -> Any:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._compiled.create_infer_request()
-
-    def _finish(self, start: int, request: Any, outputs: list[np.ndarray]) -> None:
-        """Wait for a request, copy its results and make it available again."""
-        request.wait()
-        for number, output in enumerate(outputs):
-            output[start : start + self._at_once] = request.get_output_tensor(number).data
-        self._idle.append(request)
+    return Requests(compiled, at_once)

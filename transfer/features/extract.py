@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -69,12 +70,16 @@ class FrozenNetwork:
     Args:
         model: From images (b, s, s, 3), RGB 0..255, to vectors (b, d), or to a list of an
             activation (b, ...) and vectors.
-        settings: Which engine, and how images are resized and augmented.
+        settings: Which engine at which precision, and how images are resized and augmented.
+        calibration: The photos that int8 is calibrated on.
     """
 
-    def __init__(self, model: keras.Model, settings: Settings) -> None:
+    def __init__(
+        self, model: keras.Model, settings: Settings, calibration: ImageFolder | None = None
+    ) -> None:
         self.model = model
         self.settings = settings
+        self._calibration = calibration
         self.engine_name = settings.engine
         self._engine: Engine | None = None
 
@@ -93,7 +98,61 @@ class FrozenNetwork:
     def _make(self, model: keras.Model, cache: FeatureCache | None = None) -> tuple[Engine, str]:
         settings = self.settings
         auto = not settings.engine_required
-        return make_engine(model, self.engine_name, settings.precision, cache, auto)
+        name, precision = self.engine_name, settings.precision
+        return make_engine(model, name, precision, cache, auto, self._photos)
+
+    def _photos(self) -> list[np.ndarray]:
+        """Return the photos to calibrate on, one by one."""
+        assert self._calibration is not None
+        options = replace(self.options(), batch_size=1)
+        with naming_bad_files():
+            return [
+                np.asarray(image)
+                for image in image_batches(self._calibration, options, labels=False)
+            ]
+
+    def options(self, augment: str = "none") -> ImageOptions:
+        """Return how images are read for this network."""
+        settings, size = self.settings, self.model.input.shape[1]
+        return ImageOptions(
+            size, settings.resize, BATCH_SIZE, augment, settings.seed, settings.decoding
+        )
+
+
+class Source(NamedTuple):
+    """A network, and where its features are kept."""
+
+    network: FrozenNetwork
+    cache: FeatureCache | None
+
+    def start(self) -> Engine:
+        """Return the network's engine; it is made on the first call."""
+        return self.network.engine(self.cache)
+
+    def view(self, folder: ImageFolder, number: int) -> CachedView | None:
+        """Return the cached rows of one view of a folder's images, see `FeatureCache.view`."""
+        settings = self.network.settings
+        return None if self.cache is None else self.cache.view(folder, number, settings)
+
+    def missing(self, folder: ImageFolder, views: int, activations: bool) -> int:
+        """Return how many images and views of them are not in the cache.
+
+        Args:
+            folder: The images.
+            views: Augmented views of each.
+            activations: Whether the network's activations are needed too.
+        """
+        if self.cache is None:
+            return len(folder) * (views + 1)
+        outputs = self.network.model.outputs
+        types = [np.float16] * (len(outputs) - 1) + [np.float32]
+        kinds = [
+            (output.shape[1:], np.dtype(kind)) for output, kind in zip(outputs, types, strict=True)
+        ]
+        kinds = kinds if activations else kinds[-1:]
+        settings = self.network.settings
+        every = (self.cache.view(folder, view, settings) for view in range(views + 1))
+        return sum(len(folder) - int(view.find(kinds).sum()) for view in every)
 
 
 def extract(
@@ -103,6 +162,7 @@ def extract(
     views: int = 0,
     keep: Path | None = None,
     cache: FeatureCache | None = None,
+    for_views: Source | None = None,
 ) -> Features:
     """Run a frozen network once over the images, and once over each augmented view of them.
 
@@ -112,6 +172,7 @@ def extract(
         views: Augmented views of every image, in addition to the image itself.
         keep: File for the activations, where the network outputs them.
         cache: Where rows are read from and written to, if anywhere.
+        for_views: Computes the augmented views instead: the same network at another precision.
 
     Raises:
         DataError: An image cannot be read.
@@ -129,14 +190,15 @@ def extract(
     title = f"Features ({folder.splits[0]}{f', {views + 1} views' * (views > 0)})"
     with bar(title, len(vectors)) as advance:
         for view in range(views + 1):
+            source = for_views if view and for_views is not None else Source(network, cache)
             targets = [array[view * count : (view + 1) * count] for array in arrays]
-            stored = None if cache is None else cache.view(folder, view, network.settings)
+            stored = source.view(folder, view)
             missing = np.ones(count, bool) if stored is None else ~stored.restore(targets)
             advance(int(count - missing.sum()))
             if missing.any():
                 rows = np.flatnonzero(missing)
                 part = _View(folder.keep(missing.tolist()), view, rows, targets, stored)
-                _compute(network, network.engine(cache), part, advance)
+                _compute(source, part, advance)
             computed |= missing
     labels = np.tile(np.array(folder.labels, dtype=np.int64), views + 1)
     table = None if folder.label_sets is None else folder.target_table()
@@ -162,13 +224,12 @@ class _View:
     stored: CachedView | None
 
 
-def _compute(network: FrozenNetwork, engine: Engine, view: _View, advance: Advance) -> None:
+def _compute(source: Source, view: _View, advance: Advance) -> None:
     """Run the network over one view of images and fill in their rows."""
-    settings, targets, rows = network.settings, view.targets, view.rows
-    size, augment = network.model.input.shape[1], settings.augment if view.number else "none"
+    network, targets, rows, engine = source.network, view.targets, view.rows, source.start()
     batches = image_batches(
         view.images,
-        ImageOptions(size, settings.resize, BATCH_SIZE, augment, settings.seed, settings.decoding),
+        network.options(network.settings.augment if view.number else "none"),
         epochs=range(view.number, view.number + 1),
         labels=False,
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
 EFFICIENTNET_FOLD_VERSION = 1
 
 # Vector instructions for which OpenVINO and TensorFlow have separate kernels, best first, as Linux
-# names them. Those for bf16 matter to bf16 alone.
-_BF16_LEVELS = ("amx_bf16", "avx512_bf16")
+# names them. Those for fewer bits matter to these alone.
+_OWN_LEVELS = {
+    "bf16": ("amx_bf16", "avx512_bf16"),
+    "int8": ("amx_int8", "avx512_vnni", "avx_vnni"),
+}
 _LEVELS = ("avx512f", "avx2", "avx", "sse4_1")
 
 
@@ -43,13 +48,14 @@ class FeatureSpec:
         image_size: Side of the square images in pixels.
         resize: How images get that size, such as ``"stretch"``.
         engine: ``keras`` or ``openvino``.
-        precision: ``f32`` or ``bf16``.
+        precision: ``f32``, ``bf16`` or ``int8``.
         pooling: How the feature map becomes a vector, such as ``"avg"``.
         cut: Layer whose activations are computed too; None for vectors alone.
         versions: Names and versions of the packages that compute, from `engine_versions`.
         device: From `device_name`.
         decode: Version of the decoder.
         fold: Version of EfficientNet's fold; 0 for other families.
+        calibration: Hash of the photos that int8 is calibrated on; ``""`` for the others.
     """
 
     backbone: str
@@ -68,6 +74,7 @@ class FeatureSpec:
     device: str
     decode: int = DECODE_VERSION
     fold: int = 0
+    calibration: str = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -83,11 +90,18 @@ class FeatureSpec:
         """
         fields = asdict(self) | {"versions": dict(self.versions)}
         del fields["pooling"], fields["cut"]
+        if not self.calibration:
+            del fields["calibration"]
         return fields
 
 
 def feature_spec(
-    backbone: Backbone, graph: keras.Model, weights: str, settings: Settings, pooling: str
+    backbone: Backbone,
+    graph: keras.Model,
+    weights: str,
+    settings: Settings,
+    pooling: str,
+    calibration: str = "",
 ) -> FeatureSpec:
     """Return the spec of features that this machine computes now.
 
@@ -97,6 +111,7 @@ def feature_spec(
         weights: SHA-256 of the weights file, 64 hex digits.
         settings: The image size, the engine, its precision, and whether there is a cut.
         pooling: How the feature map becomes a vector.
+        calibration: Hash of the photos that int8 is calibrated on.
     """
     return FeatureSpec(
         backbone=backbone.name,
@@ -111,9 +126,10 @@ def feature_spec(
         precision=settings.precision,
         pooling=pooling,
         cut=settings.cut or None,
-        versions=engine_versions(settings.engine),
+        versions=engine_versions(settings.engine, settings.precision),
         device=device_name(settings.engine, settings.precision),
         fold=EFFICIENTNET_FOLD_VERSION if backbone.family == "EfficientNet" else 0,
+        calibration=calibration,
     )
 
 
@@ -127,14 +143,15 @@ def fingerprint(model: keras.Model) -> str:
     return hashlib.sha256(re.sub(r'_\d+"', '"', text).encode()).hexdigest()
 
 
-def engine_versions(engine: str) -> tuple[tuple[str, str], ...]:
+def engine_versions(engine: str, precision: str = "f32") -> tuple[tuple[str, str], ...]:
     """Return (package, version) of what computes: OpenVINO, or Keras and TensorFlow.
 
     Keras and TensorFlow do not matter to OpenVINO: what they contribute is the graph, which has a
-    fingerprint.
+    fingerprint. NNCF quantises to int8.
     """
     if engine == "openvino":
-        return (("openvino", openvino_version()),)
+        own = (("openvino", openvino_version()),)
+        return (*own, ("nncf", version("nncf"))) if precision == "int8" else own
     import keras
     import tensorflow as tf
 
@@ -158,16 +175,30 @@ def device_name(engine: str, precision: str) -> str:
     return f"{platform.machine()} {_vector_level(_cpu_flags(), precision)}".strip()
 
 
+def machine() -> dict[str, Any]:
+    """Return what the speed of this machine's processor depends on, ready for JSON."""
+    return {
+        "cpu": _cpu_entry("model name") or platform.processor() or platform.machine(),
+        "flags": " ".join(sorted(_cpu_flags())),
+        "cores": os.cpu_count() or 1,
+    }
+
+
 def _cpu_flags() -> frozenset[str]:
     """Return the processor's instruction sets as Linux names them; empty elsewhere."""
+    return frozenset(_cpu_entry("flags|Features").split())
+
+
+def _cpu_entry(name: str) -> str:
+    """Return an entry of Linux' list of processors for the first of them; empty elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return frozenset()
-    match = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    return frozenset(match[1].split()) if match else frozenset()
+        return ""
+    match = re.search(rf"^(?:{name})\s*:(.*)$", text, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def _vector_level(flags: frozenset[str], precision: str) -> str:
-    levels = (_BF16_LEVELS if precision == "bf16" else ()) + _LEVELS
+    levels = _OWN_LEVELS.get(precision, ()) + _LEVELS
     return next((level for level in levels if level in flags), "")

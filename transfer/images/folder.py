@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +18,9 @@ from transfer.images.layout.classnames import rename_classes
 from transfer.images.layout.copies import COPY
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import ASIDE, MASK, THUMBNAIL, Survey, describe
-from transfer.images.layout.differences import difference_in_words
-from transfer.images.layout.names import remark_on_names, remark_on_tables
+from transfer.images.layout.differences import check_classes
+from transfer.images.layout.names import confusable, remark_on_names, remark_on_tables
+from transfer.images.layout.negatives import Negatives, set_apart
 from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
 from transfer.images.layout.question import LAYOUT
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8
@@ -29,7 +28,7 @@ from transfer.recipe.reading import Reading
 from transfer.system.names import nfc
 from transfer.system.progress import say, warn
 
-__all__ = ["EXPECTED", "SPLITS", "ImageFolder", "confusable"]
+__all__ = ["EXPECTED", "SPLITS", "ImageFolder"]
 
 UNKNOWN = "class unknown to the model"
 EXPECTED = (NOT_IMAGE, MASK, THUMBNAIL)  # reasons that nobody need act on
@@ -51,6 +50,8 @@ class ImageFolder:
         remarks: What else is to be known about how it was read.
         class_folders: Paths of the class folders, relative to `root`.
         named: Name of a class folder to that of the class, where a file names the classes.
+        negatives: The images of none of the classes, which have a single class here and may lie in
+            another folder; None without.
         label_sets: For each label its classes, as indices into `classes`, where an image may be of
             several; None where each is of one, and labels are classes.
     """
@@ -66,6 +67,7 @@ class ImageFolder:
     remarks: tuple[Remark, ...] = ()
     class_folders: frozenset[str] = frozenset()
     named: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    negatives: ImageFolder | None = None
     label_sets: LabelSets | None = None
 
     @classmethod
@@ -102,17 +104,26 @@ class ImageFolder:
         reading = reading or Reading()
         survey = describe(path, reading.follow_links, masks_aside=not reading.asks_for_folders)
         known = {nfc(name) for name in classes or ()}
-        plan = decide(survey, reading, known)
-        named = {}
-        if reading.class_names != "none":
-            named = rename_classes(plan, Path(reading.class_names), known)
+
+        def read(survey: Survey) -> tuple[Plan, Mapping[str, str]]:
+            plan, names = decide(survey, reading, known), Path(reading.class_names)
+            return plan, {} if str(names) == "none" else rename_classes(plan, names, known)
+
+        links = reading.follow_links
+        survey, apart = set_apart(survey, reading.negatives, lambda each: read(each)[0], links)
+        plan, named = read(survey)
+        if apart is not None:
+            text = f"{len(apart.paths):,} negatives in {apart.shown}, of none of the classes."
+            plan.remark("apart", text)
         remark_on_names(plan)
         remark_on_tables(plan, survey)
         plan.text = f"{source}; {plan.text}" if source else plan.text
         index = cls._of(survey, plan, classes)
-        index = dataclasses.replace(index, named=named).limited(reading.limit)
+        negatives = None if apart is None else cls._of_negatives(apart).limited(reading.limit)
+        index = dataclasses.replace(index, named=named, negatives=negatives)
+        index = index.limited(reading.limit)
         _tell(index, survey)
-        _check_classes(survey, plan, reading, allow_single, classes is not None)
+        check_classes(survey, plan, reading, allow_single, classes is not None)
         if classes is None:
             _warn_of_twins(index.classes)
         if not index.paths:
@@ -151,6 +162,11 @@ class ImageFolder:
             remarks=tuple(plan.remarks),
             class_folders=frozenset(folders),
         )
+
+    @classmethod
+    def _of_negatives(cls, apart: Negatives) -> ImageFolder:
+        size = len(apart.paths)
+        return cls(apart.root, ("negatives",), apart.paths, size * (0,), size * ("",))
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -239,46 +255,10 @@ class ImageFolder:
         return self.target_table()[np.array(self.labels, np.int64)]
 
 
-def confusable(classes: Sequence[str]) -> list[list[str]]:
-    """Return the groups of class names that differ only in case, spaces or Unicode form."""
-    groups: dict[str, list[str]] = {}
-    for name in classes:
-        key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
-        groups.setdefault(key, []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
-
-
 def _warn_of_twins(classes: Sequence[str]) -> None:
     for names in confusable(classes):
         shown = ", ".join(map(readable, names))
         warn(f"The classes {shown} are easily confused. Merge the folders if they are one.")
-
-
-def _check_classes(
-    survey: Survey, plan: Plan, reading: Reading, allow_single: bool, given: bool
-) -> None:
-    if given:
-        return
-    differ = "" if reading.allow_empty else difference_in_words(plan.folders)
-    if differ:
-        raise DataError(
-            f"The split folders of {str(survey.root)!r} differ in their classes: {differ}. Give"
-            f" each the same class folders, or allow it with {option('allow_empty', True)}."
-        )
-    if len(plan.classes) == 1 and not allow_single:
-        raise DataError(
-            f"Need at least 2 classes. {LAYOUT} Received: {plan.classes[0]!r} alone"
-            f" in {str(survey.root)!r}."
-        )
-    full = {(split, name) for _, name, split in plan.rows}
-    for split, names in plan.folders.items():
-        for name, folders in names.items():
-            if (split, name) not in full and not reading.allow_empty:
-                raise DataError(
-                    f"The class folder {str(survey.root / folders[0])!r} holds no image"
-                    f" ({READ}). Add some, remove the folder, or allow it with"
-                    f" {option('allow_empty', True)}."
-                )
 
 
 def _tell(index: ImageFolder, survey: Survey) -> None:

@@ -42,11 +42,16 @@ def index_listed(
 
     Raises:
         DataError: The folder has no table, or fewer than two classes.
-        UsageError: The classes of a table cannot be renamed.
+        UsageError: The classes of a table cannot be renamed, and negatives not set apart.
     """
     task = option("task", MULTI_LABEL)
     if reading.class_names != "none":
         raise UsageError(f"{option('class_names')} has no meaning with {task}.")
+    if reading.negatives != "none":
+        raise UsageError(
+            f"{option('negatives')} has no meaning with {task}: an image of none of the classes is"
+            " one without labels in the table."
+        )
     if not (root / TABLE).is_file():
         raise DataError(
             f"{str(root)!r} has no table of images and their labels, as {task} needs. Give one with"

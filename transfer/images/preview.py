@@ -81,7 +81,7 @@ def samples(folder: ImageFolder, options: ImageOptions, most: int) -> Iterator[n
 def _choose(folder: ImageFolder, count: int, options: ImageOptions) -> dict[str, np.ndarray]:
     """Return up to `count` readable images of each class, by path."""
     labels, decoded = np.array(folder.labels), {}
-    for label in range(len(folder.classes)):
+    for label in range(len(folder.label_names)):
         rng = np.random.default_rng([options.seed, label])
         readable = 0
         for row in rng.permutation(np.flatnonzero(labels == label)):

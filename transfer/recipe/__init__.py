@@ -39,7 +39,7 @@ CHOICES: dict[str, tuple[str, ...]] = {  # of the fields with a fixed set of val
     "on_bad": ON_BAD,
     "check": CHECKS,
     "engine": ("auto", "keras", "openvino"),
-    "precision": ("f32", "bf16"),
+    "precision": ("auto", "f32", "bf16", "int8"),
 }
 BOUNDS: dict[str, tuple[int, int]] = {  # of whole numbers
     **Reading.BOUNDS,
@@ -121,8 +121,11 @@ class Recipe(Reading):
         trunk_cache: Disk space for the activations of the frozen layers, such as ``2GB``. Where
             they need more, the whole network runs in every step.
         engine: What runs the frozen network: ``keras``, ``openvino``, or ``auto``: OpenVINO where
-            it is installed and there is no GPU.
-        precision: ``f32``, or ``bf16`` (OpenVINO only): faster features with fewer digits.
+            it is installed and there is no GPU, unless Keras is measured to be faster.
+        precision: In what the features of the training images are computed: ``f32``, ``bf16`` or
+            ``int8`` (both by OpenVINO; int8 needs NNCF), or ``auto``: the fastest on this machine
+            that changes nothing that matters, as compared on some of them. Validation, test and
+            the saved model are float32 in any case.
         mixed_precision: Whether fine-tuning computes in float16: ``on``, ``off``, or ``auto``: on a
             GPU with tensor cores. Validation and the saved model are float32 in any case.
         monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,
@@ -165,6 +168,9 @@ class Recipe(Reading):
         split_column: The same for the splits; ``none``: the table's splits are ignored.
         class_names: File with the names of classes that are numbers or codes in DATA: text, CSV or
             JSON; ``none``: they are named already.
+        negatives: Folder with images of none of the classes, in DATA or elsewhere, or the name of a
+            class in DATA; ``none``: there are no such images. They are never trained on; they and
+            the validation images decide which predictions are refused.
         limit: Most images of each class in each split, spread over the sorted paths, for a trial on
             a large set. None: all.
         allow_empty: Accept class folders without images.
@@ -203,7 +209,7 @@ class Recipe(Reading):
     patience: int | None = None
     trunk_cache: str = "2GB"
     engine: str = "auto"
-    precision: str = "f32"
+    precision: str = "auto"
     mixed_precision: str = "auto"
     monitor: str = "auto"
     balance: str = "none"

@@ -38,6 +38,7 @@ class Reading(Knobs):
     label_column: str = "auto"
     split_column: str = "auto"
     class_names: str = "none"
+    negatives: str = "none"
     limit: int | None = None
     allow_empty: bool = False
     follow_links: bool = False

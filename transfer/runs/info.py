@@ -32,13 +32,43 @@ class WeightsInfo:
 
 
 @dataclass(frozen=True)
+class EngineChoice:
+    """What computes the features, by measurement.
+
+    Attributes:
+        engine: What computes in float32.
+        precision: Of the training images' features: ``f32``, ``bf16`` or ``int8``.
+        why: The reason, as part of a sentence.
+        speeds: Images per second, by engine and precision such as ``"openvino int8"``; 0 where it
+            cannot run the network.
+        agreement: Mean cosine of the vectors of some training photos at a lower precision and in
+            float32; None where that was not compared.
+    """
+
+    engine: str
+    precision: str
+    why: str
+    speeds: dict[str, float] = field(default_factory=dict)
+    agreement: float | None = None
+
+
+@dataclass(frozen=True)
 class FeatureInfo:
-    """Images whose features came from the cache or were computed, and by what."""
+    """Images whose features came from the cache or were computed, and by what.
+
+    Attributes:
+        cached: Images that were in the cache.
+        computed: The others.
+        engine: What computed in float32, and runs the model ever after.
+        precision: Of the training images' features; those of other images are float32.
+        choice: How engine and precision were chosen; None where the recipe names the precision.
+    """
 
     cached: Count
     computed: Count
     engine: str
     precision: str
+    choice: EngineChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +115,31 @@ class LabelErrors:
 
 
 @dataclass(frozen=True)
+class NegativesInfo:
+    """The images of none of the classes, and the rule that follows from them.
+
+    A prediction is refused where the probability of its class is below the threshold.
+
+    Attributes:
+        data: Absolute path of their folder.
+        images: Number of usable ones, which negatives.csv lists.
+        bad: (path, reason) of those that cannot be used.
+        threshold: 0..1; None before the model is there.
+        refused: Number of negatives below it.
+        kept: Number of validation images that are not.
+        validated: Number of validation images.
+    """
+
+    data: str
+    images: Count
+    bad: tuple[tuple[str, str], ...] = ()
+    threshold: Share | None = None
+    refused: Count = 0
+    kept: Count = 0
+    validated: Count = 0
+
+
+@dataclass(frozen=True)
 class FoldFigures:
     """One fold: its number from 1, images, accuracy and macro-F1 (0..1)."""
 
@@ -113,6 +168,28 @@ class FoldsInfo:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How the kept model's confidence was calibrated on the validation images.
+
+    Attributes:
+        temperature: What its logits are divided by; the saved model is divided already.
+        images: Number of these images.
+        ece_before: Expected calibration error before, 0..1; 0 where an image may be of several
+            classes.
+        log_loss_before: Log loss before, nats.
+        ece: The error after, each image at a temperature that was fitted without it.
+        log_loss: The log loss, likewise.
+    """
+
+    temperature: float
+    images: Count
+    ece_before: Share
+    log_loss_before: float
+    ece: Share
+    log_loss: float
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What run.json says about a run.
 
@@ -138,10 +215,12 @@ class RunInfo:
         phases: Phase to its figures (val_accuracy, val_loss, seconds...).
         choice: Which weights were kept; None where there was nothing to choose from.
         label_errors: How many labels look wrong; None where that was not checked.
+        negatives: The images of none of the classes; None without.
         folds: The cross-validation; None without.
         seconds: Stage to duration.
         thresholds: Where an image may be of several classes: the probability of each class from
             which an image is predicted as it; empty before they are chosen.
+        calibration: How the model's confidence was calibrated; None where it was not.
         schema: Version of this record.
     """
 
@@ -165,9 +244,11 @@ class RunInfo:
     phases: dict[str, Figures] = field(default_factory=dict)
     choice: Choice | None = None
     label_errors: LabelErrors | None = None
+    negatives: NegativesInfo | None = None
     folds: FoldsInfo | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     thresholds: tuple[Share, ...] = ()
+    calibration: Calibration | None = None
     schema: int = SCHEMA
 
 

@@ -53,6 +53,8 @@ class Prediction:
         probabilities: Probability of every class, in the order of the run's classes.
         labels: What the image is predicted as, the most probable first: the label or, where an
             image may be of several classes, those above their threshold, perhaps none.
+        refused: Whether the run's rule refuses it, since the image is rather of none of the
+            classes; None where the run has no such rule (it was trained without negatives).
     """
 
     path: str
@@ -60,6 +62,7 @@ class Prediction:
     confidence: float
     probabilities: dict[str, float]
     labels: tuple[str, ...] = ()
+    refused: bool | None = None
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, best first."""
@@ -78,6 +81,7 @@ class Predictor:
         thresholds: Probability of each class from which an image is of it; None where each image is
             of one class.
         size: Side of the model's square images in pixels.
+        threshold: Confidence below which the run refuses a prediction, 0..1; None without a rule.
         run: The engine: float32 images (b, size, size, 3), RGB 0..255, to a list with the
             probabilities, float32 (b, classes). May be called from several threads.
 
@@ -90,8 +94,10 @@ class Predictor:
 
     def __init__(self, run: Run) -> None:
         self.classes = run.classes
+        info = run.info
         self.thresholds = np.array(run.thresholds) if run.multi_label else None
-        self._resize, self._decoding = run.recipe.resize, run.info.settings.decoding
+        self.threshold = None if info.negatives is None else info.negatives.threshold
+        self._resize, self._decoding = run.recipe.resize, info.settings.decoding
         with _LOADING:
             self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
@@ -215,12 +221,14 @@ def predict(
         DataError: An image or a folder cannot be read, and `on_bad` is None.
         UsageError: `sources` is neither an image nor several.
     """
+    least = predictor.threshold
     for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
+        refused = None if least is None else float(row.max()) < least  # as the model has it
         row = row if prior is None else prior(row)
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
         label = predictor.classes[int(row.argmax())]
         labels = predictor.labels(row)
-        yield Prediction(name, label, probabilities[label], probabilities, labels)
+        yield Prediction(name, label, probabilities[label], probabilities, labels, refused)
 
 
 def _expand(

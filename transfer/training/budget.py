@@ -132,8 +132,9 @@ def _feature_seconds(
     setup: Setup, train: ImageFolder, val: ImageFolder
 ) -> tuple[float, tuple[Features, Features]]:
     """Return the seconds per image or view, and the features of both splits."""
-    setup.network.engine(setup.cache)
-    setup = replace(setup, cache=None)
+    for source in {setup.plain, setup.for_training}:
+        source.start()
+    setup = setup.without_cache()
     of_val = setup.features_of(val)  # the first call is slow
     started = time.perf_counter()
     of_train = setup.features_of(train, views=1)
@@ -142,16 +143,17 @@ def _feature_seconds(
 
 def _cached_views(setup: Setup, few: ImageFolder) -> int:
     """Return how many versions of some images are cached: themselves, then views without a gap."""
-    if setup.cache is None:
+    network, cache = setup.for_training
+    if cache is None:
         return 0
-    outputs = setup.network.model.outputs
+    outputs = network.model.outputs
     types = [np.float16] * (len(outputs) - 1) + [np.float32]
     rows = [
         np.empty((len(few), *output.shape[1:]), dtype)
         for output, dtype in zip(outputs, types, strict=True)
     ]
     views = 0
-    while views <= MOST_VIEWS and setup.cache.view(few, views, setup.settings).restore(rows).all():
+    while views <= MOST_VIEWS and cache.view(few, views, setup.settings).restore(rows).all():
         views += 1
     return views
 

@@ -33,6 +33,13 @@ SMOOTHING, ENOUGH_TO_SMOOTH = 0.1, 1000  # images
 ENOUGH_TO_MIX = 20_000  # images
 HEAD_PATIENCE = 10
 
+# Fields of the recipe that are never open.
+AS_ASKED = (
+    *("backbone", "resize", "head", "augment", "head_epochs", "head_learning_rate", "schedule"),
+    *("clip_norm", "ema", "interpolate", "accumulate", "batch_size", "balance", "val", "folds"),
+    *("folds_finetune", "seed", "deterministic", "normalize", "task"),
+)
+
 
 @dataclass(frozen=True)
 class _Defaults:
@@ -76,52 +83,33 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
     defaults, counts = _defaults(base, pretrained), dataset.class_counts("train")
     optimizer, decay = _optimizer(recipe, defaults)
     settings = Settings(
-        backbone=recipe.backbone,
+        **{name: getattr(recipe, name) for name in AS_ASKED},
         pretrained=pretrained,
         image_size=base.input.shape[1],
-        resize=recipe.resize,
         decoding=choose_decoding(dataset.train.spans, recipe.color_profiles),
-        head=recipe.head,
-        augment=recipe.augment,
         views=min(views, room),
         least_views=0 if recipe.views is None else min(views, room),
         most_views=room if free else min(views, room),
         solve_on_views=recipe.views is not None or images[0] < ENOUGH_WITHOUT_VIEWS,
         unfreeze=unfreeze,
         cut=cut,
-        head_epochs=recipe.head_epochs,
         head_patience=recipe.patience or HEAD_PATIENCE,
-        head_learning_rate=recipe.head_learning_rate,
         epochs=epochs,
         most_epochs=recipe.epochs or MOST_EPOCHS,
         patience=recipe.patience or (max(5, epochs // 2) if pretrained else SCRATCH_PATIENCE),
         learning_rate=recipe.learning_rate or defaults.learning_rate,
         optimizer=optimizer,
-        schedule=recipe.schedule,
         layer_decay=_given(recipe.layer_decay, defaults.layer_decay),
         weight_decay=decay,
         label_smoothing=_given(recipe.label_smoothing, _smoothing(recipe, images[0], pretrained)),
-        clip_norm=recipe.clip_norm,
-        ema=recipe.ema,
         mix=_mix(recipe, images[0]),
-        interpolate=recipe.interpolate,
-        accumulate=recipe.accumulate,
-        batch_size=recipe.batch_size,
         engine=choose_engine(recipe.engine, recipe.precision),
-        engine_required=recipe.engine != "auto" or recipe.precision != "f32",
-        precision=recipe.precision,
+        engine_required=recipe.engine != "auto" or recipe.precision not in ("auto", "f32"),
+        precision=recipe.precision if pretrained else "f32",
         mixed_precision=wants_half(recipe.mixed_precision),
         monitor=settle_monitor(recipe.monitor, counts, recipe.multi_label),
-        balance=recipe.balance,
         class_weights=tuple(weigh_classes(counts, recipe.balance)),
-        val=recipe.val,
-        folds=recipe.folds,
-        folds_finetune=recipe.folds_finetune,
         seconds=parse_seconds(recipe.time) or 0.0,
-        seed=recipe.seed,
-        deterministic=recipe.deterministic,
-        normalize=recipe.normalize,
-        task=recipe.task,
     )
     check_updates(settings, images[0])
     return settings, base

@@ -11,19 +11,26 @@ import numpy as np
 
 from transfer.data.dataset import Dataset
 from transfer.features.cache import FeatureCache
-from transfer.features.extract import ActivationOverflow, Features, FrozenNetwork, extract
-from transfer.features.spec import feature_spec
+from transfer.features.extract import (
+    ActivationOverflow,
+    Features,
+    FrozenNetwork,
+    Source,
+    extract,
+)
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import image_batches, naming_bad_files
 from transfer.networks.backbones import Backbone
 from transfer.networks.classifier import Classifier, layers_to_unfreeze
 from transfer.networks.normalisation import fit_normalisation
 from transfer.networks.weights import Weights
+from transfer.runs.info import EngineChoice
 from transfer.settings import Settings
-from transfer.system.cachedir import cache_limit
 from transfer.system.progress import say, warn
+from transfer.training.engines import choose_engine
 from transfer.training.optim.statistics import average_over_an_epoch
 from transfer.training.settle import seed_everything
+from transfer.training.sources import Sources
 from transfer.training.tuning.batches import (
     Batches,
     batches_of_activations,
@@ -47,9 +54,12 @@ class Setup:
         dataset: The images, each with its split.
         weights: The backbone's.
         classifier: Backbone and head.
-        network: The frozen part, with the engine that runs it.
+        network: The frozen part in float32, with the engine that runs it.
         cache: The feature cache; None where it is off or the network cannot be identified.
         scratch: A folder for kept activations and other temporary files.
+        quick: The frozen part at a lower precision, which computes the features of the training
+            images; None where float32 does. All other images are judged in float32.
+        choice: How engine and precision were chosen; None where the settings name them.
     """
 
     settings: Settings
@@ -59,6 +69,18 @@ class Setup:
     network: FrozenNetwork
     cache: FeatureCache | None
     scratch: Path
+    quick: Source | None = None
+    choice: EngineChoice | None = None
+
+    @property
+    def plain(self) -> Source:
+        """The frozen part in float32, and its cache."""
+        return Source(self.network, self.cache)
+
+    @property
+    def for_training(self) -> Source:
+        """What computes the features of the training images."""
+        return self.quick or self.plain
 
     @property
     def layers(self) -> set[str]:
@@ -83,7 +105,13 @@ class Setup:
             views: Augmented views of each.
         """
         keep = self.scratch / f"{images.splits[0]}.npy" if self.settings.cut else None
-        return extract(self.network, images, views=views, keep=keep, cache=self.cache)
+        network, cache = self.for_training if images.splits[0] == "train" else self.plain
+        return extract(network, images, views=views, keep=keep, cache=cache)
+
+    def without_cache(self) -> Setup:
+        """Return the same set-up that neither reads nor keeps features."""
+        quick = self.quick and Source(self.quick.network, None)
+        return replace(self, cache=None, quick=quick)
 
     def start(self, head: keras.Model, features: Pair | None, first_epoch: int = 0) -> Tunable:
         """Return what is fine-tuned, with its batches.
@@ -153,9 +181,22 @@ def prepare(
     if settings.normalize != "none":
         normalisation = _fit_normalisation(settings, dataset, classifier.backbone)
         classifier = replace(classifier, normalisation=normalisation)
-    network = FrozenNetwork(classifier.frozen_part(settings.cut), settings)
-    cache = _open_cache(settings, dataset, weights, classifier)
-    return Setup(settings, dataset, weights, classifier, network, cache, scratch)
+    return _with_sources(Sources(settings, dataset, weights, classifier), scratch)
+
+
+def _with_sources(sources: Sources, scratch: Path) -> Setup:
+    """Return a set-up, after engine and precision were chosen where they are open."""
+    settings, choice = sources.settings, None
+    if settings.precision == "auto":
+        choice = choose_engine(sources)
+        settings = replace(settings, precision="f32")
+    if choice is not None:
+        say(f"Features by {choice.engine} in {choice.precision}: {choice.why}.")
+        settings = replace(settings, engine=choice.engine, precision=choice.precision)
+    network, cache = sources.at(settings.engine, "f32")
+    quick = None if settings.precision == "f32" else sources.at("openvino", settings.precision)
+    dataset, weights, classifier = sources.dataset, sources.weights, sources.classifier
+    return Setup(settings, dataset, weights, classifier, network, cache, scratch, quick, choice)
 
 
 def _fit_normalisation(settings: Settings, dataset: Dataset, backbone: Backbone) -> keras.Model:
@@ -195,25 +236,5 @@ def compute_features(setup: Setup) -> tuple[Setup, Pair]:
 
 def _without_cut(setup: Setup) -> Setup:
     settings = replace(setup.settings, cut="")
-    network = FrozenNetwork(setup.classifier.frozen_part(""), settings)
-    cache = _open_cache(settings, setup.dataset, setup.weights, setup.classifier)
-    return replace(setup, settings=settings, network=network, cache=cache)
-
-
-def _open_cache(
-    settings: Settings, dataset: Dataset, weights: Weights, classifier: Classifier
-) -> FeatureCache | None:
-    """Return the cache of the frozen part's features.
-
-    None for random weights, which differ from run to run, and for functions, which unlike import
-    strings have no stable name.
-    """
-    backbone = classifier.backbone
-    named = not (callable(backbone.constructor) or callable(backbone.preprocess))
-    if weights.sha256 is None or not named or cache_limit() == 0:
-        return None
-    images = keras.Input(classifier.base.input.shape[1:])
-    graph = keras.Model(images, classifier.base(backbone.apply_preprocess(images)))
-    pooling = classifier.head.pooling
-    spec = feature_spec(backbone, graph, weights.sha256, settings, pooling)
-    return FeatureCache(spec, spec.outputs, dataset.sha256, dataset.unusual)
+    sources = Sources(settings, setup.dataset, setup.weights, setup.classifier)
+    return replace(_with_sources(sources, setup.scratch), choice=setup.choice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,16 +14,18 @@ import numpy as np
 from transfer.errors import option
 from transfer.features.extract import extract
 from transfer.networks.backbones import Backbone
-from transfer.runs.info import FeatureInfo
+from transfer.runs.info import Calibration, FeatureInfo
 from transfer.runs.run import Run
+from transfer.settings import Settings
 from transfer.system.progress import say, warn
 from transfer.training.budget import Costs, measure_costs, tell_plan
 from transfer.training.head.fitting import fit_head
+from transfer.training.keep.calibration import calibrate
 from transfer.training.keep.checkpoint import save_model
 from transfer.training.keep.selection import keep_the_best
 from transfer.training.keep.state import State
-from transfer.training.setup import Pair, Setup, compute_features
-from transfer.training.tuning.fit import Record, fine_tune
+from transfer.training.setup import Pair, Setup, Tunable, compute_features
+from transfer.training.tuning.fit import Record, Tuned, fine_tune
 from transfer.training.tuning.history import History, finite
 
 SLACK = 0.03  # of the time limit
@@ -114,8 +117,11 @@ def _train_from_scratch(run: Run, setup: Setup, record: Record, clock: Clock) ->
     tunable = setup.start(setup.new_head(), None, record.first_epoch)
     if record.saved is None:
         save_model(tunable.classifier, record.path)
-    best = fine_tune(tunable, setup.settings, record).best_logs
+    tuned = fine_tune(tunable, setup.settings, record)
+    best = tuned.best_logs
     if best:
+        tunable.classifier.load_weights(record.path)
+        run.update(calibration=_calibrate(tunable, tuned, setup.settings, record.path))
         say(f"Best epoch: val_accuracy {best['val_accuracy']:.4f}, val_loss {best['val_loss']:.4f}")
     else:
         monitor = setup.settings.monitor
@@ -150,8 +156,8 @@ def _train_pretrained(run: Run, setup: Setup, record: Record, clock: Clock) -> O
 
 def _feature_info(setup: Setup, features: Pair) -> FeatureInfo:
     images, computed = sum(map(len, features)), sum(each.computed for each in features)
-    name = setup.network.engine_name
-    return FeatureInfo(images - computed, computed, name, setup.settings.precision)
+    name, precision = setup.network.engine_name, setup.settings.precision
+    return FeatureInfo(images - computed, computed, name, precision, setup.choice)
 
 
 def _plan_epochs(setup: Setup, costs: Costs, clock: Clock) -> Setup:
@@ -175,7 +181,13 @@ def _fit_head(run: Run, setup: Setup, features: Pair, record: Record) -> keras.S
     head.set_weights(fitted.get_weights())  # a copy: the other may be compiled
     names = dict.fromkeys(("val_accuracy", "val_loss", setup.settings.monitor))
     say("Head fitted: " + ", ".join(f"{name} {figures[name]:.4f}" for name in names))
-    save_model(setup.classifier.join(head), record.path)
+    model = setup.classifier.join(head)
+    if not setup.settings.fine_tunes:
+        targets = setup.dataset.val.images.targets()
+        probabilities = setup.network.apply(head, features[1].vectors)
+        found = calibrate(head, probabilities, targets, setup.settings.multi_label)
+        run.update(calibration=found)
+    save_model(model, record.path)
     phase = finite(figures) | {"seconds": time.monotonic() - started}
     run.update(phase_kept="head", phases={"head": phase})
     return head
@@ -192,8 +204,12 @@ def _fine_tune(
         tunable = setup.start(head, features, record.first_epoch)
         tuned = fine_tune(tunable, setup.settings, record)
         choice, figures = keep_the_best(tunable, tuned, setup.settings, record.path, chosen)
+        if not chosen.exists():  # the best epoch is kept without a choice
+            tunable.classifier.load_weights(record.path)
+        calibration = _calibrate(tunable, tuned, setup.settings, chosen)
         phase = figures | {"seconds": record.history.seconds("finetune")}
         run.update(
+            calibration=calibration,
             phase_kept="finetune" if figures else "head",
             choice=choice,
             phases=run.info.phases | {"finetune": phase},
@@ -202,12 +218,22 @@ def _fine_tune(
         chosen.replace(record.path)
 
 
+def _calibrate(tunable: Tunable, tuned: Tuned, settings: Settings, path: Path) -> Calibration:
+    """Calibrate a fine-tuned model as it is, and save it."""
+    parts = [
+        (tunable.model.predict_on_batch(inputs), targets)
+        for inputs, targets in tuned.val.as_numpy_iterator()
+    ]
+    probabilities, targets = map(np.concatenate, zip(*parts, strict=True))
+    found = calibrate(tunable.model, probabilities, targets, settings.multi_label)
+    save_model(tunable.classifier, path)
+    return found
+
+
 def _known(
     run: Run, setup: Setup, features: Pair, head: keras.Sequential
 ) -> Mapping[str, np.ndarray]:
     """Return the probabilities of the split that the run is evaluated on, from its features."""
-    if setup.settings.precision != "f32":  # the saved model is float32
-        return {}
     split = run.info.split
     images = setup.dataset.select(split).images
     own = features[1] if split == "val" else extract(setup.network, images, cache=setup.cache)

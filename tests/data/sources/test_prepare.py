@@ -168,7 +168,7 @@ def test_nobody_there() -> None:
         ("https://x.invalid/x.zip#sha256=12", "Add the digest"),
         (f"https://x.invalid/dogs#sha256={'0' * 64}", "Expected the address of an archive"),
         ("kears:mnist", "Unknown kind of data 'kears:mnist'. Did you mean 'keras'"),
-        ("s3://bucket/x.zip", "Unknown kind of data"),
+        ("ftp://host/x.zip", "Unknown kind of data"),
         ("keras:minst", "Unknown data set 'keras:minst'. Did you mean 'mnist'"),
         ("tfds:", "Expected tfds:NAME"),
         ("tfds:../x", "Expected tfds:NAME"),

@@ -120,13 +120,14 @@ def clean(
         warn(problem)
     _warn_of_near_twins(folder, result)
     good = folder.keep([path in result.sha256 for path in folder.paths])
-    for (split, label), count in sorted(_sizes(folder).items() - _sizes(good).items()):
-        if _sizes(good)[split, label] == 0:
-            raise DataError(
-                f"Class {folder.classes[label]!r} has no usable image left"
-                f"{f' in {split}' * bool(split)}: all {count} are bad. Replace them or remove the"
-                " class folder."
-            )
+    usable = good.counts()
+    for split, sizes in folder.counts().items():
+        for name, count in sizes.items():
+            if count and not usable.get(split, {}).get(name):
+                raise DataError(
+                    f"Class {name!r} has no usable image left{f' in {split}' * bool(split)}: all"
+                    f" {count} are bad. Replace them or remove the class folder."
+                )
     return good, result
 
 
@@ -218,23 +219,29 @@ def _reason(file: Path, error: OSError) -> str:
     return f"cannot be read: {error.strerror}."
 
 
-def _sizes(folder: ImageFolder) -> Counter[tuple[str, int]]:
-    return Counter(zip(folder.splits, folder.labels, strict=True))
-
-
 def _bad_files(result: Audit) -> str:
-    if not result.bad:
+    return in_short("unusable image(s)", [f"{path!r} {reason}" for path, reason in result.bad])
+
+
+def in_short(title: str, items: Sequence[str]) -> str:
+    """Return a title with the number of items and the first of them; ``""`` without any."""
+    if not items:
         return ""
-    shown = "; ".join(f"{path!r} {reason.rstrip('.')}" for path, reason in result.bad[:_SHOWN])
-    more = len(result.bad) - _SHOWN
-    return f"{len(result.bad)} unusable image(s): {shown}{f'; and {more} more' * (more > 0)}."
+    shown = "; ".join(item.rstrip(".") for item in items[:_SHOWN])
+    more = len(items) - _SHOWN
+    return f"{len(items)} {title}: {shown}{f'; and {more} more' * (more > 0)}."
 
 
 def _twins(folder: ImageFolder, sha256: Mapping[str, str]) -> str:
     groups = members(folder, sha256, folder.labels)
     if not groups:
         return ""
-    return f"{len(groups)} image(s) are in different classes as identical files: {_listed(groups)}."
+    where = _where(folder)
+    return f"{len(groups)} image(s) are {where} as identical files: {_listed(groups)}."
+
+
+def _where(folder: ImageFolder) -> str:
+    return "in different classes" if folder.label_sets is None else "listed with different labels"
 
 
 def _warn_of_near_twins(folder: ImageFolder, result: Audit) -> None:
@@ -246,7 +253,7 @@ def _warn_of_near_twins(folder: ImageFolder, result: Audit) -> None:
     ]
     if classes:
         warn(
-            f"{len(classes)} image(s) are in different classes as near duplicates:"
+            f"{len(classes)} image(s) are {_where(folder)} as near duplicates:"
             f" {_listed(classes)}. Which class is right?"
         )
 

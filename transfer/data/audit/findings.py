@@ -10,10 +10,11 @@ from typing import Any
 
 from transfer.data.audit.clean import REMARKS, Audit, remarks
 from transfer.data.copies import hint_at_sources
-from transfer.errors import either, option
-from transfer.images.folder import EXPECTED, ImageFolder, confusable
+from transfer.errors import call, either, option
+from transfer.images.folder import EXPECTED, ImageFolder
 from transfer.images.formats import FORMATS, listed
 from transfer.images.layout.differences import difference_in_words
+from transfer.images.layout.names import confusable
 from transfer.images.levels import choose_decoding
 from transfer.images.open import Header
 from transfer.recipe import is_uneven
@@ -176,9 +177,10 @@ def _advice() -> dict[str, tuple[str, str]]:
     """Return the severity of each remark, and what to do."""
     fixes, pad = either("Checkup.write_fixes", "--fix-list"), option("resize", "pad")
     ignore = option("color_profiles", "ignore")
+    pages = call("prepare", "DATA", "DEST", pages="all")
     return {
         "animated": ("note", "Only the first frame is used."),
-        "pages": ("note", "Save the others as files of their own to use them."),
+        "pages": ("note", f"Those of TIFF files become images of their own with: {pages}."),
         "depth": ("note", "By the training images, {depth}."),
         "profile": ("note", f"They are converted to sRGB, unless with {ignore}."),
         "bad-profile": ("note", "They are read as sRGB."),

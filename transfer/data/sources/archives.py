@@ -9,17 +9,16 @@ in it is refused as a whole.
 from __future__ import annotations
 
 import lzma
-import re
 import shutil
 import struct
 import tarfile
-import unicodedata
 import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
 
 from transfer.data.sources.members import CHUNK, Limits, Member, read_members
+from transfer.data.sources.safenames import Names, Refused
 from transfer.errors import DataError
 from transfer.images.formats import HEAD, IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, format_of
 from transfer.images.junk import is_junk
@@ -30,8 +29,6 @@ from transfer.system.progress import bar
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 UNPACKERS = {".7z": "7z x", ".rar": "unrar x"}
 
-_LONGEST_NAME = 255  # bytes, of one part of a path
-_LONGEST_PATH = 1024
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -46,6 +43,16 @@ _DAMAGE = (
 def is_archive(path: Path) -> bool:
     """Return whether the name is that of an archive, readable here or not."""
     return path.name.lower().endswith((*SUFFIXES, *UNPACKERS))
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise DataError for an archive that is not read here."""
+    unpacker = UNPACKERS.get(path.suffix.lower())
+    if unpacker:
+        raise DataError(
+            f"{path.suffix} archives cannot be read here. Unpack it with"
+            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
+        )
 
 
 def stem(name: str) -> str:
@@ -82,7 +89,7 @@ def extract(archive: Path, target: Path, limits: Limits | None = None) -> Counte
                 writer.write(member)
                 advance(max(0, file.tell() - done))
                 done = max(done, file.tell())
-    except _Refused as error:
+    except Refused as error:
         raise DataError(f"The archive {str(archive)!r} is refused: {error}.") from error
     except NotImplementedError as error:  # a compression that zipfile does not support
         raise DataError(
@@ -114,26 +121,20 @@ def unwrap(inner: Path, target: Path) -> None:
     shutil.rmtree(inner)
 
 
-class _Refused(Exception):
-    """The archive holds something that is not extracted; the message says what."""
-
-
 class _Writer:
     """Writes members below a folder, under checked names."""
 
     def __init__(self, target: Path) -> None:
         self.skipped: Counter[str] = Counter()
         self._target = target
-        self._files: dict[tuple[str, ...], str] = {}
-        self._folders: set[tuple[str, ...]] = set()
+        self._names = Names()
 
     def write(self, member: Member) -> None:
         if member.flaw:
-            raise _Refused(member.flaw)
-        parts = _checked_parts(member.name)
+            raise Refused(member.flaw)
+        parts = self._names.take(member.name, folder=member.stream is None)
         if not parts:
             return
-        self._claim(parts, member)
         path = self._target.joinpath(*parts)
         if any(is_junk(part) for part in parts):
             return
@@ -150,37 +151,7 @@ class _Writer:
                 while chunk := member.stream.read(CHUNK):
                     file.write(chunk)
 
-    def _claim(self, parts: tuple[str, ...], member: Member) -> None:
-        """Refuse two members that would be one file, on this or another file system."""
-        key = tuple(unicodedata.normalize("NFC", part).casefold() for part in parts)
-        parents = [key[:end] for end in range(1, len(key))]
-        for each in (key, *parents):
-            if each in self._files:
-                raise _Refused(f"{self._files[each]!r} and {member.name!r} would be the same file")
-        if member.stream is None:
-            self._folders.add(key)
-        elif key in self._folders:
-            raise _Refused(f"{member.name!r} would be both a file and a folder")
-        else:
-            self._files[key] = member.name
-        self._folders.update(parents)
-
 
 def is_image_name(path: Path) -> bool:
     """Return whether a file is an image by its name, readable here or not."""
     return path.suffix.lower() in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
-
-
-def _checked_parts(name: str) -> tuple[str, ...]:
-    """Return the parts of a member's path; backslashes separate too, as in zips from Windows."""
-    if "\0" in name:
-        raise _Refused(f"the name {name!r} holds a NUL character")
-    if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
-        raise _Refused(f"{name!r} is an absolute path")
-    parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
-    if ".." in parts:
-        raise _Refused(f"{name!r} leads out of it")
-    sizes = [len(part.encode(errors="surrogateescape")) for part in parts]
-    if max(sizes, default=0) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_PATH:
-        raise _Refused(f"the name {name[:60] + '...'!r} is too long ({len(name)} characters)")
-    return tuple(parts)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from transfer.data.sources import archives, parquet, shards
+from transfer.data.sources.apart import without_negatives
 from transfer.data.sources.beside import find_beside
 from transfer.data.sources.bytefiles import write_labelled
 from transfer.data.sources.fetching import digest_of, stamp, unpack
@@ -25,6 +26,7 @@ from transfer.errors import DataError
 from transfer.images.formats import trusted
 from transfer.images.junk import is_junk
 from transfer.images.layout.describe import PACKED_ENDS, Survey, describe, is_table_name
+from transfer.images.layout.negatives import without_folder
 from transfer.images.layout.plan import in_words
 from transfer.images.layout.splitnames import split_of
 from transfer.recipe.reading import MULTI_LABEL, Reading
@@ -42,11 +44,11 @@ def from_folder(text: str, path: Path, options: Options) -> Source | None:
     reading = options.reading
     if reading.asks_for_folders or not _may_hold_a_source(path):
         return None
-    survey = describe(path, reading.follow_links)
+    survey = without_folder(describe(path, reading.follow_links), reading.negatives)
     if not survey.top.total:
         return _packed(text, survey, options)
     table = find_beside(survey, reading)
-    return None if table is None else _of_table(text, path.name, table, survey)
+    return None if table is None else _of_table(text, path.name, table, reading, survey)
 
 
 def _may_hold_a_source(path: Path, level: int = 0, whole: bool = True) -> bool:
@@ -95,10 +97,13 @@ def from_table(text: str, file: Path, options: Options) -> Source:
     asked = options.reading.label_column
     if file.suffix.lower() == ".parquet" and parquet.image_columns(file, asked):
         return from_parquet(text, [file], options)
-    return _of_table(text, file.stem, read_table(file, options.reading))
+    return _of_table(text, file.stem, read_table(file, options.reading), options.reading)
 
 
-def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) -> Source:
+def _of_table(
+    text: str, name: str, table: Table, reading: Reading, survey: Survey | None = None
+) -> Source:
+    table = without_negatives(table, reading.negatives)
     images = [[row.label, row.split, *stamp(row.file)] for row in table.rows]
     return Source(
         text,
@@ -112,12 +117,13 @@ def _of_table(text: str, name: str, table: Table, survey: Survey | None = None) 
 
 def from_parquet(text: str, files: Sequence[Path], options: Options) -> Source:
     """Return the source that Parquet files with images are. Raises DataError for others."""
-    asked = options.reading.label_column
+    reading = options.reading
+    asked = reading.label_column
     found = [parquet.image_columns(file, asked) for file in files]
     first = next(filter(None, found), None)
     if first is None:
         if len(files) == 1:
-            return _of_table(text, files[0].stem, read_table(files[0], options.reading))
+            return _of_table(text, files[0].stem, read_table(files[0], reading), reading)
         raise DataError(f"The Parquet files in {text!r} hold no column of images.")
     words = f"{_shown(files)} (images from {first.image!r}, class from {first.label!r})"
     return Source(
@@ -147,7 +153,7 @@ def from_shards(text: str, files: Sequence[Path], options: Options) -> Source:
 
 def from_archive(text: str, path: Path, options: Options) -> Source:
     """Return the source that an archive is. Raises DataError where it cannot be read here."""
-    _refuse_foreign(path)
+    archives.refuse_foreign(path)
     actual = digest_of(path, remembered=options.sha256 is None)
     if options.sha256 not in (None, actual):
         raise DataError(f"The sha256 of {text!r} is {actual} instead of {options.sha256}.")
@@ -202,7 +208,7 @@ def arrange(text: str, folder: Path, options: Options) -> None:
 def _from_archives(text: str, name: str, files: Sequence[Path], options: Options) -> Source:
     """Return the source that several archives are, each a folder: a class, or a split."""
     for file in files:
-        _refuse_foreign(file)
+        archives.refuse_foreign(file)
     folders = dict(zip(files, _without_common([archives.stem(f.name) for f in files]), strict=True))
     digests = [[folders[file], digest_of(file, remembered=True)] for file in files]
 
@@ -235,15 +241,6 @@ def _without_common(stems: Sequence[str]) -> list[str]:
         after = sum(len(part) + 1 for part in parts[len(parts) - end :])
         short.append(stem[before : len(stem) - after])
     return short if len(set(short)) == len(short) else list(stems)
-
-
-def _refuse_foreign(path: Path) -> None:
-    unpacker = archives.UNPACKERS.get(path.suffix.lower())
-    if unpacker:
-        raise DataError(
-            f"{path.suffix} archives cannot be read here. Unpack it with"
-            f" {unpacker} {path.name!r} and give the folder, or repack it as .zip or .tar.gz."
-        )
 
 
 def _layout_of(files: Sequence[Path]) -> str:

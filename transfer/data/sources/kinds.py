@@ -20,7 +20,9 @@ from transfer.data.sources.foldered import (
     from_shards,
     from_table,
 )
+from transfer.data.sources.listing import PROTOCOLS
 from transfer.data.sources.members import Limits
+from transfer.data.sources.remote import from_remote, is_remote
 from transfer.data.sources.shards import expand, is_shard
 from transfer.data.sources.source import Options, Source
 from transfer.errors import (
@@ -41,7 +43,8 @@ from transfer.system.progress import warn_unused
 
 __all__ = ["KNOWN", "Options", "Source", "find"]
 
-KNOWN = "a folder, an archive, a table, http://, https://, tfds:, keras: or sample:"
+KNOWN = "a folder, an archive, a table, http://, https://, s3://, gs://, hf://, tfds:, keras: or"
+KNOWN += " sample:"
 
 
 def find(data: str | os.PathLike[str], options: Options) -> Source:
@@ -54,7 +57,7 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
     source = _find(data, options)
     if options.sha256 is not None and "archive" not in source.about:
         raise UsageError(f"Expected an archive with {option('sha256')}. Received: {source.text!r}")
-    listed = {"table", "archive", "archives"} & source.about.keys()
+    listed = {"table", "archive", "archives", "remote"} & source.about.keys()
     if options.reading.multi_label and source.folder is None and not listed:
         raise UsageError(
             f"{source.text!r} has one label for each image. Expected a table of files with"
@@ -65,7 +68,8 @@ def find(data: str | os.PathLike[str], options: Options) -> Source:
 
 
 def _tell_unused(source: Source, options: Options) -> None:
-    archive, linked = "archive" in source.about, source.folder or "table" in source.about
+    archive = bool({"archive", "remote"} & source.about.keys())
+    linked = source.folder or "table" in source.about
     built = {"tfds", "builder"} & source.about.keys()
     limits = [
         f"max_{limit.name}"
@@ -82,10 +86,12 @@ def _find(data: str | os.PathLike[str], options: Options) -> Source:
     kind, colon, rest = text.partition(":")
     if text.startswith(("http://", "https://")):
         return _at_address(text, options)
+    if is_remote(text):
+        return from_remote(text, options)
     if colon and kind in _KINDS and not Path(text).exists():
         return _KINDS[kind](text, rest)
     if re.match(r"[A-Za-z][\w+.-]+:", text) and not Path(text).exists():
-        near = did_you_mean(kind, [*_KINDS, "http", "https"])
+        near = did_you_mean(kind, [*_KINDS, "http", "https", *PROTOCOLS])
         raise UsageError(f"Unknown kind of data {text!r}.{near} Expected {KNOWN}.")
     if not text:
         raise DataError(f"Expected {KNOWN}. Received an empty path.")

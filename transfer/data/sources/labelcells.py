@@ -22,7 +22,7 @@ _BOXES |= {"xmin", "ymin", "polygon", "polygons", "segmentation", "points", "ver
 
 def several_advice() -> str:
     """Return what to do about images with several labels."""
-    return f"Keep one label for each image, or train on several: {option('task', 'multi-label')}."
+    return f"To train on several labels for each image: {option('task', 'multi-label')}."
 
 
 def labels_in(text: str) -> list[str] | None:

@@ -54,7 +54,7 @@ class SetReader:
 def _find_mark(columns: Columns, rows: Iterable[Sequence[str]]) -> str:
     """Return the mark between the names in the cells; ``""`` where none holds several."""
     cells = [row[n].strip() for row in rows for n in columns.labels if n < len(row)]
-    texts = [text for text in cells if labels_in(text) is None]
+    texts = [text for text in cells if text[:1] + text[-1:] not in ("[]", "{}")]
     for mark in (SEPARATOR, ";", ","):
         if any(mark in text for text in texts):
             return mark

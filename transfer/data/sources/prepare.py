@@ -23,11 +23,12 @@ from typing import Any
 from transfer.data.sources.actions import read_actions
 from transfer.data.sources.freenames import FreeNames
 from transfer.data.sources.kinds import Options, Source, find
+from transfer.data.sources.pages import take_pages_apart
 from transfer.data.sources.staging import PREFIX, new_folder
 from transfer.errors import DataError, TransferError, UsageError, option
 from transfer.images.folder import ImageFolder
 from transfer.images.listed import index_listed
-from transfer.recipe.reading import Reading
+from transfer.recipe.reading import MULTI_LABEL, Reading
 from transfer.system.cachedir import cache_dir
 from transfer.system.files import write_json
 from transfer.system.progress import say, silenced, track, warn
@@ -127,6 +128,7 @@ def _reading_of(source: Source, reading: Reading) -> Reading:
         task=reading.task,
         layout=source.layout,
         class_names=reading.class_names,
+        negatives=reading.negatives,
         limit=reading.limit,
         allow_empty=reading.allow_empty,
     )
@@ -155,6 +157,9 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
             f"Expected a folder with {option('fixes')}. Received: {source.text!r}. Prepare it, and"
             " then the folder that this makes."
         )
+    if options.pages == "all" and options.reading.multi_label:
+        task = option("task", MULTI_LABEL)
+        raise UsageError(f"{option('pages', 'all')} has no meaning with {task}.")
     if source.folder is not None and dest.is_relative_to(source.folder.resolve()):
         raise DataError(f"{str(dest)!r} lies within {source.text!r}. Choose a folder outside it.")
     try:
@@ -164,6 +169,8 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
                 read = _reading_of(source, options.reading)
             else:
                 read = _copy(source.folder, temporary, options)
+            if options.pages == "all":
+                take_pages_apart(temporary)
             read = dataclasses.replace(read, allow_empty=True)
             try:
                 with silenced() if source.folder else nullcontext():  # said of the original
@@ -172,9 +179,21 @@ def write_to(data: str | os.PathLike[str], dest: Path, options: Options) -> Imag
                     index = index_of(temporary, read, source=source.read_as)
             except DataError as error:
                 raise DataError(str(error).replace(str(temporary), source.text)) from error
+            if index.negatives is not None and index.negatives.root == temporary:
+                _remove(index.negatives)
     except OSError as error:
         raise _not_written(dest, error) from error
-    return dataclasses.replace(index, root=dest)
+    return dataclasses.replace(index, root=dest, negatives=None)
+
+
+def _remove(images: ImageFolder) -> None:
+    """Remove images, and the folders that are empty then."""
+    for path in images.paths:
+        file = images.file(path)
+        file.unlink()
+        for folder in file.relative_to(images.root).parents[:-1]:
+            if not any((images.root / folder).iterdir()):
+                (images.root / folder).rmdir()
 
 
 def prepared_dir() -> Path:

@@ -20,6 +20,7 @@ class Options:
         manual_dir: Folder of files for a builder that have to be downloaded by hand.
         reading: How a folder or table is to be read.
         limits: Limits on what an archive unpacks to.
+        pages: ``first``, or ``all``: each page of a TIFF file as an image of its own.
         fixes: Table of what to do with images of a folder, see `read_actions`.
     """
 
@@ -27,6 +28,7 @@ class Options:
     manual_dir: Path | None = None
     reading: Reading = field(default_factory=Reading)
     limits: Limits = field(default_factory=Limits)
+    pages: str = "first"
     fixes: Path | None = None
 
 

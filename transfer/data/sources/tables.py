@@ -78,13 +78,14 @@ def _read(file: Path, grid: Grid, reading: Reading, split: str, survey: Survey |
     files.search(columns.path_of(row) for _, row in lines)
     sets = SetReader(columns, (row for _, row in lines)) if reading.multi_label else None
     rows = [_row(file, line, cells, columns, files, sets) for line, cells in lines]
+    if sets is None:
+        _refuse_several(file, rows, columns)
+        _refuse_flawed(file, rows)
     if not reading.follow_links:
         for row in rows:
             check_inside(file, row, files.folder)
     check_files(file, rows, files.folder)
-    if sets is None:
-        _refuse_several(file, rows, columns)
-    else:
+    if sets is not None:
         columns.notes.extend(filter(None, [sets.in_words()]))
     if split and not any(row.split for row in rows):
         rows = [row.at(split) for row in rows]
@@ -134,10 +135,6 @@ def _row(
         except ValueError as error:
             name = columns.names[column]
             raise fail(f"{cells[column]!r:.80} in the column {name!r} {error}") from error
-    flaw = "" if sets is not None else label_flaw(label)
-    if flaw:
-        other = f"Or name another column: {option('label_column')}."
-        raise fail(f"the label {label!r} {flaw}. Expected a name that a folder can have. {other}")
     if "\0" in path:
         raise fail(f"the path {path!r} holds a NUL character.")
     file = files.find(path) or files.folder / path
@@ -169,4 +166,14 @@ def _refuse_several(table: Path, rows: Sequence[Row], columns: Columns) -> None:
                 f"{str(table)!r}, line {row.line}: {found!r} are several labels."
                 f" {several_advice()} If it is one name, join its words:"
                 f" {'_'.join(re.findall(r'[^ ,;|]+', found))!r}."
+            )
+
+
+def _refuse_flawed(table: Path, rows: Sequence[Row]) -> None:
+    """Raise DataError where a label cannot name a folder."""
+    for row in rows:
+        if flaw := label_flaw(row.label):
+            raise DataError(
+                f"{str(table)!r}, line {row.line}: the label {row.label!r} {flaw}. Expected a name"
+                f" that a folder can have. Or name another column: {option('label_column')}."
             )

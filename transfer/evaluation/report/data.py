@@ -9,7 +9,7 @@ from typing import Any
 
 from transfer.evaluation.report.redaction import last_part, redact_message
 from transfer.images.decode import EACH_BY_ITSELF
-from transfer.runs.info import Choice, Figures, FoldsInfo, LabelErrors
+from transfer.runs.info import Calibration, Choice, Figures, FoldsInfo, LabelErrors
 from transfer.runs.run import Run
 from transfer.settings import Decoding
 
@@ -42,6 +42,7 @@ class About:
         folds: The figures of the cross-validation; None without.
         used: What was used for a knob that the recipe leaves open.
         decoding: How pictures become 8-bit sRGB.
+        calibration: How the confidence was calibrated; None where it was not.
     """
 
     data: str = ""
@@ -67,6 +68,7 @@ class About:
     folds: FoldsInfo | None = None
     used: Mapping[str, Any] = field(default_factory=dict)
     decoding: Decoding = EACH_BY_ITSELF
+    calibration: Calibration | None = None
 
     @property
     def finished(self) -> bool:
@@ -105,6 +107,7 @@ def read_about(run: Run) -> About:
         folds=info.folds if info.folds is not None and info.folds.per_fold else None,
         used=asdict(info.settings) | features,
         decoding=info.settings.decoding,
+        calibration=info.calibration,
     )
 
 

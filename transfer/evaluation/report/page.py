@@ -15,6 +15,7 @@ from transfer.evaluation.evaluate import find_caveat
 from transfer.evaluation.report import matrix, sections
 from transfer.evaluation.report.data import About, read_about, shareable
 from transfer.evaluation.report.multilabel import multilabel_sections, read_multilabel
+from transfer.evaluation.report.negatives import read_rejection
 from transfer.evaluation.report.redaction import redact_recipe
 from transfer.evaluation.report.suspicious import read_suspicious
 from transfer.runs.metrics import Metrics
@@ -64,8 +65,9 @@ def _single_context(run: Run, directory: Path) -> dict[str, Any]:
         )
     metrics = _read_metrics(run, directory, predictions)
     common = _context(run, directory, metrics)
-    thumbnail = common["thumbnail"]
+    thumbnail, own = common["thumbnail"], common["subtitle"] is None
     return common | {
+        "rejection": read_rejection(run, predictions) if own else None,
         "headline": sections.headline(metrics, common["about"].uneven),
         "chance_loss": math.log(len(run.classes)),
         "matrix": matrix.matrix_rows(metrics["confusion_matrix"], run.classes),
@@ -140,6 +142,7 @@ def _context(run: Run, directory: Path, metrics: Metrics | MultilabelMetrics) ->
         "flat_headings": sum(map(len, classes)) <= 70 and len(classes) <= 8,
         "shades": matrix.shades(),
         "suspicious": read_suspicious(run, about.label_errors, thumbnail) if own else None,
+        "rejection": None,
         "folds": about.folds if own else None,
         "tested": "test" in (about.split, metrics["split"]),
         "history": history,

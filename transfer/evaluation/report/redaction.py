@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # Fields of a recipe that may hold a path.
-PATH_FIELDS = ("weights", "class_names", "data", "split", "output")
+PATH_FIELDS = ("weights", "class_names", "negatives", "data", "split", "output")
 _TABLE = re.compile(r"(?P<file>.+\.[ct]sv):(?P<column>.+)", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<path>(?:/|[A-Za-z]:\\)[^'"\n]*)(?P=quote)""")
 

@@ -30,6 +30,7 @@ _SOURCE = (
                 r"|hflip|vflip)[ _-]*\d*$", re.I), "NAME_rot90"),
     (re.compile(r" ?\(\d+\)$"), NUMBERED),
 )  # fmt: skip
+_PAGE = re.compile(r"(.+)\.page-\d+\.\w+", re.DOTALL)
 _COPY_OF = re.compile(r"^copy of ", re.I)
 _MASK = re.compile(
     r"[ _-]+(?:masks?|seg|segm|segmentation|superpixels?|gt|groundtruth|trimap|overlay|annotated"
@@ -72,6 +73,17 @@ def source_of(path: str) -> tuple[str, str]:
         else:
             shorter = _COPY_OF.sub("", stem)
             return (shorter, form or "Copy of NAME") if shorter != stem else (stem, form)
+
+
+def name_of_page(stem: str, number: int, last: int) -> str:
+    """Return the name, without suffix, of a page of a file that has `last` pages."""
+    return f"{stem}.page-{number:0{len(str(last))}d}"
+
+
+def file_of_page(path: str) -> str:
+    """Return the path, without suffix, of the file that an image is a page of; ``""`` for none."""
+    match = _PAGE.fullmatch(path)
+    return match[1] if match else ""
 
 
 def masks_among(names: Iterable[str]) -> set[str]:

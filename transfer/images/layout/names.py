@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from transfer.errors import option
@@ -67,6 +68,15 @@ def is_code(names: Sequence[str]) -> bool:
     return all(name.isdigit() or _CODE.fullmatch(name) for name in names)
 
 
+def confusable(classes: Sequence[str]) -> list[list[str]]:
+    """Return the groups of class names that differ only in case, spaces or Unicode form."""
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
+        groups.setdefault(key, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
 def remark_on_names(plan: Plan) -> None:
     """Add remarks on classes whose names look like negatives, or like slips."""
     sizes: dict[str, int] = dict.fromkeys(plan.classes, 0)
@@ -74,11 +84,13 @@ def remark_on_names(plan: Plan) -> None:
         sizes[name] += 1
     negatives = [name for name in sizes if _NEGATIVES.fullmatch(name.strip())]
     if negatives and len(negatives) < len(sizes):
+        apart = option("negatives", _given(negatives[0]))
         shown = ", ".join(f"{readable(name)} ({sizes[name]:,} images)" for name in negatives)
         plan.remark(
             "negatives",
             f"{shown} looks like negatives, images of none of the classes; it is trained as a class"
-            " of its own. Move the folder out of DATA if it is not meant to be one.",
+            f" of its own. If it should not be: {apart} keeps it out of the classes, and has"
+            " predictions on such images refused.",
             serious=True,
         )
     for names in plan.folders.values():
@@ -96,6 +108,11 @@ def remark_on_names(plan: Plan) -> None:
         shown = in_words(slips)
         text = f"Class names that look like slips of a file manager: {shown}. Are they classes?"
         plan.remark("slips", text, serious=True)
+
+
+def _given(name: str) -> str:
+    """Return the name of a class as negatives; ``none`` alone means that there are none."""
+    return f"{name}/" if name == "none" else name
 
 
 def remark_on_tables(plan: Plan, survey: Survey) -> None:
