@@ -74,6 +74,7 @@ SETTINGS: dict[str, Any] = {
     "engine": "keras",
     "engine_required": False,
     "precision": "f32",
+    "views_precision": "f32",
     "mixed_precision": False,
     "monitor": "val_accuracy",
     "balance": "none",

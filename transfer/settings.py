@@ -83,6 +83,7 @@ class Settings:
         seconds: Approximate time for the run; 0 for no limit.
         seed: Seed of shuffling, augmentation and initial weights.
         deterministic: Whether only operations are used that give the same bits every time.
+        views_precision: Of the features of augmented views, like `precision`.
         normalize: See `transfer.networks.normalisation.parse_normalize`.
         decoding: How pictures become 8-bit sRGB.
         task: ``single-label``: each image is of one class; or ``multi-label``: of any number.
@@ -131,6 +132,7 @@ class Settings:
     seconds: float
     seed: int
     deterministic: bool
+    views_precision: str = "f32"
     normalize: str = "none"
     decoding: Decoding = EARLIER_DECODING
     task: str = "single-label"

@@ -7,8 +7,8 @@ SETS is a folder with flowers/ and hymenoptera/, each with train/ and val/; WEIG
 the backbones' weights. For each set and network: images per second at each precision, timed in
 turns; the mean cosine of the training images' vectors with those in float32; and the validation
 accuracy of a linear head that is trained on them and judged on float32 vectors, as in a run. With
---tuned, whole runs with the defaults follow, in float32 and with the training images' features in
-int8: three seeds each.
+--tuned, whole runs with the defaults follow: in float32, with the features of augmented views in
+int8, and with those of the training images themselves too; three seeds each.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ def judged(
 
 
 def tuned(data: Path, backbone: str) -> Iterator[dict[str, Any]]:
-    """Yield the accuracy and the seconds of whole runs, in float32 and with int8 features."""
-    for precision in ("f32", "int8"):
+    """Yield accuracy and seconds of whole runs: float32, views in int8, photos in int8 too."""
+    for precision, views_precision in (("f32", "f32"), ("f32", "int8"), ("int8", "int8")):
         for seed in SEEDS:
             with tempfile.TemporaryDirectory() as folder:
                 run = transfer.finetune(
@@ -147,10 +147,12 @@ def tuned(data: Path, backbone: str) -> Iterator[dict[str, Any]]:
                     output=Path(folder) / "run",
                     backbone=backbone,
                     precision=precision,
+                    views_precision=views_precision,
                     seed=seed,
                 )
                 yield {
                     "precision": precision,
+                    "views_precision": views_precision,
                     "seed": seed,
                     "val_accuracy": round(run.metrics["accuracy"], 4),
                     "seconds": {key: round(value, 1) for key, value in run.info.seconds.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def make_sources(
         file = save_weights(small, tmp_path / f"{outlier}.weights.h5", outlier)
         weights = resolve_weights(get_backbone(small), str(file))
         given = {"backbone": small, "engine": "openvino", "precision": "auto", "views": VIEWS}
+        given["views_precision"] = "auto"
         settings = make_settings(**given | knobs)
         network = Classifier.build(small, settings.image_size, settings.head, weights)
         return Sources(settings, dataset, weights, network)
@@ -211,7 +213,35 @@ def test_a_run_in_int8_is_judged_and_used_in_float32(
     assert run.info.phases["head"] != exact.info.phases["head"]
 
 
+def test_views_have_a_precision_of_their_own(
+    small: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_folder(per_class=5, splits=("train", "val"))
+    weights = str(save_weights(small, tmp_path / "0.weights.h5"))
+    knobs: dict[str, Any] = {"backbone": small, "weights": weights, "views": 1, "unfreeze": "none"}
+    exact = transfer.finetune(folder, output=tmp_path / "1", precision="f32", **knobs)
+    run = transfer.finetune(
+        folder, output=tmp_path / "2", precision="f32", views_precision="int8", **knobs
+    )
+    settings = run.info.settings
+    assert (settings.precision, settings.views_precision) == ("f32", "int8")
+    assert exact.info.settings.views_precision == "f32"
+    assert run.info.features == FeatureInfo(15, 15, "openvino", "f32")  # the views are new
+    assert run.info.phases["head"]["val_loss"] != exact.info.phases["head"]["val_loss"]
+
+
 def test_as_many_photos_of_each_class_are_judged(make_sources: Callable[..., Sources]) -> None:
     sources = make_sources()
     assert photos_to_judge(sources).class_counts("train") == [5, 5, 5]
     assert len(sources.calibration) == 15
+
+
+def test_photos_of_several_classes_are_judged_too(make_sources: Callable[..., Sources]) -> None:
+    sources = make_sources()
+    images = replace(sources.dataset.images, label_sets=((0,), (1,), (0, 2)))
+    several = replace(sources, dataset=replace(sources.dataset, images=images), _made={})
+    verdict = engines.judge(several, "openvino f32", "openvino int8")
+    assert verdict.photos == 15
+    assert verdict.agreement > 0.9
+    assert verdict.exact is not None
+    assert verdict.exact > 10  # colours are told apart by their vectors

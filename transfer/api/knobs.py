@@ -92,6 +92,7 @@ class NetworkKnobs(TypedDict, total=False):
     head_epochs: int
     head_learning_rate: float
     views: int | None
+    views_precision: str
     unfreeze: str | int
     trunk_cache: str | int
 

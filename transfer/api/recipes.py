@@ -79,8 +79,9 @@ def check_recipe(recipe: Recipe) -> Backbone:
     cache_limit()
     if recipe.multi_label:
         _check_multi_label(recipe)
-    if recipe.engine != "auto" or recipe.precision not in ("auto", "f32"):  # these look for a GPU
-        choose_engine(recipe.engine, recipe.precision)
+    for precision in (recipe.precision, recipe.views_precision):
+        if recipe.engine != "auto" or precision not in ("auto", "f32"):  # these look for a GPU
+            choose_engine(recipe.engine, precision)
     if not locate(backbone, recipe.weights).pretrained:
         _check_from_scratch(recipe)
     return backbone

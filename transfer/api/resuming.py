@@ -134,25 +134,33 @@ def _settings(
                 mixed_precision=known.mixed_precision,
             )
         settings = replace(settings, decoding=known.decoding)
-    usual = choose_engine(run.recipe.engine, run.recipe.precision)
-    if saved is None:
-        precision = run.recipe.precision if settings.pretrained else "f32"
-        return replace(settings, engine=usual, precision=precision)
-    then = run.info.features.engine if run.info.features else settings.engine
-    engine = then if then == "keras" and run.recipe.engine == "auto" else usual
-    able = settings.precision in ("auto", "f32") or can_compute(settings.precision)
-    precision = settings.precision if able else "f32"
-    changed = [
-        f"{old}, and from now on by {new}"
-        for old, new in ((then, engine), (settings.precision, precision))
-        if old != new
-    ]
-    if changed:
-        warn(
-            f"The features were computed by {changed[0]}: results may differ slightly from those of"
-            " an uninterrupted run."
+    return _runnable(run, settings, saved is not None)
+
+
+def _runnable(run: RunDirectory, settings: Settings, going_on: bool) -> Settings:
+    """Return settings whose features can be computed now; a run that starts over measures again."""
+    recipe = run.recipe
+    usual = choose_engine(recipe.engine, recipe.precision)
+    if not going_on:
+        anew = recipe if settings.pretrained else settings
+        return replace(
+            settings,
+            engine=usual,
+            precision=anew.precision,
+            views_precision=anew.views_precision,
         )
-    return replace(settings, engine=engine, precision=precision)
+    then = run.info.features.engine if run.info.features else settings.engine
+    engine = then if then == "keras" and recipe.engine == "auto" else usual
+    asked = settings.precision, settings.views_precision
+    now = [each if can_compute(each) else "f32" for each in asked]
+    changed = dict(zip((then, *asked), (engine, *now), strict=True))
+    for old, new in changed.items():
+        if old != new:
+            warn(
+                f"The features were computed by {old}, and from now on by {new}: results may differ"
+                " slightly from those of an uninterrupted run."
+            )
+    return replace(settings, engine=engine, precision=now[0], views_precision=now[1])
 
 
 def _refuse_other_knobs(run: RunDirectory, knobs: Mapping[str, Any]) -> None:

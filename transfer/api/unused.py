@@ -15,7 +15,7 @@ from transfer.system.progress import warn_unused
 
 Rule = tuple[bool, Collection[str], str]
 
-FEATURES = ("views", "trunk_cache", "engine", "precision", "interpolate")
+FEATURES = ("views", "trunk_cache", "engine", "precision", "views_precision", "interpolate")
 HEAD = ("head_epochs", "head_learning_rate")
 TUNING: tuple[str, ...] = ("epochs", "learning_rate", "optimizer", "schedule", "layer_decay")
 TUNING += ("weight_decay", "label_smoothing", "clip_norm", "ema", "mix", "interpolate")
@@ -68,9 +68,9 @@ def _of_recipe(recipe: Recipe) -> Iterator[Rule]:
     yield frozen, TUNING, f"with {option('unfreeze', 'none')}"
     linear = is_linear(parse_head(recipe.head))
     yield linear, HEAD, "on a linear head, unless it is too large to solve"
-    yield plain, ("views",), f"with {option('augment', recipe.augment)}"
+    yield plain, ("views", "views_precision"), f"with {option('augment', recipe.augment)}"
     without = f"with {option('unfreeze', 'none')} and {option('views', 0)}"
-    yield frozen and recipe.views == 0, ("augment",), without
+    yield frozen and recipe.views == 0, ("augment", "views_precision"), without
     yield recipe.unfreeze == "all", ("trunk_cache",), f"with {option('unfreeze', 'all')}"
     trained = recipe.monitor in ("accuracy", "loss")
     yield trained, ("interpolate",), f"with {option('monitor', recipe.monitor)}"

@@ -53,6 +53,7 @@ HELP = {
     "trunk_cache": "Disk space for the frozen layers' activations.",
     "engine": "What runs the frozen network.",
     "precision": "Of the training images' features; auto: the fastest that does no harm.",
+    "views_precision": "Of the features of their augmented views; auto: the same.",
     "mixed_precision": "Fine-tune in float16, keep float32; auto: on a GPU with tensor cores.",
     "monitor": 'What "best" means; auto: accuracy, or macro-F1 where classes are uneven.',
     "balance": "For rare classes: weights in the loss, their square root, or oversampling.",

@@ -20,7 +20,7 @@ SECTIONS = {
     ),
     "Network and head": (
         *("weights", "head", "head_epochs", "head_learning_rate", "views", "normalize"),
-        *("engine", "precision", "trunk_cache", "no_cache"),
+        *("engine", "precision", "views_precision", "trunk_cache", "no_cache"),
     ),
     "Fine-tuning": (
         *("batch_size", "learning_rate", "optimizer", "schedule", "layer_decay", "weight_decay"),

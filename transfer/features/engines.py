@@ -71,8 +71,8 @@ def choose_engine(name: str, precision: str) -> str:
 
 
 def can_compute(precision: str) -> bool:
-    """Return whether the packages for a precision are installed."""
-    return precision == "f32" or (has_openvino() and (precision != "int8" or has_nncf()))
+    """Return whether the packages for a precision are installed; ``auto`` finds one."""
+    return precision in ("auto", "f32") or (has_openvino() and (precision != "int8" or has_nncf()))
 
 
 def low_precisions() -> tuple[str, ...]:

@@ -14,14 +14,14 @@ import numpy as np
 from transfer.errors import DataError, option
 from transfer.images.formats import READ
 from transfer.images.labels import LabelSets, label_names, target_table
+from transfer.images.layout.classes import check_classes, warn_of_twins
 from transfer.images.layout.classnames import rename_classes
 from transfer.images.layout.copies import COPY
 from transfer.images.layout.decide import decide
 from transfer.images.layout.describe import ASIDE, MASK, THUMBNAIL, Survey, describe
-from transfer.images.layout.differences import check_classes
-from transfer.images.layout.names import confusable, remark_on_names, remark_on_tables
+from transfer.images.layout.names import remark_on_names, remark_on_tables
 from transfer.images.layout.negatives import Negatives, set_apart
-from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words, readable
+from transfer.images.layout.plan import SPLITS, Plan, Remark, in_words
 from transfer.images.layout.question import LAYOUT
 from transfer.images.scan import NOT_IMAGE, NOT_UTF8
 from transfer.recipe.reading import Reading
@@ -123,9 +123,9 @@ class ImageFolder:
         index = dataclasses.replace(index, named=named, negatives=negatives)
         index = index.limited(reading.limit)
         _tell(index, survey)
-        check_classes(survey, plan, reading, allow_single, classes is not None)
         if classes is None:
-            _warn_of_twins(index.classes)
+            check_classes(survey, plan, reading, allow_single)
+            warn_of_twins(index.classes)
         if not index.paths:
             reasons = ", ".join(f"{count} {reason}" for reason, count in index.skipped.items())
             raise DataError(
@@ -253,12 +253,6 @@ class ImageFolder:
     def targets(self) -> np.ndarray:
         """Return the target of each image: float32 array (n, classes) of 0 and 1."""
         return self.target_table()[np.array(self.labels, np.int64)]
-
-
-def _warn_of_twins(classes: Sequence[str]) -> None:
-    for names in confusable(classes):
-        shown = ", ".join(map(readable, names))
-        warn(f"The classes {shown} are easily confused. Merge the folders if they are one.")
 
 
 def _tell(index: ImageFolder, survey: Survey) -> None:

@@ -40,6 +40,7 @@ CHOICES: dict[str, tuple[str, ...]] = {  # of the fields with a fixed set of val
     "check": CHECKS,
     "engine": ("auto", "keras", "openvino"),
     "precision": ("auto", "f32", "bf16", "int8"),
+    "views_precision": ("auto", "f32", "bf16", "int8"),
 }
 BOUNDS: dict[str, tuple[int, int]] = {  # of whole numbers
     **Reading.BOUNDS,
@@ -126,6 +127,8 @@ class Recipe(Reading):
             ``int8`` (both by OpenVINO; int8 needs NNCF), or ``auto``: the fastest on this machine
             that changes nothing that matters, as compared on some of them. Validation, test and
             the saved model are float32 in any case.
+        views_precision: In what the features of their augmented views are computed; ``auto``: as
+            those of the images themselves.
         mixed_precision: Whether fine-tuning computes in float16: ``on``, ``off``, or ``auto``: on a
             GPU with tensor cores. Validation and the saved model are float32 in any case.
         monitor: What "best" means: ``val_accuracy``, ``val_macro_f1``, ``val_loss``, ``accuracy``,
@@ -210,6 +213,7 @@ class Recipe(Reading):
     trunk_cache: str = "2GB"
     engine: str = "auto"
     precision: str = "auto"
+    views_precision: str = "auto"
     mixed_precision: str = "auto"
     monitor: str = "auto"
     balance: str = "none"

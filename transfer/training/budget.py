@@ -132,7 +132,7 @@ def _feature_seconds(
     setup: Setup, train: ImageFolder, val: ImageFolder
 ) -> tuple[float, tuple[Features, Features]]:
     """Return the seconds per image or view, and the features of both splits."""
-    for source in {setup.plain, setup.for_training}:
+    for source in setup.sources:
         source.start()
     setup = setup.without_cache()
     of_val = setup.features_of(val)  # the first call is slow
@@ -143,17 +143,18 @@ def _feature_seconds(
 
 def _cached_views(setup: Setup, few: ImageFolder) -> int:
     """Return how many versions of some images are cached: themselves, then views without a gap."""
-    network, cache = setup.for_training
-    if cache is None:
-        return 0
-    outputs = network.model.outputs
+    _, own, for_views = setup.sources
+    outputs = own.network.model.outputs
     types = [np.float16] * (len(outputs) - 1) + [np.float32]
     rows = [
         np.empty((len(few), *output.shape[1:]), dtype)
         for output, dtype in zip(outputs, types, strict=True)
     ]
     views = 0
-    while views <= MOST_VIEWS and cache.view(few, views, setup.settings).restore(rows).all():
+    while views <= MOST_VIEWS:
+        stored = (for_views if views else own).view(few, views)
+        if stored is None or not stored.restore(rows).all():
+            break
         views += 1
     return views
 

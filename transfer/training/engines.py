@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.data.dataset import Dataset
-from transfer.data.folds import make_folds
+from transfer.data.folds import make_folds, make_folds_of_sets
 from transfer.errors import TransferError
 from transfer.features.engines import low_precisions
 from transfer.features.extract import extract
@@ -80,8 +80,10 @@ def choose_engine(sources: Sources) -> EngineChoice | None:
         allowed, or where there is too little to compute.
     """
     settings = sources.settings
-    usual, others = f"{settings.engine} f32", _others(settings)
-    if not others or (passes := _passes(sources)) < FEW:
+    if settings.engine != "openvino" or (passes := _passes(sources)) < FEW:
+        return None
+    usual, others = "openvino f32", _others(settings)
+    if not others:
         return None
     space = sources.speeds()
     speeds = recall(space)
@@ -97,7 +99,7 @@ def choose_engine(sources: Sources) -> EngineChoice | None:
     exact = "keras f32" if speeds.get("keras f32", 0.0) > FASTER * speeds[usual] else usual
     if settings.engine_required:
         exact = usual
-    return _lowest_harmless(sources, exact, {name: speeds[name] for name in {exact, *others}})
+    return _lowest_harmless(sources, exact, {name: speeds[name] for name in [usual, *others]})
 
 
 def _passes(sources: Sources) -> int:
@@ -107,16 +109,15 @@ def _passes(sources: Sources) -> int:
     others do not count, so that those that were computed to compare precisions change nothing.
     """
     settings, train = sources.settings, sources.dataset.train.images
+    views = settings.views if settings.views_precision == "auto" else 0
     plain = sources.at(settings.engine, "f32")
-    missing = plain.missing(train, settings.views, bool(settings.cut))
-    every = len(train) * (settings.views + 1)
+    missing = plain.missing(train, views, bool(settings.cut))
+    every = len(train) * (views + 1)
     return every if missing > every / 2 else missing
 
 
 def _others(settings: Settings) -> list[str]:
-    """Return what may replace the usual engine, such as ``["keras f32", "openvino int8"]``."""
-    if settings.engine != "openvino":
-        return []
+    """Return what may replace OpenVINO in float32, such as ``["keras f32", "openvino int8"]``."""
     names = [f"openvino {precision}" for precision in low_precisions()]
     return names if settings.engine_required else ["keras f32", *names]
 
@@ -168,10 +169,14 @@ def judge(sources: Sources, exact: str, low: str) -> Verdict:
     ]
     agreement = float((vectors[0] * vectors[1]).sum(axis=1).mean())
     labels, groups = np.array(photos.images.labels), photos.group_numbers()
-    folds = make_folds(labels, groups, sources.settings.seed)
+    table = None if photos.images.label_sets is None else photos.images.target_table()
+    if table is None:
+        folds = make_folds(labels, groups, sources.settings.seed)
+    else:
+        folds = make_folds_of_sets(table[labels], groups, sources.settings.seed)
     if not folds:
         return Verdict(len(labels), agreement)
-    right = [_recognised(each, vectors[0], labels, folds) for each in vectors]
+    right = [_recognised(each, vectors[0], labels, folds, table) for each in vectors]
     return Verdict(len(labels), agreement, *right)
 
 
@@ -199,6 +204,7 @@ def _recognised(
     judged: np.ndarray,
     labels: np.ndarray,
     folds: list[tuple[np.ndarray, np.ndarray]],
+    table: np.ndarray | None,
 ) -> int:
     """Return how many photos are recognised by heads that were not trained on them.
 
@@ -207,11 +213,18 @@ def _recognised(
         judged: Those of the same photos that they are judged on.
         labels: int64 array of shape (n,).
         folds: From `make_folds`.
+        table: Target of each label, where a photo may be of several classes: all have to be right.
     """
     right = 0
     for rows, held in folds:
         mean, scale = common_scale(seen[rows])
         train, test = (seen[rows] - mean) / scale, (judged[held] - mean) / scale
-        kernel, bias = solve(train, labels[rows], labels.max() + 1, float(STRENGTHS[START]))
-        right += int(((test @ kernel + bias).argmax(axis=1) == labels[held]).sum())
+        classes = labels.max() + 1 if table is None else table.shape[1]
+        strength = float(STRENGTHS[START])
+        kernel, bias = solve(train, labels[rows], classes, strength, table=table)
+        logits = test @ kernel + bias
+        if table is None:
+            right += int((logits.argmax(axis=1) == labels[held]).sum())
+        else:
+            right += int(((logits > 0) == (table[labels[held]] > 0.5)).all(axis=1).sum())
     return right

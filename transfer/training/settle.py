@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -103,9 +104,7 @@ def settle(recipe: Recipe, dataset: Dataset, weights: Weights) -> tuple[Settings
         weight_decay=decay,
         label_smoothing=_given(recipe.label_smoothing, _smoothing(recipe, images[0], pretrained)),
         mix=_mix(recipe, images[0]),
-        engine=choose_engine(recipe.engine, recipe.precision),
-        engine_required=recipe.engine != "auto" or recipe.precision not in ("auto", "f32"),
-        precision=recipe.precision if pretrained else "f32",
+        **_engine(recipe, pretrained),
         mixed_precision=wants_half(recipe.mixed_precision),
         monitor=settle_monitor(recipe.monitor, counts, recipe.multi_label),
         class_weights=tuple(weigh_classes(counts, recipe.balance)),
@@ -138,6 +137,18 @@ def seed_everything(seed: int, deterministic: bool) -> None:
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def _engine(recipe: Recipe, pretrained: bool) -> dict[str, Any]:
+    """Return the settings of what computes features; open precisions are measured later."""
+    precisions = recipe.precision, recipe.views_precision
+    narrow = [each for each in precisions if each in ("bf16", "int8")]
+    return {
+        "engine": choose_engine(recipe.engine, narrow[0] if narrow else "f32"),
+        "engine_required": recipe.engine != "auto" or bool(narrow),
+        "precision": precisions[0] if pretrained else "f32",
+        "views_precision": precisions[1] if pretrained else "f32",
+    }
 
 
 def _given(value: float | None, default: float) -> float:

@@ -57,8 +57,9 @@ class Setup:
         network: The frozen part in float32, with the engine that runs it.
         cache: The feature cache; None where it is off or the network cannot be identified.
         scratch: A folder for kept activations and other temporary files.
-        quick: The frozen part at a lower precision, which computes the features of the training
-            images; None where float32 does. All other images are judged in float32.
+        quick: The frozen part at the precision in which the features of the training images are
+            computed; None for float32. All other images are judged in float32.
+        for_views: The same for their augmented views.
         choice: How engine and precision were chosen; None where the settings name them.
     """
 
@@ -70,6 +71,7 @@ class Setup:
     cache: FeatureCache | None
     scratch: Path
     quick: Source | None = None
+    for_views: Source | None = None
     choice: EngineChoice | None = None
 
     @property
@@ -106,12 +108,18 @@ class Setup:
         """
         keep = self.scratch / f"{images.splits[0]}.npy" if self.settings.cut else None
         network, cache = self.for_training if images.splits[0] == "train" else self.plain
-        return extract(network, images, views=views, keep=keep, cache=cache)
+        for_views = self.for_views or self.plain
+        return extract(network, images, views=views, keep=keep, cache=cache, for_views=for_views)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All that computes features: of other images, of training images, of their views."""
+        return self.plain, self.for_training, self.for_views or self.plain
 
     def without_cache(self) -> Setup:
         """Return the same set-up that neither reads nor keeps features."""
-        quick = self.quick and Source(self.quick.network, None)
-        return replace(self, cache=None, quick=quick)
+        _, quick, for_views = (Source(each.network, None) for each in self.sources)
+        return replace(self, cache=None, quick=quick, for_views=for_views)
 
     def start(self, head: keras.Model, features: Pair | None, first_epoch: int = 0) -> Tunable:
         """Return what is fine-tuned, with its batches.
@@ -193,10 +201,25 @@ def _with_sources(sources: Sources, scratch: Path) -> Setup:
     if choice is not None:
         say(f"Features by {choice.engine} in {choice.precision}: {choice.why}.")
         settings = replace(settings, engine=choice.engine, precision=choice.precision)
+    if settings.views_precision == "auto":
+        settings = replace(settings, views_precision=settings.precision)
     network, cache = sources.at(settings.engine, "f32")
-    quick = None if settings.precision == "f32" else sources.at("openvino", settings.precision)
-    dataset, weights, classifier = sources.dataset, sources.weights, sources.classifier
-    return Setup(settings, dataset, weights, classifier, network, cache, scratch, quick, choice)
+    quick, for_views = (
+        None if precision == "f32" else sources.at("openvino", precision)
+        for precision in (settings.precision, settings.views_precision)
+    )
+    return Setup(
+        settings,
+        sources.dataset,
+        sources.weights,
+        sources.classifier,
+        network,
+        cache,
+        scratch,
+        quick,
+        for_views,
+        choice,
+    )
 
 
 def _fit_normalisation(settings: Settings, dataset: Dataset, backbone: Backbone) -> keras.Model:

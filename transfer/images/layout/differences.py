@@ -1,4 +1,4 @@
-"""Checks classes: where splits differ in them, and which names may mean the same class."""
+"""Tells in which classes splits differ, and which names may mean the same class."""
 
 from __future__ import annotations
 
@@ -7,53 +7,12 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 
-from transfer.errors import DataError, option
-from transfer.images.formats import READ
-from transfer.images.layout.describe import Survey
-from transfer.images.layout.plan import Plan, in_words, readable
-from transfer.images.layout.question import LAYOUT
+from transfer.images.layout.plan import in_words, readable
 from transfer.images.layout.splitnames import split_of
-from transfer.recipe.reading import Reading
 
 _OF_SPLIT = re.compile(r"\W?[A-Z]{1,3}\d?[_\-. \])]")
 _ALIKE = 0.8  # of the letters: dog and dogs, daisy and dasiy
 Classes = Mapping[str, Collection[str]]  # names of the classes by split
-
-
-def check_classes(
-    survey: Survey, plan: Plan, reading: Reading, allow_single: bool, given: bool
-) -> None:
-    """Raise DataError where the classes of a plan cannot be trained on.
-
-    Args:
-        survey: The folder, for messages.
-        plan: How it is read.
-        reading: What the user allows.
-        allow_single: Whether one class will do.
-        given: Whether the classes are those of a model, of which some may be missing.
-    """
-    if given:
-        return
-    differ = "" if reading.allow_empty else difference_in_words(plan.folders)
-    if differ:
-        raise DataError(
-            f"The split folders of {str(survey.root)!r} differ in their classes: {differ}. Give"
-            f" each the same class folders, or allow it with {option('allow_empty', True)}."
-        )
-    if len(plan.classes) == 1 and not allow_single:
-        raise DataError(
-            f"Need at least 2 classes. {LAYOUT} Received: {plan.classes[0]!r} alone"
-            f" in {str(survey.root)!r}."
-        )
-    full = {(split, name) for _, name, split in plan.rows}
-    for split, names in plan.folders.items():
-        for name, folders in names.items():
-            if (split, name) not in full and not reading.allow_empty:
-                raise DataError(
-                    f"The class folder {str(survey.root / folders[0])!r} holds no image"
-                    f" ({READ}). Add some, remove the folder, or allow it with"
-                    f" {option('allow_empty', True)}."
-                )
 
 
 def differences(classes: Classes) -> dict[str, list[str]]:
