@@ -270,3 +270,17 @@ def test_negatives_are_checked_and_counted(folder: Path, check: Command) -> None
     assert "12 images of 3 classes, 12 of them usable; 3 usable negatives" in out
     assert "1 negative(s) show the same as images of classes" in out
     assert "other/0.png: red/0.png" in out
+
+
+def test_the_page_of_fixes(check: Command, folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "fixes.html"
+    assert check(folder, "--fix-page", page)[0] == 0
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    _, _, told = check(folder, "--label-errors", tmp_path)
+    assert "--label-errors has no effect without --fix-page" in told
+    code, _, told = check(folder, "--fix-page", page, "--label-errors", tmp_path)
+    assert (code, "is not a run directory" in told) == (2, True)
+    page.write_text("mine")
+    code, _, told = check(folder, "--fix-page", page)
+    assert (code, page.read_text()) == (2, "mine")
+    assert "Expected --fix-page as a new file" in told

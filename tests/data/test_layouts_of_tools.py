@@ -443,6 +443,10 @@ def folders() -> Iterator[Instance]:
     )
     shown = {"train": {"cat": 3, "dog": 3}, "val": {"cat": 2, "dog": 2}}
     yield Instance("L01", "marks of splits", marks, shown, ("train/TS_cat",))
+    words = tree({"train/train_cat": 3, "train/train_dog": 3, "val/val_cat": 2, "val/val_dog": 2})
+    yield Instance("L01", "words of splits", words, shown, ("train/train_cat",))
+    kinds = tree({"train/red_cat": 3, "train/red_dog": 3, "val/tan_cat": 2, "val/tan_dog": 2})
+    yield Instance("L01", "no marks of splits", kinds, None, ("differ in their classes",))
     for ours, theirs in (
         ("Cat", "cat"),
         ("red_fox", "red fox"),

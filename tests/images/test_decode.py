@@ -380,3 +380,13 @@ def test_the_transparent_colour_of_16_bits(tmp_path, gray) -> None:
     assert found[2, 0].tolist() == ([0x12] * 3 if gray else [0x12, 0x56, 0x9A])
     full = Decoding((0.0, 65535.0))
     assert variant(tmp_path / "x.png", full) == "transparent colour"
+
+
+def test_what_pillow_warns_of_in_a_file_is_not_passed_on(tmp_path) -> None:
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "x.png")
+    data = (tmp_path / "x.png").read_bytes()
+    (tmp_path / "x.png").write_bytes(data[:33] + chunk(b"acTL", bytes(8)) + data[33:])
+    call = f"decode({str(tmp_path / 'x.png')!r}, 4)"
+    code = f"from transfer.images.decode import decode; print({call}.max())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("255\n", "")

@@ -88,11 +88,11 @@ def _readings(run: Run, knobs: OtherDataKnobs) -> list[Reading]:
         return [plain]
     own = replace(
         reading_of(run.recipe),
+        negatives="none",
         class_names=plain.class_names,
         allow_empty=True,
         limit=plain.limit,
         follow_links=plain.follow_links,
-        negatives="none",
     )
     return list(dict.fromkeys((own, plain)))
 

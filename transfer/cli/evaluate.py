@@ -11,7 +11,7 @@ from transfer.cli.console import tell, tell_json, watched
 from transfer.cli.options import given, prior_option, recipe_options, require_run
 from transfer.recipe.reading import READING
 
-OTHER_DATA = [name for name in READING if name not in ("task", "allow_empty")]  # which RUN decides
+OTHER_DATA = [n for n in READING if n not in ("task", "negatives", "allow_empty")]  # of RUN
 
 
 @click.command(short_help="Evaluate a run's model on a split or on other images.")

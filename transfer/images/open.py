@@ -32,8 +32,8 @@ LARGE = 24_000_000
 """Number of pixels above which images are decoded one at a time: each takes 100 MB or more."""
 _one_at_a_time = threading.RLock()
 
-# Users need not fix a damaged EXIF block.
-warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
+# Users need not fix a damaged EXIF block, or an animation without frames.
+warnings.filterwarnings("ignore", module=r"PIL\.\w+ImagePlugin")
 
 
 @dataclass(frozen=True)

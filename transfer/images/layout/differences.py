@@ -8,7 +8,9 @@ import unicodedata
 from collections.abc import Collection, Mapping
 
 from transfer.images.layout.plan import in_words, readable
+from transfer.images.layout.splitnames import split_of
 
+_OF_SPLIT = re.compile(r"\W?[A-Z]{1,3}\d?[_\-. \])]")
 _ALIKE = 0.8  # of the letters: dog and dogs, daisy and dasiy
 Classes = Mapping[str, Collection[str]]  # names of the classes by split
 
@@ -73,10 +75,14 @@ def without_marks(classes: Classes) -> dict[str, dict[str, str]]:
 
 
 def _common_mark(names: Collection[str]) -> str:
-    """Return what all of several names begin with, up to a mark such as ``_``; else ``""``."""
+    """Return what all of several names begin with if that may be the mark of a split; else ``""``.
+
+    A few capitals, or a word for a split: TS_ and VS_, train-; not red_ and green_.
+    """
     if len(names) < 2:
         return ""
     first, last = min(names), max(names)
     common = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
     match = re.match(r".*[_\-. \])]", first[:common])
-    return match[0] if match else ""
+    mark = match[0] if match else ""
+    return mark if _OF_SPLIT.fullmatch(mark) or split_of(mark) else ""
