@@ -32,8 +32,8 @@ FASTER = 1.15  # times as fast: an engine that replaces the usual one
 MUCH_FASTER = 1.25  # times as fast: a lower precision
 PHOTOS = 100  # on which precisions are compared, about
 # Mean cosine of the vectors of a photo at both precisions. From scripts/benchmarks/precision.py:
-# 0.989 and more cost a linear head nothing, 0.982 and less up to a point of accuracy.
-AGREEMENT = 0.985
+# 0.99 and more cost a linear head nothing, 0.987 and less up to a point of accuracy.
+AGREEMENT = 0.99
 
 
 @dataclass(frozen=True)
