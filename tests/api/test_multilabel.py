@@ -266,3 +266,35 @@ def test_bad_pictures_and_copies_are_told_by_their_labels(
     table.write_text(table.read_text().replace("003.png,", "003.png,violet|"))
     with pytest.raises(transfer.DataError, match="Class 'violet' has no usable image left"):
         transfer.finetune(table, output=tmp_path / "other", unfreeze="none", **TOY)
+
+
+def test_few_images_are_refused_and_checked_in_one_line(tmp_path: Path) -> None:
+    table = draw(tmp_path / "stripes", 2)
+    table.write_text("path,labels\n000.png,red|blue\n001.png,green")
+    with pytest.raises(transfer.DataError, match=r"There are 2 different image.*too few for"):
+        transfer.finetune(table, test=0.2, **TOY)
+    shutil.copyfile(table.parent / "000.png", table.parent / "001.png")
+    (finding, *_) = transfer.check(table, task="multi-label").findings
+    assert finding.kind == "undivided"
+    assert "There are 1 different image" in finding.advice
+
+
+def test_a_limit_is_one_of_each_class(tmp_path: Path) -> None:
+    table = draw(tmp_path / "stripes", 80)
+    found = transfer.check(table, task="multi-label", limit=6)
+    assert max(found.counts[""].values()) <= 6
+    assert min(found.counts[""].values()) >= 3
+    assert found.images < 20
+
+
+def test_a_time_limit_measures_training_on_sets_of_classes(tmp_path: Path) -> None:
+    register_toy()
+    table = draw(tmp_path / "stripes", 60)  # eight sets of three classes
+    run = transfer.finetune(table, output=tmp_path / "run", unfreeze="1", time="1m", **TOY)
+    assert run.info.status == "done"
+
+
+def test_a_page_of_fixes_is_refused(tmp_path: Path) -> None:
+    found = transfer.check(draw(tmp_path / "stripes", 20), task="multi-label")
+    with pytest.raises(UsageError, match="A page of fixes has no meaning"):
+        found.write_fix_page(tmp_path / "page.html")

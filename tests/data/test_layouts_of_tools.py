@@ -350,6 +350,13 @@ def sidecars() -> Iterator[Instance]:
     texts["data.yaml"] = "names:\n- cat\n- dog\n"
     one = {"train": {"cat": 1, "dog": 1}, "val": {"cat": 1, "dog": 1}}
     yield Instance("L09", "YOLO in splits", with_texts(photos, texts), one)
+    for names in (
+        "\n  1: dog\n  0: cat\nnc: 2",
+        " {1: dog, 0: 'cat'}",
+        "\n  10: cow\n  1: dog\n  0: cat",
+    ):
+        own = texts | {"data.yaml": f"path: .\nnames:{names}\n"}
+        yield Instance("L09", f"YOLO names {names!r}", with_texts(photos, own), one)
 
 
 def twice(inner: str, outer: Mapping[str, int], inside: Mapping[str, int]) -> Make:

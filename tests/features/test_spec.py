@@ -107,3 +107,11 @@ def test_the_device_is_known_by_its_instructions(
 
 def test_this_device_has_a_name() -> None:
     assert device_name("keras", "f32")
+
+
+def test_quantised_vectors_are_those_of_their_cut(spec: FeatureSpec) -> None:
+    """A network that also gives activations is quantised in another way."""
+    cut = replace(spec, cut="add_1")
+    assert cut.identity() == replace(spec, cut=None).identity()
+    quantised = replace(cut, calibration="ab")
+    assert quantised.identity() != replace(quantised, cut=None).identity()

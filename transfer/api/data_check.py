@@ -20,6 +20,7 @@ from transfer.errors import DataError, UsageError, did_you_mean, either, option
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import NOT_UTF8, not_utf8
 from transfer.recipe import CHECKS, Recipe
+from transfer.recipe.reading import MULTI_LABEL
 from transfer.runs.run import RunLike, as_run
 from transfer.system.csv import write_csv
 from transfer.system.files import check_writable
@@ -28,6 +29,7 @@ from transfer.system.progress import silenced
 
 __all__ = ["SEVERITIES", "Checkup", "Finding", "check", "check_fix_list"]
 
+_OUR_PAGE = b"<!DOCTYPE html>\n<!-- fixes of transfer check -->"
 _HEADER = ("path", "reason", "suggestion", "action")
 
 
@@ -48,6 +50,7 @@ class Checkup:
         negatives: Number of usable images of none of the classes; None without.
         labels: Path to class of every image; of several classes, these joined by ``|``.
         sha256: Path to digest of every usable image, 64 hex digits.
+        multi_label: Whether an image may have several labels.
     """
 
     data: Path
@@ -62,6 +65,7 @@ class Checkup:
     negatives: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
     sha256: Mapping[str, str] = field(default_factory=dict, repr=False)
+    multi_label: bool = False
 
     @property
     def images(self) -> int:
@@ -108,11 +112,16 @@ class Checkup:
 
         Raises:
             DataError: The run has no list of label errors, or it is of other images.
-            UsageError: `path` is another file.
+            UsageError: `path` is another file, or images may have several labels.
         """
         from transfer.evaluation.fixing.page import write_fix_page
         from transfer.evaluation.fixing.suspects import joined, of_check, of_run
 
+        if self.multi_label:
+            raise UsageError(
+                f"A page of fixes has no meaning with {option('task', MULTI_LABEL)}: change the"
+                " labels in the table."
+            )
         path = check_fix_page(path)
         wrong = [] if run is None else of_run(as_run(run), self.labels)
         suspects = joined(wrong, of_check(self.fixes, self.labels))
@@ -175,6 +184,7 @@ def check(
         None if negatives is None else len(negatives.images),
         {p: folder.label_names[n] for p, n in zip(folder.paths, folder.labels, strict=True)},
         found.sha256,
+        asked.multi_label,
     )
 
 
@@ -196,7 +206,7 @@ def check_fix_list(path: str | os.PathLike[str]) -> Path:
 
 def check_fix_page(path: str | os.PathLike[str]) -> Path:
     """Return a path for a page of fixes. Raises UsageError if another file is there."""
-    return _free(path, b"<!DOCTYPE html>", either("path=", "--fix-page"))
+    return _free(path, _OUR_PAGE, either("path=", "--fix-page"))
 
 
 def _free(path: str | os.PathLike[str], ours: bytes, name: str) -> Path:

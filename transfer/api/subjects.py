@@ -94,7 +94,10 @@ def _readings(run: Run, knobs: OtherDataKnobs) -> list[Reading]:
         limit=plain.limit,
         follow_links=plain.follow_links,
     )
-    return list(dict.fromkeys((own, plain)))
+    readings = [own, plain]
+    if run.recipe.names_negatives and "/" not in run.recipe.negatives:  # a class, which may be here
+        readings.insert(0, replace(own, negatives=run.recipe.negatives))
+    return list(dict.fromkeys(readings))
 
 
 def _index(

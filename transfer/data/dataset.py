@@ -141,9 +141,11 @@ class Dataset:
         """
         file = run / "split.csv"
 
+        known = set(classes)
+
         def parse(row: dict[str, str]) -> dict[str, str]:
             for name in split_names(row["label"]) if multi_label else [row["label"]]:
-                if name not in classes:
+                if name not in known:
                     raise ValueError(f"{name!r} is no class of this run")
             if row["split"] not in (*SPLITS, ""):
                 raise ValueError(f"{row['split']!r} is no split")

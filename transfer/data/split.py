@@ -17,6 +17,7 @@ from transfer.data.splitfile import Side, match_sides
 from transfer.data.stratify import stratify
 from transfer.errors import DataError, option
 from transfer.images.folder import SPLITS, ImageFolder
+from transfer.images.layout.plan import in_words
 from transfer.system.progress import warn
 
 
@@ -215,9 +216,17 @@ def _hold_out_of_sets(
         [split or sides[chosen[number]] for split, number in zip(splits, group, strict=True)]
     )
     for side in sides:
-        rare = [name for name, count in divided.counts()[side].items() if not count]
+        if side not in divided.splits:
+            raise DataError(
+                f"There are {len(keys)} different image(s) (near duplicates, and those of one"
+                f" {option('group_by')} group, count as one), too few for {' and '.join(sides)}."
+                " Add images."
+            )
+        own = divided.select(side).class_counts()
+        rare = [name for name, count in zip(divided.classes, own, strict=True) if not count]
         if rare:
-            warn(f"{side} has no image of {', '.join(rare)}: too few different images to divide.")
+            text = f"{side} has no image of {in_words(rare)}: too few different images to divide."
+            warn(text)
     return divided
 
 

@@ -86,12 +86,13 @@ class FeatureSpec:
         """Return what all outputs depend on, ready for JSON.
 
         Pooling and cut are left out: they are part of the outputs' names, and the vectors are the
-        same with and without a cut.
+        same with and without a cut. Quantised ones are not: a network of two outputs is quantised
+        in another way.
         """
         fields = asdict(self) | {"versions": dict(self.versions)}
-        del fields["pooling"], fields["cut"]
+        del fields["pooling"]
         if not self.calibration:
-            del fields["calibration"]
+            del fields["calibration"], fields["cut"]
         return fields
 
 

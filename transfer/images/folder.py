@@ -193,19 +193,34 @@ class ImageFolder:
         """Return at most so many images of each class in each split, spread over their paths."""
         if most is None:
             return self
-        places: dict[tuple[str, int], list[int]] = {}
-        for place, key in enumerate(zip(self.splits, self.labels, strict=True)):
-            places.setdefault(key, []).append(place)
-        kept = {
-            each[number * len(each) // min(most, len(each))]
-            for each in places.values()
-            for number in range(min(most, len(each)))
-        }
+        kept = self._spread(most) if self.label_sets is None else self._drawn(most)
         text = f"Limited to {len(kept):,} of {len(self):,} images by {option('limit', most)}."
         few = self.keep([place in kept for place in range(len(self))])
         return dataclasses.replace(
             few, remarks=(*self.remarks, Remark("limit", text, serious=True))
         )
+
+    def _spread(self, most: int) -> set[int]:
+        """Return the places of so many images of each class, spread over their paths."""
+        places: dict[tuple[str, int], list[int]] = {}
+        for place, key in enumerate(zip(self.splits, self.labels, strict=True)):
+            places.setdefault(key, []).append(place)
+        return {
+            each[number * len(each) // min(most, len(each))]
+            for each in places.values()
+            for number in range(min(most, len(each)))
+        }
+
+    def _drawn(self, most: int) -> set[int]:
+        """Return the places of images of which no class, and not none of them, has more."""
+        counts: Counter[tuple[str, int]] = Counter()
+        kept = set()
+        for place in np.random.default_rng(0).permutation(len(self)).tolist():
+            own = [(self.splits[place], n) for n in self.classes_of(self.labels[place]) or (-1,)]
+            if all(counts[key] < most for key in own):
+                counts.update(own)
+                kept.add(place)
+        return kept
 
     def with_splits(self, splits: Sequence[str]) -> ImageFolder:
         """Return the same images with other splits, one per image."""
@@ -234,8 +249,9 @@ class ImageFolder:
 
     def class_counts(self) -> list[int]:
         """Return the number of images of each class."""
-        counts = np.bincount(np.array(self.labels, np.int64), minlength=len(self.label_names))
-        return list(map(int, counts @ self.target_table()))
+        names = self.classes if self.label_sets is None else self.label_sets
+        counts = np.bincount(np.array(self.labels, np.int64), minlength=len(names))
+        return list(map(int, counts if self.label_sets is None else counts @ self.target_table()))
 
     @property
     def label_names(self) -> tuple[str, ...]:

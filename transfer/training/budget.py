@@ -14,12 +14,15 @@ import numpy as np
 from transfer.features.extract import Features
 from transfer.images.folder import ImageFolder
 from transfer.images.pipeline import naming_bad_files
+from transfer.settings import Settings
 from transfer.system.progress import say, silenced
 from transfer.training.frozen import MOST_VIEWS
 from transfer.training.optim.optimizers import LayerwiseAdamW
 from transfer.training.optim.precision import mix_precision
 from transfer.training.settle import MOST_EPOCHS
 from transfer.training.setup import Setup, Tunable
+from transfer.training.tuning.batches import with_targets
+from transfer.training.tuning.metrics import compile_options
 
 SAMPLE = 64  # images of each split on which speeds are measured
 MEASURED = 3.0  # seconds of training on them, or two passes if those take longer
@@ -168,7 +171,7 @@ def _training_seconds(setup: Setup, features: tuple[Features, Features] | None) 
     """Return the seconds of training per image, without the first batches."""
     tunable = setup.start(setup.new_head(), features)
     weights = tunable.base.get_weights()
-    ends = _ends(tunable, setup.settings.mixed_precision)
+    ends = _ends(tunable, setup.settings)
     tunable.base.set_weights(weights)  # from scratch, BatchNormalization statistics have changed
     tunable.base.trainable = False
     steps, size = tunable.batches.steps_per_epoch, setup.settings.batch_size
@@ -177,12 +180,15 @@ def _training_seconds(setup: Setup, features: tuple[Features, Features] | None) 
     return (ends[-1] - ends[steps - 1]) / sum(sizes[steps:])
 
 
-def _ends(tunable: Tunable, mixed_precision: bool) -> list[float]:
+def _ends(tunable: Tunable, settings: Settings) -> list[float]:
     """Train at a rate of 0 for at least two passes; return the time at which each batch ended."""
     model, optimizer = tunable.model, LayerwiseAdamW(learning_rate=0.0, weight_decay=0.0)
-    if mixed_precision:
+    if settings.mixed_precision:
         model, optimizer = mix_precision(model, tunable.base, optimizer)
-    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
+    classes = model.output_shape[-1]
+    loss = compile_options(classes, settings.multi_label)["loss"]
+    model.compile(optimizer, loss, jit_compile=False)
+    batches = with_targets(tunable.batches, classes, replace(settings, mix="none"))
     steps = tunable.batches.steps_per_epoch  # the first pass includes tracing
     ends: list[float] = []
 
@@ -193,7 +199,7 @@ def _ends(tunable: Tunable, mixed_precision: bool) -> list[float]:
 
     with naming_bad_files():
         model.fit(
-            tunable.batches.train,
+            batches.train,
             steps_per_epoch=ROUNDS * steps,  # as one epoch: starting another takes time
             shuffle=False,
             verbose=0,

@@ -8,6 +8,7 @@ that is trained on either has to recognise as many of the others.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -187,15 +188,18 @@ def photos_to_judge(sources: Sources) -> Dataset:
     digests.
     """
     train = sources.dataset.train
-    each = max(2, math.ceil(PHOTOS / len(set(train.images.labels))))
-    chosen: dict[int, list[str]] = {}
+    images = train.images
+    present = {number for label in set(images.labels) for number in images.classes_of(label)}
+    each = max(2, math.ceil(PHOTOS / max(1, len(present))))
+    counts: Counter[int] = Counter()
+    paths = set()
     spared = set(sources.calibration.paths) if len(train) > CALIBRATION + PHOTOS else set()
     labels = dict(zip(train.paths, train.images.labels, strict=True))
     for path in sorted(train.paths, key=lambda path: train.sha256[path]):
-        own = chosen.setdefault(labels[path], [])
-        if path not in spared and len(own) < each:
-            own.append(path)
-    paths = {path for own in chosen.values() for path in own}
+        own = images.classes_of(labels[path]) or (-1,)
+        if path not in spared and any(counts[number] < each for number in own):
+            counts.update(own)
+            paths.add(path)
     return train.keep([path in paths for path in train.paths])
 
 

@@ -120,8 +120,7 @@ def _train_from_scratch(run: Run, setup: Setup, record: Record, clock: Clock) ->
     tuned = fine_tune(tunable, setup.settings, record)
     best = tuned.best_logs
     if best:
-        tunable.classifier.load_weights(record.path)
-        run.update(calibration=_calibrate(tunable, tuned, setup.settings, record.path))
+        _calibrate_once(run, tunable, tuned, setup.settings, record.path)
         say(f"Best epoch: val_accuracy {best['val_accuracy']:.4f}, val_loss {best['val_loss']:.4f}")
     else:
         monitor = setup.settings.monitor
@@ -141,7 +140,7 @@ def _train_pretrained(run: Run, setup: Setup, record: Record, clock: Clock) -> O
     started = time.monotonic()
     setup, features = compute_features(setup)
     run.update(
-        features=_feature_info(setup, features),
+        features=_feature_info(run, setup, features),
         seconds=run.info.seconds | {"features": time.monotonic() - started},
     )
     head = _fit_head(run, setup, features, record)
@@ -154,10 +153,12 @@ def _train_pretrained(run: Run, setup: Setup, record: Record, clock: Clock) -> O
     return Outcome(setup, features, _known(run, setup, features, head))
 
 
-def _feature_info(setup: Setup, features: Pair) -> FeatureInfo:
+def _feature_info(run: Run, setup: Setup, features: Pair) -> FeatureInfo:
     images, computed = sum(map(len, features)), sum(each.computed for each in features)
     name, precision = setup.network.engine_name, setup.settings.precision
-    return FeatureInfo(images - computed, computed, name, precision, setup.choice)
+    known = run.info.features  # of a resumed run, which does not choose again
+    choice = setup.choice or (None if known is None else known.choice)
+    return FeatureInfo(images - computed, computed, name, precision, choice)
 
 
 def _plan_epochs(setup: Setup, costs: Costs, clock: Clock) -> Setup:
@@ -203,6 +204,7 @@ def _fine_tune(
     ):  # else it was chosen before the interruption
         tunable = setup.start(head, features, record.first_epoch)
         tuned = fine_tune(tunable, setup.settings, record)
+        chosen.unlink(missing_ok=True)  # of an attempt that was not recorded
         choice, figures = keep_the_best(tunable, tuned, setup.settings, record.path, chosen)
         if not chosen.exists():  # the best epoch is kept without a choice
             tunable.classifier.load_weights(record.path)
@@ -216,6 +218,18 @@ def _fine_tune(
         )
     if chosen.exists():
         chosen.replace(record.path)
+
+
+def _calibrate_once(
+    run: Run, tunable: Tunable, tuned: Tuned, settings: Settings, path: Path
+) -> None:
+    """Calibrate the best epoch, in model.keras, unless that was done before an interruption."""
+    chosen = run.path / "chosen.keras"  # becomes model.keras once run.json says what it is
+    if run.info.calibration is None:
+        tunable.classifier.load_weights(path)
+        run.update(calibration=_calibrate(tunable, tuned, settings, chosen))
+    if chosen.exists():
+        chosen.replace(path)
 
 
 def _calibrate(tunable: Tunable, tuned: Tuned, settings: Settings, path: Path) -> Calibration:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from transfer.data.audit import clean, ledger
 from transfer.data.audit import look as look_module
@@ -270,3 +271,21 @@ def test_results_of_the_earlier_version_are_completed_from_the_header(
     reads.clear()
     assert audit(folder) == first
     assert reads == []
+
+
+def test_marked_colours_are_seen_in_results_of_the_version_before(folder, reads, picture):
+    for path in folder.root.rglob("*.jpg"):
+        info = PngInfo()
+        info.add(b"gAMA", (100_000).to_bytes(4, "big"))  # linear
+        picture().save(path, "PNG", pnginfo=info)
+        os.utime(path, (1000, 1000))
+    first = audit(folder)
+    assert first.unusual == set(folder.paths)
+    with closing(sqlite3.connect(ledger.ledger_file())) as database, database:
+        for path, text in database.execute("SELECT path, look FROM files").fetchall():
+            look = json.loads(text) | {"version": 4}
+            look["header"]["profile"] = ""
+            database.execute("UPDATE files SET look = ? WHERE path = ?", (json.dumps(look), path))
+    reads.clear()
+    assert audit(folder) == first
+    assert reads == []  # the header says all

@@ -33,7 +33,8 @@ from transfer.system.progress import warn
 MOST_FILES = 500_000  # about 300 MB
 BYTES_PER_FILE = 600
 _VERSION = 1000 * FINGERPRINT_VERSION + 2  # of the table
-_EARLIER = 2  # the version of results that do not say theirs
+_UNNAMED = 2  # the version of results that do not say theirs
+_RENEWABLE = (_UNNAMED, 4)  # versions whose results lack only what the header says
 # Pillow reads these, whatever else is installed.
 _PLAIN_FORMATS = frozenset(("JPEG", "PNG", "GIF", "BMP", "WEBP"))
 _DAY = 86_400
@@ -69,7 +70,7 @@ class Ledger:
         except (sqlite3.Error, ValueError, TypeError, KeyError):
             return None
         if version != LOOK_VERSION:
-            renewed = _renewed(file, look) if version == _EARLIER else None
+            renewed = _renewed(file, look) if version in _RENEWABLE else None
             if renewed is not None:
                 self.remember(file, state, renewed)
             return renewed
@@ -172,7 +173,7 @@ def _packed(look: Look) -> str:
 def _unpacked(text: str, fingerprint: bytes) -> tuple[Look, int]:
     """Return a result and the version that it is of."""
     values = json.loads(text)
-    version = values.pop("version", _EARLIER)
+    version = values.pop("version", _UNNAMED)
     header, span = values.pop("header"), values.pop("span", None)
     look = Look(
         **values,
@@ -184,7 +185,7 @@ def _unpacked(text: str, fingerprint: bytes) -> tuple[Look, int]:
 
 
 def _renewed(file: Path, look: Look) -> Look | None:
-    """Return a result of the earlier version with all that its file's header says.
+    """Return a result of an earlier version with all that its file's header says.
 
     None where the file may get another result today.
     """

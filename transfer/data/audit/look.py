@@ -23,7 +23,7 @@ from transfer.images.open import Header, header_of, open_image, turn_of
 from transfer.settings import Decoding
 
 # Raise it whenever the same file gets another result: remembered ones are then discarded.
-LOOK_VERSION = 4
+LOOK_VERSION = 5
 _DRAFT = 4 * THUMBNAIL
 _PLAIN = Decoding(profiles="ignore")
 

@@ -53,10 +53,12 @@ def _coco(value: Any) -> list[Record]:
     files = {each["id"]: each["file_name"] for each in value["images"]}
     names = {each["id"]: each["name"] for each in value.get("categories", ()) if "name" in each}
     pairs = {(each["image_id"], each["category_id"]) for each in value["annotations"]}
-    return [
+    records: list[Record] = [
         {"file_name": files[image], "label": names.get(label, label)}
         for image, label in sorted(pairs)
     ]
+    bare = files.keys() - {image for image, _ in pairs}  # of none of the classes
+    return records + [{"file_name": files[image], "label": ""} for image in sorted(bare)]
 
 
 def _datumaro(value: Any) -> list[Record]:

@@ -22,7 +22,9 @@ def read_xml(path: Path) -> ElementTree.Element | None:
             return None
         data = path.read_bytes()
         # entities could grow without bound, and no tool for annotations writes any
-        return None if b"<!ENTITY" in data or b"<!DOCTYPE" in data else ElementTree.fromstring(data)
+        plain = data.replace(b"\0", b"")  # of UTF-16 and UTF-32 too
+        declares = b"<!ENTITY" in plain or b"<!DOCTYPE" in plain
+        return None if declares else ElementTree.fromstring(data)
     except OSError as error:
         raise DataError(f"Cannot read {str(path)!r}: {error.strerror}.") from error
     except (ElementTree.ParseError, ValueError):

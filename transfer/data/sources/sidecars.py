@@ -103,7 +103,7 @@ def _voc(path: Path) -> Names | None:
     return _once([each.findtext("name", "") for each in root.iter("object")])
 
 
-def _yolo(path: Path, names: Sequence[str]) -> Names | None:
+def _yolo(path: Path, names: Mapping[int, str]) -> Names | None:
     try:
         lines = path.read_text("utf-8-sig").split("\n") if _is_small(path) else ["?"]
     except (OSError, ValueError):
@@ -112,7 +112,7 @@ def _yolo(path: Path, names: Sequence[str]) -> Names | None:
     if not all(re.fullmatch(r"\s*\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*", line) for line in lines):
         return None
     numbers = [int(line.split()[0]) for line in lines]
-    return _once([names[n] if n < len(names) else str(n) for n in numbers])
+    return _once([names.get(n, str(n)) for n in numbers])
 
 
 def _once(names: Sequence[str]) -> Names:
@@ -123,8 +123,8 @@ def _is_small(path: Path) -> bool:
     return path.stat().st_size <= _MOST_BYTES
 
 
-def _class_names(survey: Survey) -> list[str]:
-    """Return the names of the classes that YOLO numbers; none where no file has them."""
+def _class_names(survey: Survey) -> dict[int, str]:
+    """Return the names of the classes by their YOLO numbers; none where no file has them."""
     for path in survey.others:
         name = PurePosixPath(path).name.lower()
         try:
@@ -132,16 +132,26 @@ def _class_names(survey: Survey) -> list[str]:
         except (OSError, ValueError):
             continue
         if name.endswith((".yaml", ".yml")):
-            names = re.search(r"^names:\s*\[(.*?)\]", text, re.M | re.S)
+            listed = re.search(r"^names:\s*[\[{](.*?)[\]}]", text, re.M | re.S)
             below = text.partition("names:")[2]
-            listed = names[1].split(",") if names else re.findall(_ENTRY, below, re.M)
-            found = [each.strip().strip("'\"") for each in listed]
+            entries = listed[1].split(",") if listed else re.findall(_ENTRY, below, re.M)
         else:
-            found = [line.strip() for line in text.splitlines() if line.strip()]
-        if found:
+            entries = text.splitlines()
+        if found := _numbered([each.strip() for each in entries if each.strip()]):
             return found
-    return []
+    return {}
+
+
+def _numbered(entries: Sequence[str]) -> dict[int, str]:
+    """Return names by the number before them, as in ``0: cat``, or by their place."""
+    found = {}
+    for place, entry in enumerate(entries):
+        number, _, name = entry.partition(":")
+        if number.strip().isdecimal() and name:
+            place, entry = int(number), name
+        found[place] = entry.removeprefix("- ").strip().strip("'\"")
+    return found
 
 
 _NAMES_FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.names", "classes.txt")
-_ENTRY = r"^\s*(?:\d+:|-)\s*(\S.*?)\s*$"  # 0: cat, or - cat
+_ENTRY = r"^\s*((?:\d+:|-)\s*\S.*?)\s*$"  # 0: cat, or - cat

@@ -20,6 +20,7 @@ from transfer.system.files import write_text
 
 HEADER = ("path", "reason", "suggestion", "action")
 MOST = 500  # images on a page
+_MOST_OPTIONS = 50_000  # classes to choose from, of all images together
 _SIDE = 112  # pixels of a thumbnail
 _MOST_BYTES = 4_000_000  # of all thumbnails, as base64
 _TEMPLATES = files("transfer.evaluation.fixing") / "templates"
@@ -56,6 +57,7 @@ def write_fix_page(
     style, script = (
         (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
     )
+    most = min(MOST, max(1, _MOST_OPTIONS // len(classes)))
     thumbnail = thumbnailer(root, sha256, side=_SIDE, most=_MOST_BYTES)
     page = environment.get_template("page.html.j2").render(
         data=root.name,
@@ -68,7 +70,7 @@ def write_fix_page(
         remove=REMOVE,
         # the names of actions cannot be chosen as classes
         classes=[(name, _cell(name)) for name in classes if name not in (KEEP, REMOVE)],
-        suspects=[(each, _start(each), thumbnail(each.path)) for each in suspects[:MOST]],
+        suspects=[(each, _start(each), thumbnail(each.path)) for each in suspects[:most]],
         total=len(suspects),
     )
     write_text(path, page)
