@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import transfer
+from transfer.api import training
 from transfer.runs.info import Calibration
 from transfer.runs.run import Run
+from transfer.training import train
 from transfer.training.keep.calibration import calibrate
 
 MakeFolder = Callable[..., Path]
@@ -74,3 +76,45 @@ def test_every_run_is_calibrated(
     assert -np.log(given).mean() == pytest.approx(found.log_loss_before, abs=1e-3)
     assert run.metrics["log_loss"] <= found.log_loss_before + 1e-6
     assert "temperature of" in (run.path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("where", "knobs"),
+    [
+        ("transfer.api.training.settle_thresholds", {"weights": "none"}),
+        ("transfer.training.train._calibrate", {"weights": "none"}),
+        ("transfer.training.train._calibrate", {"unfreeze": "1", "monitor": "accuracy"}),
+    ],
+    ids=["from scratch, later", "from scratch", "best training epoch"],
+)
+def test_a_run_that_ends_at_its_calibration_is_resumed_to_the_same(
+    toy: str,
+    make_folder: MakeFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    knobs: dict[str, Any],
+) -> None:
+    folder = make_folder()
+    plain = {"backbone": toy, "views": 0, "epochs": 3, "batch_size": 8, "learning_rate": 0.05}
+    whole = transfer.finetune(folder, output=tmp_path / "whole", **plain, **knobs)
+    module, _, name = where.rpartition(".")
+    work = getattr(train if module.endswith("train") else training, name)
+
+    def stop(*arguments: Any) -> None:
+        work(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, stop)
+        with pytest.raises(KeyboardInterrupt):
+            transfer.finetune(folder, output=tmp_path / "part", **plain, **knobs)
+    part = transfer.resume(tmp_path / "part")
+    assert part.info.calibration == whole.info.calibration
+    kernels = [weights_of(run.path) for run in (whole, part)]
+    np.testing.assert_array_equal(*kernels)
+
+
+def weights_of(run: Path) -> np.ndarray:
+    model = keras.models.load_model(run / "model.keras", compile=False)
+    return np.concatenate([np.ravel(weight) for weight in model.get_weights()])
