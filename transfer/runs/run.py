@@ -214,7 +214,7 @@ class Run:
         Raises:
             RunError: The file is missing or damaged.
         """
-        if self.multi_label:
+        if "co_occurrence" in self.read_json("metrics.json"):
             return cast("Metrics", self.read_multilabel_metrics(self.path))
         return self.read_metrics(self.path)
 
