@@ -54,7 +54,13 @@ def _quantise(network: Any, photos: list[np.ndarray]) -> Any:
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it draws bars
         warnings.simplefilter("ignore")
         nncf = _import_nncf()
-        return nncf.quantize(network.clone(), nncf.Dataset(photos), subset_size=len(photos))
+        logger = logging.getLogger("nncf")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            return nncf.quantize(network.clone(), nncf.Dataset(photos), subset_size=len(photos))
+        finally:
+            logger.setLevel(level)
 
 
 def _import_nncf() -> Any:
@@ -65,5 +71,4 @@ def _import_nncf() -> Any:
         import nncf
     finally:
         logging.setLoggerClass(kind)
-    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
