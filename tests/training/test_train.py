@@ -180,7 +180,7 @@ def test_every_knob_of_fine_tuning_at_once(
     assert what_moved(run) == {"down/kernel", "block_2/kernel"}
     # no smoothing in what is evaluated
     assert run.info.phases["finetune"]["val_loss"] == pytest.approx(
-        run.metrics["log_loss"], rel=1e-3
+        run.info.calibration.log_loss_before, rel=1e-3
     )
 
 

@@ -178,7 +178,7 @@ def test_the_model_is_an_ordinary_one_and_judged_as_it_is(
     assert run.info.settings.mixed_precision is True
     assert run.recipe.mixed_precision == "on"
     judged = run.info.phases["finetune"]["val_loss"]
-    assert judged == pytest.approx(run.metrics["log_loss"], rel=1e-5)
+    assert judged == pytest.approx(run.info.calibration.log_loss_before, rel=1e-5)
     with zipfile.ZipFile(run.path / "model.keras") as file:
         config = file.read("config.json").decode()
     assert "float32" in config
