@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer.errors import RunError, call
-from transfer.system.csv import only_once, read_number, read_table, write_csv
-from transfer.system.files import damaged, inside
+from transfer.runs.predictions import read_predictions
+from transfer.system.csv import read_number, write_csv
+from transfer.system.files import inside
 from transfer.system.names import join_names, split_names
 
 if TYPE_CHECKING:
@@ -73,24 +73,18 @@ class MultilabelPredictions:
         """
         import numpy as np
 
-        again = f"Write it again with: {call('evaluate', 'RUN')}"
+        known = set(classes)
 
         def parse(row: dict[str, str]) -> tuple[str, list[bool], list[float]]:
             names = split_names(row["true"])
-            if unknown := [name for name in names if name not in classes]:
+            if unknown := [name for name in names if name not in known]:
                 raise ValueError(f"{unknown[0]!r} is no class of this run")
             shares = [read_number(row[f"p_{name}"]) for name in classes]
             if min(shares) < 0 or max(shares) > 1:
                 raise ValueError("A probability is not between 0 and 1")
             return inside(row["path"]), [name in names for name in classes], shares
 
-        try:
-            rows = read_table(path, parse)
-            only_once([name for name, _, _ in rows])
-        except FileNotFoundError as error:
-            raise RunError(f"{path} is missing. {again}") from error
-        except (ValueError, OSError) as error:
-            raise damaged(path, error, again) from error
+        rows = read_predictions(path, parse)
         return cls(
             tuple(name for name, _, _ in rows),
             np.array([true for _, true, _ in rows], bool).reshape(-1, len(classes)),

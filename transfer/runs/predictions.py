@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from transfer.errors import RunError, call
 from transfer.system.csv import only_once, read_number, read_table, write_csv
@@ -14,6 +14,7 @@ from transfer.system.files import damaged, inside
 if TYPE_CHECKING:
     import numpy as np
 
+T = TypeVar("T")
 _ROUNDING = 0.01  # of a sum of probabilities
 
 
@@ -58,7 +59,6 @@ class Predictions:
         import numpy as np
 
         index = {name: i for i, name in enumerate(classes)}
-        again = f"Write it again with: {call('evaluate', 'RUN')}"
 
         def parse(row: dict[str, str]) -> tuple[str, int, list[float]]:
             if row["true"] not in index:
@@ -68,16 +68,33 @@ class Predictions:
                 raise ValueError("The probabilities do not sum to 1")
             return inside(row["path"]), index[row["true"]], shares
 
-        try:
-            rows = read_table(path, parse)
-            only_once([name for name, _, _ in rows])
-        except FileNotFoundError as error:
-            raise RunError(f"{path} is missing. {again}") from error
-        except (ValueError, OSError) as error:
-            raise damaged(path, error, again) from error
+        rows = read_predictions(path, parse)
         return cls(
             tuple(name for name, _, _ in rows),
             np.array([true for _, true, _ in rows], dtype=np.int64),
             np.array([shares for _, _, shares in rows], np.float32).reshape(-1, len(classes)),
             tuple(classes),
         )
+
+
+def read_predictions(
+    path: Path, parse: Callable[[dict[str, str]], tuple[str, T, list[float]]]
+) -> list[tuple[str, T, list[float]]]:
+    """Return the rows of a predictions.csv: path, what is true, and the probabilities.
+
+    Args:
+        path: The file.
+        parse: Reads a row. Raises ValueError for a bad value.
+
+    Raises:
+        RunError: It is missing or damaged, or lists an image twice.
+    """
+    again = f"Write it again with: {call('evaluate', 'RUN')}"
+    try:
+        rows = read_table(path, parse)
+        only_once([name for name, _, _ in rows])
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing. {again}") from error
+    except (ValueError, OSError) as error:
+        raise damaged(path, error, again) from error
+    return rows

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 from transfer.errors import RunError, UsageError, call, call_to_resume, call_to_train_again
 from transfer.recipe import Recipe, is_uneven
@@ -21,6 +21,7 @@ from transfer.system.files import damaged, read_json, write_json
 from transfer.system.progress import say
 from transfer.system.text import cut
 
+T = TypeVar("T")
 # What evaluating a finished run writes, given its model.
 _EVALUATED = ("metrics.json", "predictions.csv", "confusion_matrix.csv")
 
@@ -79,16 +80,16 @@ class Run:
         Raises:
             RunError: It is missing or damaged.
         """
-        path = directory / "metrics.json"
-        hint = f"Write it again with: {call('evaluate', self.path)}"
-        return as_record(self.read_json(str(path.absolute())), Metrics, path, hint)
+        return self._metrics_of(directory, Metrics)
 
     def read_multilabel_metrics(self, directory: Path) -> MultilabelMetrics:
         """The same as `read_metrics`, where an image may be of several classes."""
+        return self._metrics_of(directory, MultilabelMetrics)
+
+    def _metrics_of(self, directory: Path, kind: type[T]) -> T:
         path = directory / "metrics.json"
         hint = f"Write it again with: {call('evaluate', self.path)}"
-        values = self.read_json(str(path.absolute()))
-        return as_record(values, MultilabelMetrics, path, hint)
+        return as_record(self.read_json(str(path.absolute())), kind, path, hint)
 
     def read_evaluation(self, directory: Path) -> Evaluation | None:
         """Read evaluation.json, which is in directories of evaluations on other images only.

@@ -22,7 +22,7 @@ from transfer.training.budget import Costs, measure_costs, tell_plan
 from transfer.training.head.fitting import fit_head
 from transfer.training.keep.calibration import calibrate
 from transfer.training.keep.checkpoint import save_model
-from transfer.training.keep.selection import keep_the_best
+from transfer.training.keep.selection import keep_the_best, predict_val
 from transfer.training.keep.state import State
 from transfer.training.setup import Pair, Setup, Tunable, compute_features
 from transfer.training.tuning.fit import Record, Tuned, fine_tune
@@ -234,11 +234,7 @@ def _calibrate_once(
 
 def _calibrate(tunable: Tunable, tuned: Tuned, settings: Settings, path: Path) -> Calibration:
     """Calibrate a fine-tuned model as it is, and save it."""
-    parts = [
-        (tunable.model.predict_on_batch(inputs), targets)
-        for inputs, targets in tuned.val.as_numpy_iterator()
-    ]
-    probabilities, targets = map(np.concatenate, zip(*parts, strict=True))
+    probabilities, targets = predict_val(tunable, tuned)
     found = calibrate(tunable.model, probabilities, targets, settings.multi_label)
     save_model(tunable.classifier, path)
     return found

@@ -154,9 +154,10 @@ def without_repeats(table: Path, rows: Sequence[Row]) -> list[Row]:
 def joined(rows: Sequence[Row]) -> list[Row]:
     """Return rows of the same image with all labels that its rows have."""
     names: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        names[os.path.realpath(row.file)].update(split_names(row.label))
-    return [row.of(join_names(sorted(names[os.path.realpath(row.file)]))) for row in rows]
+    files = [os.path.realpath(row.file) for row in rows]
+    for row, file in zip(rows, files, strict=True):
+        names[file].update(split_names(row.label))
+    return [row.of(join_names(sorted(names[f]))) for row, f in zip(rows, files, strict=True)]
 
 
 def _common_folder(rows: Sequence[Row]) -> Path:

@@ -96,11 +96,7 @@ def _candidates(tunable: Tunable, tuned: Tuned, settings: Settings, path: Path) 
 
     def candidate(name: str, weights: Sequence[np.ndarray]) -> Candidate:
         _assign(variables, weights)
-        parts = [
-            (tunable.model.predict_on_batch(inputs), targets)
-            for inputs, targets in tuned.val.as_numpy_iterator()
-        ]
-        probabilities, truth = map(np.concatenate, zip(*parts, strict=True))
+        probabilities, truth = predict_val(tunable, tuned)
         if settings.multi_label:
             right = ((probabilities > HALF) == (truth > HALF)).all(axis=1)
             found = score_sets(probabilities, truth)
@@ -119,6 +115,17 @@ def _candidates(tunable: Tunable, tuned: Tuned, settings: Settings, path: Path) 
         weights = [a + np.float32(share) * (b - a) for a, b in zip(tuned.start, last, strict=True)]
         candidates.append(candidate(f"{share:.0%} of fine-tuning", weights))
     return candidates
+
+
+def predict_val(tunable: Tunable, tuned: Tuned) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities and targets of the validation images, (n, classes), with the weights
+    that the model has now."""
+    parts = [
+        (tunable.model.predict_on_batch(inputs), targets)
+        for inputs, targets in tuned.val.as_numpy_iterator()
+    ]
+    probabilities, targets = map(np.concatenate, zip(*parts, strict=True))
+    return probabilities, targets
 
 
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:

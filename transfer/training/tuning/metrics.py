@@ -40,10 +40,7 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
         if len(y_true.shape) == 2 and y_true.shape[1] == self.num_classes:
             y_true = ops.argmax(y_true, axis=1)
         true = self._one_hot(ops.reshape(y_true, (-1,)))
-        predicted = self._one_hot(ops.argmax(y_pred, axis=1))
-        self.counts.assign_add(
-            ops.stack([ops.sum(each, axis=0) for each in (true * predicted, true, predicted)])
-        )
+        self._count(true, self._one_hot(ops.argmax(y_pred, axis=1)))
 
     def result(self) -> Any:
         """Return the macro-F1, a scalar from 0 to 1."""
@@ -54,6 +51,10 @@ class MacroF1(keras.metrics.Metric):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
         return config | {"num_classes": self.num_classes}
+
+    def _count(self, true: Any, predicted: Any) -> None:
+        parts = (true * predicted, true, predicted)
+        self.counts.assign_add(ops.stack([ops.sum(each, axis=0) for each in parts]))
 
     def _one_hot(self, labels: Any) -> Any:
         return ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype="int32")
@@ -71,10 +72,7 @@ class MacroF1OfSets(MacroF1):
             y_pred: Probabilities (b, classes).
             sample_weight: Not used: every image counts once.
         """
-        true, predicted = (ops.cast(each > 0.5, "int32") for each in (y_true, y_pred))
-        self.counts.assign_add(
-            ops.stack([ops.sum(each, axis=0) for each in (true * predicted, true, predicted)])
-        )
+        self._count(*(ops.cast(each > 0.5, "int32") for each in (y_true, y_pred)))
 
 
 def exact_matches(y_true: Any, y_pred: Any) -> Any:
