@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from transfer.api import (
         check,
         compare,
+        diff,
         evaluate,
         finetune,
+        list_runs,
         lr_find,
         predict,
         prepare,
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     )
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
+    from transfer.api.difference import Difference
     from transfer.api.knobs import Knobs
+    from transfer.api.listing import ListedRun
     from transfer.api.run import Run
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.experiments.lr_find import RateCurve
@@ -44,8 +48,10 @@ _HOMES = {
     "Checkup": "transfer.api.data_check",
     "Compared": "transfer.api.comparison",
     "DataError": "transfer.errors",
+    "Difference": "transfer.api.difference",
     "ImageFolder": "transfer.images.folder",
     "Knobs": "transfer.api.knobs",
+    "ListedRun": "transfer.api.listing",
     "Metrics": "transfer.runs.metrics",
     "Prediction": "transfer.serving.predictor",
     "RateCurve": "transfer.experiments.lr_find",
@@ -58,10 +64,12 @@ _HOMES = {
     "check": "transfer.api",
     "compare": "transfer.api",
     "decode": "transfer.images.decode",
+    "diff": "transfer.api",
     "evaluate": "transfer.api",
     "finetune": "transfer.api",
     "get_backbone": "transfer.networks.backbones",
     "list_backbones": "transfer.networks.backbones",
+    "list_runs": "transfer.api",
     "lr_find": "transfer.api",
     "predict": "transfer.api",
     "prepare": "transfer.api",
@@ -76,8 +84,10 @@ __all__ = [
     "Checkup",
     "Compared",
     "DataError",
+    "Difference",
     "ImageFolder",
     "Knobs",
+    "ListedRun",
     "Metrics",
     "Prediction",
     "RateCurve",
@@ -90,10 +100,12 @@ __all__ = [
     "check",
     "compare",
     "decode",
+    "diff",
     "evaluate",
     "finetune",
     "get_backbone",
     "list_backbones",
+    "list_runs",
     "lr_find",
     "predict",
     "prepare",

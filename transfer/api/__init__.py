@@ -5,7 +5,9 @@ from __future__ import annotations
 from transfer.api.comparison import compare
 from transfer.api.data import prepare
 from transfer.api.data_check import check
+from transfer.api.difference import diff
 from transfer.api.evaluation import evaluate, report
+from transfer.api.listing import list_runs
 from transfer.api.prediction import iterate_predictions, predict
 from transfer.api.previews import preview
 from transfer.api.rates import lr_find
@@ -15,9 +17,11 @@ from transfer.api.training import finetune
 __all__ = [
     "check",
     "compare",
+    "diff",
     "evaluate",
     "finetune",
     "iterate_predictions",
+    "list_runs",
     "lr_find",
     "predict",
     "prepare",

@@ -30,6 +30,8 @@ COMMANDS = (
     "finetune",
     "evaluate",
     "report",
+    "runs",
+    "diff",
     "predict",
     "prepare",
     "compare",
