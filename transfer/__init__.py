@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         preview,
         report,
         resume,
+        track,
     )
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
@@ -77,6 +78,7 @@ _HOMES = {
     "register_backbone": "transfer.networks.backbones",
     "report": "transfer.api",
     "resume": "transfer.api",
+    "track": "transfer.api",
 }
 
 __version__ = "0.1.0"
@@ -113,6 +115,7 @@ __all__ = [
     "register_backbone",
     "report",
     "resume",
+    "track",
 ]
 
 

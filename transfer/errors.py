@@ -153,9 +153,14 @@ class UsageError(TransferError):
 
 
 class DataError(TransferError):
-    """The images or their folders cannot be used as they are."""
+    """The images or their folders cannot be used as they are.
+
+    Attributes:
+        source: The image of a prediction that cannot be read; ``""`` where it is about more.
+    """
 
     exit_code = 2
+    source = ""
 
 
 class RunError(TransferError):

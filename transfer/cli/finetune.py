@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from transfer.cli.console import tell, tell_json, watched
+from transfer.cli.matrix import tell_matrix
 from transfer.cli.options import given, recipe_options
 from transfer.cli.sections import Sectioned
 
@@ -78,6 +79,7 @@ def finetune(
         tell_json(_result(run))
     else:
         tell(summary(run))
+        tell_matrix(run.metrics)
 
 
 def _refuse_beside_resume(**options: str | None) -> None:

@@ -32,6 +32,7 @@ COMMANDS = (
     "report",
     "runs",
     "diff",
+    "track",
     "predict",
     "prepare",
     "compare",

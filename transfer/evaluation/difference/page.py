@@ -98,6 +98,6 @@ def _render(sections: Sequence[Section]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f}\u00a0%"
     environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
     return environment.get_template("difference.html.j2").render(sections=sections, most=MOST)
