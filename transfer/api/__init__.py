@@ -12,6 +12,7 @@ from transfer.api.prediction import iterate_predictions, predict, sorter
 from transfer.api.previews import preview
 from transfer.api.rates import lr_find
 from transfer.api.resuming import resume
+from transfer.api.seeds import finetune_seeds
 from transfer.api.tracking import track
 from transfer.api.training import finetune
 
@@ -21,6 +22,7 @@ __all__ = [
     "diff",
     "evaluate",
     "finetune",
+    "finetune_seeds",
     "iterate_predictions",
     "list_runs",
     "lr_find",
