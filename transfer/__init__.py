@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         diff,
         evaluate,
         finetune,
+        finetune_seeds,
         list_runs,
         lr_find,
         predict,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from transfer.api.knobs import Knobs
     from transfer.api.listing import ListedRun
     from transfer.api.run import Run
+    from transfer.api.seeds import Seeds
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.experiments.lr_find import RateCurve
     from transfer.images.decode import decode
@@ -59,6 +61,7 @@ _HOMES = {
     "Recipe": "transfer.recipe",
     "Run": "transfer.api.run",
     "RunError": "transfer.errors",
+    "Seeds": "transfer.api.seeds",
     "TransferError": "transfer.errors",
     "UsageError": "transfer.errors",
     "WeightsError": "transfer.errors",
@@ -68,6 +71,7 @@ _HOMES = {
     "diff": "transfer.api",
     "evaluate": "transfer.api",
     "finetune": "transfer.api",
+    "finetune_seeds": "transfer.api",
     "get_backbone": "transfer.networks.backbones",
     "list_backbones": "transfer.networks.backbones",
     "list_runs": "transfer.api",
@@ -96,6 +100,7 @@ __all__ = [
     "Recipe",
     "Run",
     "RunError",
+    "Seeds",
     "TransferError",
     "UsageError",
     "WeightsError",
@@ -105,6 +110,7 @@ __all__ = [
     "diff",
     "evaluate",
     "finetune",
+    "finetune_seeds",
     "get_backbone",
     "list_backbones",
     "list_runs",

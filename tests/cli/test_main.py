@@ -322,7 +322,7 @@ def test_the_recipe_names_options(command: Command, option: str, value: str) -> 
         ("cross-validate x", "transfer finetune DATA --folds 5"),
         ("train x", "Did you mean 'finetune'?"),
         ("compare x y", "Expected one DATA. Received: x y"),
-        ("compare run run", "the same images: transfer evaluate RUN DATA"),
+        ("compare run run", "To compare runs: transfer diff run run"),
     ],
 )
 def test_names_of_other_tools(command: Command, arguments: str, hint: str) -> None:

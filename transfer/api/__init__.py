@@ -8,7 +8,7 @@ from transfer.api.data_check import check
 from transfer.api.difference import diff
 from transfer.api.evaluation import evaluate, report
 from transfer.api.listing import list_runs
-from transfer.api.prediction import iterate_predictions, predict, sorter
+from transfer.api.prediction import iterate_predictions, predict
 from transfer.api.previews import preview
 from transfer.api.rates import lr_find
 from transfer.api.resuming import resume
@@ -31,6 +31,5 @@ __all__ = [
     "preview",
     "report",
     "resume",
-    "sorter",
     "track",
 ]

@@ -21,7 +21,7 @@ def track(
     tensorboard: str | os.PathLike[str] | None = None,
     mlflow: str | None = None,
     experiment: str = EXPERIMENT,
-) -> None:
+) -> list[str]:
     """Write finished runs for TensorBoard, or log them to MLflow.
 
     A call may be repeated: TensorBoard's files are replaced, and a run that MLflow has is not
@@ -34,6 +34,9 @@ def track(
             ``mlflow``.
         experiment: Name of the experiment in MLflow.
 
+    Returns:
+        For each run, its folder for TensorBoard, then its id in MLflow, as far as asked for.
+
     Raises:
         RunError: One is no finished run.
         UsageError: There is nothing to do, or MLflow is not installed.
@@ -44,8 +47,12 @@ def track(
     """
     if tensorboard is None and mlflow is None:
         raise UsageError(f"Expected {option('tensorboard')}, {option('mlflow')} or both.")
+    places = []
     for run in map(as_run, runs):
         if tensorboard is not None:
-            say(f"TensorBoard: {write_events(run, Path(tensorboard).expanduser())}")
+            places.append(str(write_events(run, Path(tensorboard).expanduser())))
+            say(f"TensorBoard: {places[-1]}")
         if mlflow is not None:
-            say(f"MLflow: run {log_run(run, mlflow, experiment)} of {run.path.name}")
+            places.append(log_run(run, mlflow, experiment))
+            say(f"MLflow: run {places[-1]} of {run.path.name}")
+    return places

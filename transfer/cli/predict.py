@@ -71,6 +71,7 @@ def predict(
     read, nothing is written.
     """
     from transfer import api
+    from transfer.api.prediction import sorter as make_sorter
     from transfer.api.run import Run
 
     if top < 1:
@@ -81,7 +82,7 @@ def predict(
         raise click.MissingParameter(param_type="argument", param_hint="PATH...")
     if copy_to is None and by is not None:
         raise UsageError("--by has no effect without --copy-to FOLDER.")
-    sorter = None if copy_to is None else api.sorter(run, copy_to, by or "label", paths)
+    sorter = None if copy_to is None else make_sorter(run, copy_to, by or "label", paths)
     bad: list[DataError] = []
     rows = 0
 
