@@ -52,17 +52,19 @@ def grid(
 
 
 def gray_levels(values: np.ndarray) -> np.ndarray:
-    """Return each channel (n, h, w) from its smallest value, black, to its largest, white, uint8."""
+    """Return channels (n, h, w) as uint8, each from its smallest value to its largest."""
     low = values.min(axis=(1, 2), keepdims=True)
     span = values.max(axis=(1, 2), keepdims=True) - low
-    return np.rint(255 * (values - low) / np.where(span > 0, span, 1)).astype(np.uint8)
+    levels = 255 * (values - low) / np.where(span > 0, span, 1)
+    return np.asarray(np.rint(levels), np.uint8)
 
 
 def colours_of(filters: np.ndarray) -> np.ndarray:
-    """Return filters (n, h, w, 3) as colours, each from its smallest to its largest weight, uint8."""
+    """Return filters (n, h, w, 3) as uint8, each from its smallest weight to its largest."""
     low = filters.min(axis=(1, 2, 3), keepdims=True)
     span = filters.max(axis=(1, 2, 3), keepdims=True) - low
-    return np.rint(255 * (filters - low) / np.where(span > 0, span, 1)).astype(np.uint8)
+    levels = 255 * (filters - low) / np.where(span > 0, span, 1)
+    return np.asarray(np.rint(levels), np.uint8)
 
 
 def _fitted(picture: Image.Image, side: int) -> Image.Image:

@@ -84,7 +84,7 @@ def _places(parts: Parts, feature_map: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _kernel(parts: Parts) -> np.ndarray:
-    """Return the weights (d, classes) from pooled vectors to logits, BatchNormalization folded in."""
+    """Return the weights (d, classes) from pooled vectors to logits, with BatchNormalization."""
     kernel = np.asarray(parts.predictions.kernel, np.float64)
     for layer in reversed(parts.head.layers[:-1]):
         if isinstance(layer, keras.layers.BatchNormalization):

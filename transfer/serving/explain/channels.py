@@ -1,4 +1,4 @@
-"""What the layers of a run's network compute: filters of a convolution, channels of a feature map."""
+"""What the layers of a network compute: filters of a convolution, channels of a feature map."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ def layercam(parts: Parts, layer: str) -> Callable[[np.ndarray, int], np.ndarray
         if gradients is None:  # nothing above the layer depends on it
             return np.zeros(activations.shape[1:3], np.float32)
         weighted = tf.nn.relu(tf.nn.relu(gradients) * activations)
-        return np.asarray(tf.reduce_sum(tf.cast(weighted, tf.float32), axis=-1))[0]
+        total = tf.reduce_sum(tf.cast(weighted, tf.float32), axis=-1)[0]
+        return np.asarray(total, np.float32)
 
     return explain

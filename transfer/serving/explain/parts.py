@@ -1,4 +1,4 @@
-"""A trained classifier taken apart: backbone, pooling and head, which share their layers with it."""
+"""A trained classifier taken apart: backbone, pooling and head share their layers with it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Parts:
 
     @cached_property
     def pooling(self) -> str:
-        """``avg``, ``max``, ``avg+max``, ``flatten``, or ``""`` where the backbone gives vectors."""
+        """``avg``, ``max``, ``avg+max``, ``flatten``; ``""`` where the backbone gives vectors."""
         names = {layer.name for layer in self.model.layers}
         kinds = {"avg_max_pool": "avg+max", "avg_pool": "avg", "max_pool": "max"}
         found = [kind for name, kind in (kinds | {"flatten": "flatten"}).items() if name in names]
