@@ -4,8 +4,8 @@
 
 For validation photos that the model classifies correctly, the places that a map holds for the most
 important are covered in the photo's mean colour, a tenth of it at a time. The area under the curve
-of the probability (0 to 1; lower is better) is compared with that of random maps of the same
-number of cells, on the same photos (V. Petsiuk, A. Das, K. Saenko, "RISE", 2018). Intervals are 95 %
+of the probability (0..1, lower is better) is compared with that of random maps of the same
+number of cells on the same photos (V. Petsiuk, A. Das, K. Saenko, "RISE", 2018). Intervals are 95 %
 bootstrap intervals over photos. Nothing is trained.
 """
 
