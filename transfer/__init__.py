@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         check,
         compare,
         evaluate,
+        explain,
+        feature_maps,
         finetune,
         lr_find,
         predict,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     )
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
+    from transfer.api.explanation import Explanation
     from transfer.api.knobs import Knobs
     from transfer.api.run import Run
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
@@ -44,6 +47,7 @@ _HOMES = {
     "Checkup": "transfer.api.data_check",
     "Compared": "transfer.api.comparison",
     "DataError": "transfer.errors",
+    "Explanation": "transfer.api.explanation",
     "ImageFolder": "transfer.images.folder",
     "Knobs": "transfer.api.knobs",
     "Metrics": "transfer.runs.metrics",
@@ -59,6 +63,8 @@ _HOMES = {
     "compare": "transfer.api",
     "decode": "transfer.images.decode",
     "evaluate": "transfer.api",
+    "explain": "transfer.api",
+    "feature_maps": "transfer.api",
     "finetune": "transfer.api",
     "get_backbone": "transfer.networks.backbones",
     "list_backbones": "transfer.networks.backbones",
@@ -76,6 +82,7 @@ __all__ = [
     "Checkup",
     "Compared",
     "DataError",
+    "Explanation",
     "ImageFolder",
     "Knobs",
     "Metrics",
@@ -91,6 +98,8 @@ __all__ = [
     "compare",
     "decode",
     "evaluate",
+    "explain",
+    "feature_maps",
     "finetune",
     "get_backbone",
     "list_backbones",

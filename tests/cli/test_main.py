@@ -316,7 +316,6 @@ def test_the_recipe_names_options(command: Command, option: str, value: str) -> 
         ("runs", "transfer report RUN shows one."),
         ("info x", "transfer report RUN shows one."),
         ("serve x", "transfer.Run(RUN).predict(images) is fast and thread-safe."),
-        ("explain x", "transfer report RUN"),
         ("classify x", "Did you mean 'predict'?"),
         ("inference x", "Did you mean 'predict'?"),
         ("diff x y", "evaluate each on the same images: transfer evaluate RUN DATA"),

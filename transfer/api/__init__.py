@@ -6,6 +6,9 @@ from transfer.api.comparison import compare
 from transfer.api.data import prepare
 from transfer.api.data_check import check
 from transfer.api.evaluation import evaluate, report
+from transfer.api.explained_files import write_explanations
+from transfer.api.explaining import explain, iterate_explanations
+from transfer.api.feature_maps import feature_maps
 from transfer.api.prediction import iterate_predictions, predict
 from transfer.api.previews import preview
 from transfer.api.rates import lr_find
@@ -16,7 +19,10 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "explain",
+    "feature_maps",
     "finetune",
+    "iterate_explanations",
     "iterate_predictions",
     "lr_find",
     "predict",
@@ -24,4 +30,5 @@ __all__ = [
     "preview",
     "report",
     "resume",
+    "write_explanations",
 ]

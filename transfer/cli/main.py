@@ -31,6 +31,7 @@ COMMANDS = (
     "evaluate",
     "report",
     "predict",
+    "explain",
     "prepare",
     "compare",
     "lr-find",
