@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -88,7 +87,7 @@ def test_openvino_gives_what_keras_gives(trained: Run, run: Run) -> None:
         engines.add(run.info.features.engine)  # type: ignore[union-attr]
         maps.append(Run(run.path).explain(scene(4, 4), class_name="red")[0].map)
         shutil.copy(run.path / "model.keras", run.path / "copy")  # another time: opened anew
-        os.replace(run.path / "copy", run.path / "model.keras")
+        (run.path / "copy").replace(run.path / "model.keras")
     assert engines == {"keras", "openvino"}
     np.testing.assert_allclose(maps[0], maps[1], rtol=1e-3, atol=1e-4)
 

@@ -167,6 +167,7 @@ class Predictor:
                     if on_bad is None:
                         pool.shutdown(cancel_futures=True)
                         raise
+                    error.source = name
                     on_bad(error)
 
 
