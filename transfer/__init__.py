@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         compare,
         diff,
         evaluate,
+        explain,
+        feature_maps,
         finetune,
         finetune_seeds,
         list_runs,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
     from transfer.api.difference import Difference
+    from transfer.api.explanation import Explanation
     from transfer.api.knobs import Knobs
     from transfer.api.listing import ListedRun
     from transfer.api.run import Run
@@ -52,6 +55,7 @@ _HOMES = {
     "Compared": "transfer.api.comparison",
     "DataError": "transfer.errors",
     "Difference": "transfer.api.difference",
+    "Explanation": "transfer.api.explanation",
     "ImageFolder": "transfer.images.folder",
     "Knobs": "transfer.api.knobs",
     "ListedRun": "transfer.api.listing",
@@ -70,6 +74,8 @@ _HOMES = {
     "decode": "transfer.images.decode",
     "diff": "transfer.api",
     "evaluate": "transfer.api",
+    "explain": "transfer.api",
+    "feature_maps": "transfer.api",
     "finetune": "transfer.api",
     "finetune_seeds": "transfer.api",
     "get_backbone": "transfer.networks.backbones",
@@ -91,6 +97,7 @@ __all__ = [
     "Compared",
     "DataError",
     "Difference",
+    "Explanation",
     "ImageFolder",
     "Knobs",
     "ListedRun",
@@ -109,6 +116,8 @@ __all__ = [
     "decode",
     "diff",
     "evaluate",
+    "explain",
+    "feature_maps",
     "finetune",
     "finetune_seeds",
     "get_backbone",

@@ -240,7 +240,6 @@ def _equivalents() -> dict[str, str]:
         "device": gpu,
         "dropout": f"It is part of the head: {option('head', 'avg,dropout=0.5')}.",
         "exist_ok": f"Each run gets a new directory; {option('output')} names one.",
-        "explain": f"What a run's model confuses is in its report: {call('report', 'RUN')}",
         "export": model,
         "gpu": gpu,
         "info": runs,

@@ -315,7 +315,6 @@ def test_the_recipe_names_options(command: Command, option: str, value: str) -> 
         ("resume x", "transfer finetune --resume RUN"),
         ("info x", "transfer runs lists all runs, transfer report RUN shows one."),
         ("serve x", "transfer.Run(RUN).predict(images) is fast and thread-safe."),
-        ("explain x", "transfer report RUN"),
         ("classify x", "Did you mean 'predict'?"),
         ("inference x", "Did you mean 'predict'?"),
         ("convert x", "keras.models.load_model(...).export(DIR)."),

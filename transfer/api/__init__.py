@@ -7,6 +7,9 @@ from transfer.api.data import prepare
 from transfer.api.data_check import check
 from transfer.api.difference import diff
 from transfer.api.evaluation import evaluate, report
+from transfer.api.explained_files import write_explanations
+from transfer.api.explaining import explain, iterate_explanations
+from transfer.api.feature_maps import feature_maps
 from transfer.api.listing import list_runs
 from transfer.api.prediction import iterate_predictions, predict
 from transfer.api.previews import preview
@@ -21,8 +24,11 @@ __all__ = [
     "compare",
     "diff",
     "evaluate",
+    "explain",
+    "feature_maps",
     "finetune",
     "finetune_seeds",
+    "iterate_explanations",
     "iterate_predictions",
     "list_runs",
     "lr_find",
@@ -32,4 +38,5 @@ __all__ = [
     "report",
     "resume",
     "track",
+    "write_explanations",
 ]

@@ -82,12 +82,9 @@ def iterate_predictions(
     """
     run = as_run(run)
     asked = None if prior is None else tell_prior(run, prior)
-    model = run.path / "model.keras"
-    modified = model.stat().st_mtime_ns if model.is_file() else 0
     from transfer.serving.predictor import predict as iterate
 
-    model_of = run.path.absolute(), modified, os.getpid()  # threads do not survive a fork
-    return iterate(_load(*model_of), pictures, on_bad, asked)
+    return iterate(opened(run), pictures, on_bad, asked)
 
 
 def sorter(
@@ -132,6 +129,13 @@ def tell_prior(run: Run, prior: PriorLike) -> Prior:
     found = resolve_prior(run, prior)
     say(f"Probabilities for the {found}")
     return found
+
+
+def opened(run: Run) -> Predictor:
+    """Return the model of a run; it is kept for the next call while its file does not change."""
+    model = run.path / "model.keras"
+    modified = model.stat().st_mtime_ns if model.is_file() else 0
+    return _load(run.path.absolute(), modified, os.getpid())  # threads do not survive a fork
 
 
 def _load(path: Path, modified: int, process: int) -> Predictor:

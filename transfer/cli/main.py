@@ -34,6 +34,7 @@ COMMANDS = (
     "diff",
     "track",
     "predict",
+    "explain",
     "prepare",
     "compare",
     "lr-find",
