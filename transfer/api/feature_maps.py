@@ -93,7 +93,10 @@ def feature_maps(
 
 
 _FILTERS = "Each from its smallest weight, dark, to its largest, in the channels of the input."
-_MAPS = "First the image as the model sees it; each channel from its smallest value, black."
+_MAPS = (
+    "First the image as the model sees it; each channel from its smallest value, black, to its"
+    " largest, white."
+)
 
 
 def _drawn(each: Channels, name: str, number: int, image: Image.Image) -> Image.Image:
