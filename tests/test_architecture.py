@@ -145,6 +145,8 @@ def command(*arguments: str) -> str:
         command("check", "sample:shapes"),
         command("cache"),
         command("report", "nowhere"),
+        command("runs", "."),
+        command("diff", "nowhere", "nothing"),
         command("prepare", "nowhere.zip", "nothing"),
     ],
 )

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from transfer.data.audit.clean import audit
 from transfer.data.dataset import Dataset
 from transfer.data.groups import group_images
 from transfer.data.sources.prepare import resolve
+from transfer.evaluation.evaluate import write_evaluation
 from transfer.images.folder import ImageFolder
 from transfer.networks.backbones import register_backbone
+from transfer.recipe import Recipe
 from transfer.recipe.reading import Reading
 from transfer.runs.info import RunInfo, WeightsInfo
+from transfer.runs.predictions import Predictions
+from transfer.runs.run import Run
 from transfer.settings import Settings
+from transfer.system.digests import sha256_of
 
 NETWORK = """
 import keras
@@ -112,6 +121,45 @@ def make_dataset(root: Path) -> Dataset:
     known = audit(folder)
     groups = group_images(folder, known.sha256, known.groups)
     return Dataset(folder, known.sha256, groups, {})
+
+
+def evaluated_run(
+    path: Path,
+    data: Path,
+    predicted: Mapping[str, tuple[str, str]],
+    classes: Sequence[str] = ("ant", "bee", "cat"),
+    *,
+    trained: Sequence[str] = (),
+    **changes: Any,
+) -> Run:
+    """Return a run that was evaluated, without a model; nothing is trained.
+
+    Args:
+        path: Its directory.
+        data: Folder of the photos; those that are missing are drawn, each in a colour of its own.
+        predicted: Photo to its class and to the class that is predicted, in the split val.
+        classes: Class names in the order of the outputs.
+        trained: Photos that it was trained on, of the first class.
+        changes: Fields of run.json.
+    """
+    paths = [*predicted, *trained]
+    for number, name in enumerate(paths):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (data / name).exists():
+            colour = (number, zlib.crc32(name.encode()) % 256, 90)
+            Image.new("RGB", (60, 40), colour).save(data / name)
+    true = np.array([classes.index(each) for each, _ in predicted.values()], dtype=np.int64)
+    rows = np.full((len(predicted), len(classes)), 0.2 / max(1, len(classes) - 1), np.float32)
+    rows[np.arange(len(rows)), [classes.index(each) for _, each in predicted.values()]] = 0.8
+    path.mkdir(parents=True)
+    run = Run.create(path, Recipe(), classes, make_info(data=str(data), **changes))
+    write_evaluation(path, Predictions(tuple(predicted), true, rows, tuple(classes)), "val")
+    labels = (*true.tolist(), *[0] * len(trained))
+    splits = ("val",) * len(predicted) + ("train",) * len(trained)
+    digests = {name: sha256_of(data / name) for name in paths}
+    folder = ImageFolder(data, tuple(classes), tuple(paths), labels, splits)
+    Dataset(folder, digests, digests, {}).write(path / "split.csv")
+    return run
 
 
 def place(data: str | os.PathLike[str], **reading: Any) -> tuple[Path, str]:

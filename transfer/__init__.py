@@ -18,19 +18,29 @@ if TYPE_CHECKING:
     from transfer.api import (
         check,
         compare,
+        diff,
         evaluate,
+        explain,
+        feature_maps,
         finetune,
+        finetune_seeds,
+        list_runs,
         lr_find,
         predict,
         prepare,
         preview,
         report,
         resume,
+        track,
     )
     from transfer.api.comparison import Compared
     from transfer.api.data_check import Checkup
+    from transfer.api.difference import Difference
+    from transfer.api.explanation import Explanation
     from transfer.api.knobs import Knobs
+    from transfer.api.listing import ListedRun
     from transfer.api.run import Run
+    from transfer.api.seeds import Seeds
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
     from transfer.experiments.lr_find import RateCurve
     from transfer.images.decode import decode
@@ -44,24 +54,33 @@ _HOMES = {
     "Checkup": "transfer.api.data_check",
     "Compared": "transfer.api.comparison",
     "DataError": "transfer.errors",
+    "Difference": "transfer.api.difference",
+    "Explanation": "transfer.api.explanation",
     "ImageFolder": "transfer.images.folder",
     "Knobs": "transfer.api.knobs",
+    "ListedRun": "transfer.api.listing",
     "Metrics": "transfer.runs.metrics",
     "Prediction": "transfer.serving.predictor",
     "RateCurve": "transfer.experiments.lr_find",
     "Recipe": "transfer.recipe",
     "Run": "transfer.api.run",
     "RunError": "transfer.errors",
+    "Seeds": "transfer.api.seeds",
     "TransferError": "transfer.errors",
     "UsageError": "transfer.errors",
     "WeightsError": "transfer.errors",
     "check": "transfer.api",
     "compare": "transfer.api",
     "decode": "transfer.images.decode",
+    "diff": "transfer.api",
     "evaluate": "transfer.api",
+    "explain": "transfer.api",
+    "feature_maps": "transfer.api",
     "finetune": "transfer.api",
+    "finetune_seeds": "transfer.api",
     "get_backbone": "transfer.networks.backbones",
     "list_backbones": "transfer.networks.backbones",
+    "list_runs": "transfer.api",
     "lr_find": "transfer.api",
     "predict": "transfer.api",
     "prepare": "transfer.api",
@@ -69,6 +88,7 @@ _HOMES = {
     "register_backbone": "transfer.networks.backbones",
     "report": "transfer.api",
     "resume": "transfer.api",
+    "track": "transfer.api",
 }
 
 __version__ = "0.1.0"
@@ -76,24 +96,33 @@ __all__ = [
     "Checkup",
     "Compared",
     "DataError",
+    "Difference",
+    "Explanation",
     "ImageFolder",
     "Knobs",
+    "ListedRun",
     "Metrics",
     "Prediction",
     "RateCurve",
     "Recipe",
     "Run",
     "RunError",
+    "Seeds",
     "TransferError",
     "UsageError",
     "WeightsError",
     "check",
     "compare",
     "decode",
+    "diff",
     "evaluate",
+    "explain",
+    "feature_maps",
     "finetune",
+    "finetune_seeds",
     "get_backbone",
     "list_backbones",
+    "list_runs",
     "lr_find",
     "predict",
     "prepare",
@@ -101,6 +130,7 @@ __all__ = [
     "register_backbone",
     "report",
     "resume",
+    "track",
 ]
 
 

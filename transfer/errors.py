@@ -153,9 +153,14 @@ class UsageError(TransferError):
 
 
 class DataError(TransferError):
-    """The images or their folders cannot be used as they are."""
+    """The images or their folders cannot be used as they are.
+
+    Attributes:
+        source: The image of a prediction that cannot be read; ``""`` where it is about more.
+    """
 
     exit_code = 2
+    source = ""
 
 
 class RunError(TransferError):
@@ -218,7 +223,8 @@ def _equivalents() -> dict[str, str]:
     model = "A run's model.keras is a Keras model: keras.models.load_model(...).export(DIR)."
     folds = f"Cross-validation is part of a training: {call('finetune', 'DATA', folds=5)}"
     gpu = "It runs on the GPU that TensorFlow finds; set CUDA_VISIBLE_DEVICES to choose one."
-    runs = f"Runs are folders below runs/: {call('report', 'RUN')} shows one."
+    listed = either("transfer.list_runs()", "transfer runs")
+    runs = f"{listed} lists all runs, {call('report', 'RUN')} shows one."
     change = f"It is a word of {option('augment', 'flip,rotate=10,shift=0.1,fill=reflect')}."
     scale = f"It is a word of {option('normalize', 'featurewise_std')}."
     workers = "Images are read by one thread per processor."
@@ -232,11 +238,8 @@ def _equivalents() -> dict[str, str]:
         "cross_validate": folds,
         "cv": folds,
         "device": gpu,
-        "diff": "To compare runs, evaluate each on the same images:"
-        f" {call('evaluate', 'RUN', 'DATA')}",
         "dropout": f"It is part of the head: {option('head', 'avg,dropout=0.5')}.",
         "exist_ok": f"Each run gets a new directory; {option('output')} names one.",
-        "explain": f"What a run's model confuses is in its report: {call('report', 'RUN')}",
         "export": model,
         "gpu": gpu,
         "info": runs,
@@ -244,7 +247,6 @@ def _equivalents() -> dict[str, str]:
         "num_workers": workers,
         "output_format": form,
         "resume": f"To resume an interrupted run: {call_to_resume('RUN')}",
-        "runs": runs,
         "serve": "There is no server; in your own, transfer.Run(RUN).predict(images) is fast and"
         " thread-safe.",
         "workers": workers,

@@ -112,3 +112,18 @@ def test_other_children_predict(run: Run, tmp_path: Path, engine: str, method: s
         pytest.importorskip("openvino")
     with_engine(run, "openvino" if engine == "openvino" else "keras")
     assert predict_in_child(run, tmp_path, engine, method) == ["red", "0"]
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"), [({}, "True"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "False")]
+)
+def test_onednn_is_on_unless_the_user_wants_it_off(user: dict[str, str], expected: str) -> None:
+    code = (
+        "from transfer.system.quiet import import_tensorflow; import_tensorflow()\n"
+        "from tensorflow.python.util import _pywrap_util_port as port; print(port.IsMklEnabled())"
+    )
+    others = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=others | user, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected

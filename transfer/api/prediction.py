@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from transfer.api.images import CLASS_NAMES
 from transfer.errors import DataError, UsageError, option
 from transfer.recipe import ON_BAD
 from transfer.runs.run import Run, RunLike, as_run
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transfer.serving.postprocess import Prior, PriorLike
     from transfer.serving.predictor import Prediction as Prediction
     from transfer.serving.predictor import Predictor
+    from transfer.serving.sorting import Sorter
 
 _LOADING = Lock()
 
@@ -80,12 +82,44 @@ def iterate_predictions(
     """
     run = as_run(run)
     asked = None if prior is None else tell_prior(run, prior)
-    model = run.path / "model.keras"
-    modified = model.stat().st_mtime_ns if model.is_file() else 0
     from transfer.serving.predictor import predict as iterate
 
-    model_of = run.path.absolute(), modified, os.getpid()  # threads do not survive a fork
-    return iterate(_load(*model_of), pictures, on_bad, asked)
+    return iterate(opened(run), pictures, on_bad, asked)
+
+
+def sorter(
+    run: RunLike,
+    target: str | os.PathLike[str],
+    by: str = "label",
+    pictures: Iterable[str | os.PathLike[str]] = (),
+) -> Sorter:
+    """Return what copies photos into folders by their predictions.
+
+    Args:
+        run: A run or its path.
+        target: The folder that receives the folders; made where it is missing.
+        by: ``label`` for a folder for each predicted class; ``mistake`` for one for each pair of
+            classes that are confused, with the class of a photo from the folder that it lies in.
+        pictures: What is predicted, outside of which `target` must lie.
+
+    Raises:
+        UsageError: `target` is a file or lies inside of `pictures`, or `by` is unknown or is
+            ``mistake`` for a run whose images may be of several classes.
+    """
+    from transfer.serving.sorting import BY, Sorter, refuse_inside
+
+    run = as_run(run)
+    if by not in BY:
+        raise UsageError(f"Expected {option('by')} as label or mistake. Received: {by!r}")
+    if by == "mistake" and run.multi_label:
+        raise UsageError(
+            f"{option('by', by)} is for images of one class each; those of {run.path} may be of"
+            " several."
+        )
+    refuse_inside(Path(target), pictures)
+    names = run.read_json(CLASS_NAMES) if (run.path / CLASS_NAMES).is_file() else {}
+    folders = {folder: name for folder, name in names.items() if isinstance(name, str)}
+    return Sorter(Path(target).expanduser(), run.classes, by, folders)
 
 
 def tell_prior(run: Run, prior: PriorLike) -> Prior:
@@ -95,6 +129,13 @@ def tell_prior(run: Run, prior: PriorLike) -> Prior:
     found = resolve_prior(run, prior)
     say(f"Probabilities for the {found}")
     return found
+
+
+def opened(run: Run) -> Predictor:
+    """Return the model of a run; it is kept for the next call while its file does not change."""
+    model = run.path / "model.keras"
+    modified = model.stat().st_mtime_ns if model.is_file() else 0
+    return _load(run.path.absolute(), modified, os.getpid())  # threads do not survive a fork
 
 
 def _load(path: Path, modified: int, process: int) -> Predictor:

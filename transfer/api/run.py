@@ -12,11 +12,15 @@ from transfer.runs.metrics import Metrics
 from transfer.runs.run import Run as RunDirectory
 
 if TYPE_CHECKING:
+    from transfer.api.explanation import Explanation
     from transfer.images.decode import Source
     from transfer.serving.postprocess import PriorLike
     from transfer.serving.predictor import Prediction
 
-_PUBLIC = "classes evaluate history info metrics path predict predictions recipe report uneven"
+_PUBLIC = (
+    "classes evaluate explain feature_maps history info metrics path predict predictions recipe"
+    " report uneven"
+)
 
 
 class Run(RunDirectory):
@@ -124,6 +128,77 @@ class Run(RunDirectory):
         from transfer.api.evaluation import evaluate
 
         return evaluate(self, data, split, prior=prior, **reading)
+
+    def explain(
+        self,
+        pictures: Source | Iterable[Source] | None = None,
+        output: str | PathLike[str] | None = None,
+        *,
+        method: str = "auto",
+        layer: str = "",
+        class_name: str = "",
+        on_bad: str = "fail",
+    ) -> list[Explanation]:
+        """Show which places of images raise the logit of a class.
+
+        Args:
+            pictures: One or several, as `predict` takes them. None explains the worst mistakes and
+                the surest hit of each class in the run's report, which is written again.
+            output: Folder for a PNG file of each explanation; None writes nothing.
+            method: ``cam``, exact, for linear heads; ``layercam``, by gradients, for any;
+                ``occlusion`` covers one part of the image after the other; ``auto``.
+            layer: The layer whose feature map ``layercam`` explains; ``""`` takes the uppermost.
+            class_name: The class that is explained; ``""`` for the predicted one.
+            on_bad: ``fail`` raises at the first unreadable image; ``skip`` warns and continues.
+
+        Returns:
+            One `Explanation` for each class of each readable image. In a notebook it shows itself.
+
+        Raises:
+            DataError: An image cannot be read.
+            RunError: The run has no valid model; or, without `pictures`, no predictions.
+            UsageError: An argument is invalid, or the method is impossible for the model.
+
+        Example:
+            >>> run.explain("rex.jpg")[0].save("why.png")
+        """
+        from transfer.api.explaining import explain
+
+        return explain(
+            self,
+            pictures,
+            output,
+            method=method,
+            layer=layer,
+            class_name=class_name,
+            on_bad=on_bad,
+        )
+
+    def feature_maps(
+        self,
+        pictures: Source | Iterable[Source],
+        output: str | PathLike[str] = "explanations",
+        *,
+        layer: str = "",
+    ) -> list[Path]:
+        """Draw what a layer makes of each image, and the filters of a first convolution.
+
+        Args:
+            pictures: One or several, as `predict` takes them.
+            output: Folder for the PNG files; it is made.
+            layer: A layer of the backbone; ``""`` takes the first convolution, the first pooling
+                and the uppermost feature map.
+
+        Returns:
+            The files.
+
+        Raises:
+            DataError: An image cannot be read.
+            UsageError: The layer is unknown or gives no feature map.
+        """
+        from transfer.api.feature_maps import feature_maps
+
+        return feature_maps(self, pictures, output, layer=layer)
 
     def report(self) -> Path:
         """Write report.html again from the run's predictions.

@@ -78,8 +78,8 @@ def compare(
     if more:
         runs = any(map(is_run, (data, *more)))
         raise UsageError(
-            "compare trains on images: transfer compare DATA. To compare runs, evaluate each on"
-            " the same images: transfer evaluate RUN DATA"
+            "compare trains on images: transfer compare DATA. To compare runs:"
+            f" transfer diff {shlex.join((data, *more))}"
             if runs
             else f"Expected one DATA. Received: {shlex.join((data, *more))}"
         )

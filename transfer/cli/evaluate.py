@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from transfer.cli.console import tell, tell_json, watched
+from transfer.cli.matrix import tell_matrix
 from transfer.cli.options import given, prior_option, recipe_options, require_run
 from transfer.recipe.reading import READING
 
@@ -50,3 +51,4 @@ def evaluate(
         tell_json(metrics)
     else:
         tell(describe(metrics, Run(run).uneven))
+        tell_matrix(metrics)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from transfer.cli.console import tell, tell_json, watched
+from transfer.cli.matrix import tell_matrix
 from transfer.cli.options import given, recipe_options
 from transfer.cli.sections import Sectioned
+
+if TYPE_CHECKING:
+    from transfer.api.seeds import Seeds
 
 
 # click hands over one argument per option that is not a field of the recipe.
@@ -31,6 +35,13 @@ from transfer.cli.sections import Sectioned
     help="Run directory, new or empty.  [default: the next free runs/DATA-BACKBONE-001]",
 )
 @click.option("--resume", metavar="RUN", help="Finish this interrupted run, with its own recipe.")
+@click.option(
+    "--seeds",
+    type=int,
+    metavar="NUMBER",
+    help="Train with so many seeds, each a run below --output, for mean and spread; the same"
+    " command goes on after an interruption.",
+)
 @click.option("--no-cache", is_flag=True, help="Neither read nor store features: TRANSFER_CACHE=0.")
 @click.option("--strict", is_flag=True, help="The same as --on-bad fail.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -41,6 +52,7 @@ def finetune(
     split: str | None,
     output: str | None,
     resume: str | None,
+    seeds: int | None,
     no_cache: bool,
     strict: bool,
     as_json: bool,
@@ -67,20 +79,49 @@ def finetune(
     knobs = given(options) | ({"on_bad": "fail"} if strict else {})
     with watched(quiet):
         if resume is not None:
-            _refuse_beside_resume(output=output, recipe=recipe, split=split)
+            _refuse_beside_resume(output=output, recipe=recipe, split=split, seeds=seeds)
             run = api.resume(resume, data, **knobs)
         elif data is None:
             raise click.MissingParameter(param_type="argument", param_hint="DATA")
         else:
             start = None if recipe is None else Recipe.load(recipe)
+            if seeds is not None:
+                found = api.finetune_seeds(
+                    data, seeds, _folder_of_seeds(output), recipe=start, split=split, **knobs
+                )
+                _tell_seeds(found, as_json)
+                return
             run = api.finetune(data, recipe=start, output=output, split=split, **knobs)
     if as_json:
         tell_json(_result(run))
     else:
         tell(summary(run))
+        tell_matrix(run.metrics)
 
 
-def _refuse_beside_resume(**options: str | None) -> None:
+def _folder_of_seeds(output: str | None) -> str:
+    if output is None:
+        raise click.UsageError("--seeds needs --output: the folder of its runs.")
+    return output
+
+
+def _tell_seeds(found: Seeds, as_json: bool) -> None:
+    from transfer.cli.tables import table
+
+    if as_json:
+        tell_json(found.to_dict())
+        return
+    rows = [
+        [each.run, f"{each.accuracy:.3f}", f"{each.macro_f1:.3f}", f"{each.n:,} {each.split}"]
+        for each in found.runs
+    ]
+    both = (found.accuracy, found.macro_f1)
+    rows.append(["mean", *(f"{each.mean:.3f}" for each in both), ""])
+    rows.append(["standard deviation", *(f"{each.std:.3f}" for each in both), ""])
+    tell(table(("RUN", "ACCURACY", "MACRO-F1", "ON"), rows, right=(1, 2)))
+
+
+def _refuse_beside_resume(**options: object) -> None:
     for name, value in options.items():
         if value is not None:
             raise click.UsageError(f"--{name} cannot be combined with --resume: leave one out.")

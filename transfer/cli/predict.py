@@ -43,6 +43,18 @@ SUFFIXES = {"": "table", ".txt": "table", ".csv": "csv", ".json": "json"}
     metavar="FILE",
     help="Write to this file instead of stdout.",
 )
+@click.option(
+    "--copy-to",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Copy the photos, too, into folders below this one.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["label", "mistake"]),
+    help="What the folders of --copy-to are: predicted classes, or, for photos that lie in folders"
+    " named as their classes, only the mistakes.  [default: label]",
+)
 def predict(
     run: str,
     paths: tuple[str, ...],
@@ -50,6 +62,8 @@ def predict(
     form: str | None,
     prior: Any,
     output: str | None,
+    copy_to: str | None,
+    by: str | None,
 ) -> None:
     """Classify the images PATH... with the model of RUN. Folders are searched recursively.
 
@@ -57,6 +71,7 @@ def predict(
     read, nothing is written.
     """
     from transfer import api
+    from transfer.api.prediction import sorter as make_sorter
     from transfer.api.run import Run
 
     if top < 1:
@@ -65,6 +80,9 @@ def predict(
     require_run("predict", run, paths)
     if not paths:
         raise click.MissingParameter(param_type="argument", param_hint="PATH...")
+    if copy_to is None and by is not None:
+        raise UsageError("--by has no effect without --copy-to FOLDER.")
+    sorter = None if copy_to is None else make_sorter(run, copy_to, by or "label", paths)
     bad: list[DataError] = []
     rows = 0
 
@@ -77,10 +95,13 @@ def predict(
     def leave_out(error: DataError) -> None:
         bad.append(error)
         warn(f"Left out: {error}")
+        if sorter is not None and error.source:
+            sorter.take_unreadable(error.source)
 
     with watched():
         warn_unused(["top"] if top > 1 and "csv" in name else [], "in CSV, which has all classes")
         found = iter(api.iterate_predictions(run, paths, leave_out, prior=prior))
+        found = found if sorter is None else sorter.through(found)
         first = list(itertools.islice(found, 1))
         if first:
             with _opened(output) as target:
@@ -88,6 +109,8 @@ def predict(
                 PREDICTION_WRITERS[name](rows_of, top, target, Run(run).multi_label)
             if output is not None:
                 say(f"Wrote {counted(rows, 'row')} to {output}")
+        if sorter is not None:
+            say(f"{sorter.told()} in {copy_to}")
     if bad and not first:
         raise DataError("None of the images could be read: nothing was written.")
     if bad:

@@ -27,7 +27,7 @@ SECTIONS = {
         *("label_smoothing", "mix", "clip_norm", "ema", "accumulate", "interpolate", "patience"),
         *("monitor", "mixed_precision"),
     ),
-    "Repeating a run": ("recipe", "seed", "deterministic"),
+    "Repeating a run": ("recipe", "seed", "seeds", "deterministic"),
 }
 
 

@@ -128,6 +128,32 @@ def as_rgb(image: Image.Image, decoding: Decoding = EACH_BY_ITSELF) -> Image.Ima
     return _flat(image, decoding).convert("RGB")
 
 
+def whole_photo(source: Source, most: int, decoding: Decoding = EACH_BY_ITSELF) -> Image.Image:
+    """Return the whole image that `decode` makes a square of: upright, RGB, in its own shape.
+
+    Args:
+        source: See `decode`.
+        most: Most pixels of a side; a larger image is scaled down.
+        decoding: See `decode`.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    if isinstance(source, np.ndarray):
+        photo = _from_array(source).convert("RGB")
+    elif isinstance(source, Image.Image):
+        check_size(source, "the image")
+        with turn_of(source):
+            photo = as_rgb(source, decoding)
+    else:
+        with open_image(*_file(source)) as image:
+            image.draft(None, (2 * most, 2 * most))  # JPEG at a fraction of its resolution
+            with turn_of(image):
+                photo = as_rgb(image, decoding)
+    photo.thumbnail((most, most))
+    return photo
+
+
 def _flat(image: Image.Image, decoding: Decoding) -> Image.Image:
     """Return an image upright and opaque, in 8-bit gray or RGB."""
     deep = read_deep(image)

@@ -81,6 +81,8 @@ class Predictor:
         thresholds: Probability of each class from which an image is of it; None where each image is
             of one class.
         size: Side of the model's square images in pixels.
+        resize: How a photo becomes a square, see `transfer.decode`.
+        decoding: How values of more than 8 bits and colour profiles are treated.
         threshold: Confidence below which the run refuses a prediction, 0..1; None without a rule.
         run: The engine: float32 images (b, size, size, 3), RGB 0..255, to a list with the
             probabilities, float32 (b, classes). May be called from several threads.
@@ -97,7 +99,7 @@ class Predictor:
         info = run.info
         self.thresholds = np.array(run.thresholds) if run.multi_label else None
         self.threshold = None if info.negatives is None else info.negatives.threshold
-        self._resize, self._decoding = run.recipe.resize, info.settings.decoding
+        self.resize, self.decoding = run.recipe.resize, info.settings.decoding
         with _LOADING:
             self.run, self.size, outputs = _open(run)
         if outputs != len(self.classes):
@@ -135,10 +137,15 @@ class Predictor:
         above = probabilities > self.thresholds
         return tuple(self.classes[number] for number in best_first if above[number])
 
-    def _decode(self, name: str, source: Source) -> np.ndarray:
-        """Return an image as an array; errors tell which one it is."""
+    def read(self, name: str, source: Source) -> np.ndarray:
+        """Return an image as the model receives it, uint8 (size, size, 3).
+
+        Raises:
+            DataError: It cannot be read; the message tells which one it is.
+            UsageError: It is no image.
+        """
         try:
-            return decode(source, self.size, self._resize, self._decoding)
+            return decode(source, self.size, self.resize, self.decoding)
         except (DataError, UsageError) as error:
             if isinstance(source, (str, os.PathLike)):
                 raise
@@ -149,7 +156,7 @@ class Predictor:
     ) -> Iterator[tuple[str, np.ndarray]]:
         waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            jobs = ((name, pool.submit(self._decode, name, source)) for name, source in pictures)
+            jobs = ((name, pool.submit(self.read, name, source)) for name, source in pictures)
             waiting.extend(islice(jobs, 2 * BATCH_SIZE))
             while waiting:
                 name, future = waiting.popleft()
@@ -160,6 +167,7 @@ class Predictor:
                     if on_bad is None:
                         pool.shutdown(cancel_futures=True)
                         raise
+                    error.source = name
                     on_bad(error)
 
 
@@ -222,7 +230,7 @@ def predict(
         UsageError: `sources` is neither an image nor several.
     """
     least = predictor.threshold
-    for name, row in predictor.probabilities(_expand(sources, on_bad), on_bad):
+    for name, row in predictor.probabilities(expand(sources, on_bad), on_bad):
         refused = None if least is None else float(row.max()) < least  # as the model has it
         row = row if prior is None else prior(row)
         probabilities = dict(zip(predictor.classes, row.tolist(), strict=True))
@@ -231,9 +239,10 @@ def predict(
         yield Prediction(name, label, probabilities[label], probabilities, labels, refused)
 
 
-def _expand(
+def expand(
     sources: Source | Iterable[Source], on_bad: OnBad | None
 ) -> Iterator[tuple[str, Source]]:
+    """Yield (name, image) for every image in `sources`, as `predict` takes them."""
     several = [sources] if _is_one(sources) else sources
     if not isinstance(several, Iterable):
         raise wrong_kind(f"{sources!r:.60} ({type(sources).__name__})")

@@ -82,6 +82,8 @@ def _check_session() -> None:
 
 def _import_quietly() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow has it on only where a CPU has AVX512-VNNI or AMX; it trains faster with AVX2 too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("KERAS_BACKEND", _BACKEND)
     if sys.stderr is not None:  # as in programs without a console
         sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""Whether two evaluated models differ, on the photos that both predicted."""

@@ -1,0 +1,1 @@
+"""Finished runs for the trackers that people have: TensorBoard and MLflow."""

@@ -1,0 +1,1 @@
+"""Which places of an image raise the logit of a class."""
