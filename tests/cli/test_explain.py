@@ -30,7 +30,7 @@ def test_a_picture_for_each_image(
     assert command(trained.path, photo) == 0
     captured = capsys.readouterr()
     file = "explanations/001-rex-red-cam.png"
-    assert captured.out.startswith(f"{photo}  red 0.")
+    assert captured.out.startswith(f"{photo}  red ")
     assert captured.out.endswith(f"  {file}\n")
     with Image.open(file) as picture:
         assert picture.format == "PNG"

@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from transfer.api.evaluation import report
-from transfer.api.explaining import make_explanation, open_explainer
 from transfer.api.explanation import Explanation
+from transfer.api.explanations import make_explanation, open_explainer
 from transfer.data.dataset import Dataset
 from transfer.errors import DataError, RunError
 from transfer.evaluation.explained.choice import Chosen, choose, choose_multilabel
 from transfer.evaluation.explained.overlay import thumbnail
 from transfer.images.decode import whole_photo
-from transfer.runs.directory import not_writable
 from transfer.runs.multilabel_predictions import MultilabelPredictions
 from transfer.runs.run import Run, RunLike, as_run
 from transfer.serving.predictor import Predictor
@@ -74,7 +73,7 @@ def explain_run(run: RunLike, *, method: str = "auto", layer: str = "") -> list[
     try:
         _write(run.path / FOLDER, found)
     except OSError as error:
-        raise not_writable(run.path, error) from error
+        raise RunError(f"Cannot write {run.path / FOLDER}: {error.strerror}.") from error
     say(f"Explained {len(found)} images by {explainer.method}: {shown(run.path / FOLDER)}")
     say(f"Report: {shown(report(run))}")
     return [each for _, each in found]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from transfer.api.explained_files import make_folder, plain
-from transfer.api.explaining import OnBad
+from transfer.api.explanations import OnBad
 from transfer.api.prediction import opened
 from transfer.errors import DataError
 from transfer.evaluation.explained.channels import colours_of, gray_levels, grid
@@ -93,7 +93,10 @@ def feature_maps(
 
 
 _FILTERS = "Each from its smallest weight, dark, to its largest, in the channels of the input."
-_MAPS = "First the image as the model sees it; each channel from its smallest value, black."
+_MAPS = (
+    "First the image as the model sees it; each channel from its smallest value, black, to its"
+    " largest, white."
+)
 
 
 def _drawn(each: Channels, name: str, number: int, image: Image.Image) -> Image.Image:

@@ -9,8 +9,6 @@ from transfer.cli.options import require_run
 from transfer.errors import DataError, UsageError, option
 from transfer.system.progress import say, warn, warn_unused
 
-METHODS = ("auto", "cam", "layercam", "occlusion")
-
 
 @click.command(short_help="Show which places of an image raise the logit of a class.")
 @click.argument("run", type=click.Path())
@@ -26,7 +24,7 @@ METHODS = ("auto", "cam", "layercam", "occlusion")
     "--method",
     default="auto",
     show_default=True,
-    metavar="|".join(METHODS),
+    metavar="auto|cam|layercam|occlusion",
     help="cam: exact, for linear heads; layercam: by gradients, for all; occlusion: covers part"
     " after part, slow; auto: the first that the model allows.",
 )

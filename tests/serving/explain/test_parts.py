@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import RunError, UsageError
+from transfer.networks.backbones import register_backbone
 from transfer.serving.explain.parts import Parts
 
 MakeParts = Callable[..., Parts]
@@ -44,3 +45,18 @@ def test_layers_without_a_map(make_parts: MakeParts) -> None:
     with pytest.raises(UsageError, match=r"'dense_2' of lenet5 gives no feature map .* pool_2, "):
         parts.check_layer("dense_2")
     assert make_parts(backbone="dnn").last_map() == ""
+
+
+def test_the_last_map_is_no_branch(make_parts: MakeParts) -> None:
+    def branched(input_shape: tuple[int, int, int]) -> keras.Model:
+        image = keras.Input(input_shape)
+        x = keras.layers.Conv2D(4, 3, 4, "same", name="whole")(image)
+        left = keras.layers.Conv2D(4, 1, name="branch")(x)
+        left = keras.layers.MaxPooling2D(4, name="left")(left)
+        right = keras.layers.MaxPooling2D(4, name="right")(x)
+        return keras.Model(image, keras.layers.Add(name="merged")([left, right]))
+
+    register_backbone("branched", branched, image_size=32, overwrite=True)
+    parts = make_parts(backbone="branched")
+    assert parts.map_layers[2:] == ["branch", "left", "right", "merged"]
+    assert parts.last_map() == "whole"

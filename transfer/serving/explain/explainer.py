@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from transfer.runs.run import Run
 from transfer.serving.explain.occlusion import occlusion
 from transfer.serving.predictor import Predictor
 from transfer.system.digests import sha256_of
-from transfer.system.quiet import import_tensorflow
+from transfer.system.quiet import import_tensorflow, refuse_after_fork
 
 if TYPE_CHECKING:
+    import keras
+
     from transfer.serving.explain.parts import Parts
 
 METHODS = ("auto", "cam", "layercam", "occlusion")
+FEW = 64  # images that Keras runs before an engine is made, which takes as long
 
 
 class Explainer:
@@ -56,7 +59,7 @@ class Explainer:
                 f"{option('layer', layer)} has no meaning with {option('method', method)}, which"
                 f" {why}. Use {option('method', 'layercam')}."
             )
-        self.predictor, self._run = predictor, run
+        self.predictor, self._run, self._count = predictor, run, 0
         if method == "occlusion":
             self.method, self.layer = method, ""
         else:
@@ -71,13 +74,9 @@ class Explainer:
         """
         return self._function(image, number)
 
-    @property
+    @cached_property
     def parts(self) -> Parts:
         """The model, taken apart."""
-        return self._parts
-
-    @cached_property
-    def _parts(self) -> Parts:
         import_tensorflow()
         from transfer.networks.classifier import load_classifier
         from transfer.serving.explain.parts import Parts
@@ -91,15 +90,14 @@ class Explainer:
         if self.method == "layercam":
             from transfer.serving.explain.layercam import layercam
 
-            return layercam(self._parts, self.layer)
-        engine = self._cam
-        return lambda image, number: engine(image[None].astype(np.float32))[0][0, :, :, number]
+            return layercam(self.parts, self.layer)
+        return self._cam
 
     def _settle(self, method: str, layer: str) -> tuple[str, str]:
         """Return the method and the layer that the model allows."""
         from transfer.serving.explain.cam import has_cam
 
-        parts = self._parts
+        parts = self.parts
         linear = not layer and has_cam(parts)
         if layer:
             parts.check_layer(layer)
@@ -121,22 +119,34 @@ class Explainer:
             )
         return "occlusion", ""
 
+    def _cam(self, image: np.ndarray, number: int) -> np.ndarray:
+        """Return one class activation map."""
+        batch = image[None].astype(np.float32)
+        self._count += 1
+        if self._count > FEW:
+            (maps,) = self._engine(batch)
+        else:
+            refuse_after_fork()
+            maps = np.asarray(self._network(batch, training=False))
+        return np.asarray(maps[0, :, :, number])
+
     @cached_property
-    def _cam(self) -> Engine:
-        """The class activation maps on the engine that the run's model is predicted with."""
+    def _network(self) -> keras.Model:
         from transfer.serving.explain.cam import cam_network
 
-        def load() -> Any:
-            return cam_network(self._parts)
+        return cam_network(self.parts)
 
+    @cached_property
+    def _engine(self) -> Engine:
+        """The class activation maps on the engine that the run's model is predicted with."""
         features = self._run.info.features
         if features is not None and features.engine == "openvino" and has_openvino():
             path = self._run.path / "model.keras"
             about = {"what": "class activation maps", "version": 1, "model": sha256_of(path)}
             try:
-                return openvino_engine(convert(load, place_for(about)))
+                return openvino_engine(convert(lambda: self._network, place_for(about)))
             except TransferError:
                 raise
             except Exception as error:  # OpenVINO raises exceptions of many types
                 warn_of_fallback(str(path), error)
-        return keras_engine(load())
+        return keras_engine(self._network)

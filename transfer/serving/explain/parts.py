@@ -85,12 +85,19 @@ class Parts:
         return [layer.name for layer in self.base.layers if is_map(output_of(layer))]
 
     def last_map(self) -> str:
-        """Return the uppermost layer with a map of 4 cells a side; ``""`` where there is none."""
+        """Return the uppermost layer with a map of 4 cells a side; ``""`` where there is none.
+
+        One that all paths pass through is preferred: a branch knows only a part.
+        """
+        image = self.base.layers[0].name
         large = [
-            name for name in self.map_layers if side_of(self.base.get_layer(name)) >= LEAST_SIDE
+            name
+            for name in self.map_layers
+            if name != image and side_of(self.base.get_layer(name)) >= LEAST_SIDE
         ]
-        inner = [name for name in large if name != self.base.layers[0].name]  # not the image
-        return inner[-1] if inner else ""
+        cuts = set(find_cuts(self.base))
+        whole = [name for name in large if name in cuts]
+        return (whole or large or [""])[-1]
 
     def check_layer(self, name: str) -> None:
         """Raise UsageError where no layer of that name gives a feature map."""
