@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer.api.evaluation import report
-from transfer.api.explaining import make_explanation, open_explainer
+from transfer.api.explainers import make_explanation, open_explainer
 from transfer.api.explanation import Explanation
 from transfer.data.dataset import Dataset
 from transfer.errors import DataError, RunError
