@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer.api.explainers import open_explainer
+from transfer.api.explanations import open_explainer
 from transfer.api.run import Run
 from transfer.images.placement import lay_over
 from transfer.serving.predictor import Predictor

@@ -9,14 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transfer.evaluation.gallery import (
-    confused_pairs,
-    encode_thumbnail,
-    thumbnailer,
-    worst_mistakes,
-)
-from transfer.evaluation.metrics import compute_metrics
-from transfer.runs.predictions import Predictions
+from transfer.evaluation.gallery import encode_thumbnail, thumbnailer
 from transfer.system.digests import sha256_of
 
 
@@ -32,7 +25,7 @@ def test_a_thumbnail_is_small_and_upright_by_exif(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # taken with the camera turned by 90 degrees
     image.save(tmp_path / "turned.jpg", exif=exif)
-    assert decode(encode_thumbnail(tmp_path / "turned.jpg")).size == (64, 128)
+    assert decode(encode_thumbnail(tmp_path / "turned.jpg")).size == (96, 192)
 
 
 def test_transparency_lies_on_white_and_sixteen_bits_are_scaled(tmp_path: Path) -> None:
@@ -89,16 +82,3 @@ def test_the_page_has_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     digests = {f"{name}.png": sha256_of(tmp_path / f"{name}.png") for name in "abc"}
     thumbnail = thumbnailer(tmp_path, digests)
     assert [thumbnail(f"{name}.png") is not None for name in "aabc"] == [True, True, True, False]
-
-
-def test_pairs_and_mistakes_show_the_surest_first() -> None:
-    rows = np.array([[0.4, 0.6], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3]], dtype=np.float32)
-    found = Predictions(("a", "b", "c", "d"), np.array([0, 0, 0, 1]), rows, ("x", "y"))
-    pairs = compute_metrics(found, "val")["most_confused"]
-    first, second = confused_pairs(found, pairs, lambda name: None)
-    assert (first.true, first.predicted, first.count) == ("x", "y", 2)
-    assert [picture.path for picture in first.pictures] == ["b", "a"]
-    assert [picture.path for picture in second.pictures] == ["d"]
-    worst = worst_mistakes(found, lambda name: None)
-    assert [picture.path for picture in worst] == ["b", "d", "a"]
-    assert worst[0].p_true == pytest.approx(0.1)

@@ -8,7 +8,8 @@ from transfer.api.data_check import check
 from transfer.api.difference import diff
 from transfer.api.evaluation import evaluate, report
 from transfer.api.explained_files import write_explanations
-from transfer.api.explaining import explain, iterate_explanations
+from transfer.api.explaining import explain
+from transfer.api.explanations import iterate_explanations
 from transfer.api.feature_maps import feature_maps
 from transfer.api.listing import list_runs
 from transfer.api.prediction import iterate_predictions, predict

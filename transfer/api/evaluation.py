@@ -19,6 +19,7 @@ from transfer.errors import RunError, UsageError, did_you_mean, option
 from transfer.evaluation.evaluate import write_evaluation
 from transfer.evaluation.metrics import compute_metrics
 from transfer.evaluation.multilabel import CHOSE_THE_THRESHOLDS, write_multilabel_evaluation
+from transfer.evaluation.photos import measure_photos
 from transfer.evaluation.report import write_report
 from transfer.images.folder import SPLITS, ImageFolder
 from transfer.runs.metrics import Metrics, PriorUsed, Uncorrected
@@ -148,10 +149,10 @@ def evaluate_on(
     if run.multi_label:
         several = _multilabel(run, images, probabilities)
         caveat = subject.caveat or (CHOSE_THE_THRESHOLDS if subject.split == "val" else None)
-        metrics = write_multilabel_evaluation(
+        figures = write_multilabel_evaluation(
             directory, several, subject.split, subject.leaks, caveat
         )
-        return cast("Metrics", metrics)
+        return cast("Metrics", figures)
     labels = np.array(images.labels, dtype=np.int64)
     predictions = Predictions(images.paths, labels, probabilities, images.classes)
     about: PriorUsed | None = None
@@ -165,9 +166,11 @@ def evaluate_on(
         }
         about = {"name": prior.name, "shares": prior.shares(), "without": without}
         predictions = replace(predictions, probabilities=prior(predictions.probabilities))
-    return write_evaluation(
+    metrics = write_evaluation(
         directory, predictions, subject.split, subject.leaks, about, subject.caveat
     )
+    measure_photos(directory, images.root, images.paths, run.info.settings.decoding)
+    return metrics
 
 
 def _multilabel(run: Run, images: ImageFolder, probabilities: np.ndarray) -> MultilabelPredictions:

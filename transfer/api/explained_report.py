@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from transfer.api.evaluation import report
-from transfer.api.explainers import make_explanation, open_explainer
 from transfer.api.explanation import Explanation
+from transfer.api.explanations import make_explanation, open_explainer
 from transfer.data.dataset import Dataset
 from transfer.errors import DataError, RunError
 from transfer.evaluation.explained.choice import Chosen, choose, choose_multilabel

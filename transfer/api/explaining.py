@@ -1,30 +1,23 @@
-"""explain: which places of an image raise the logit of a class, as pictures and as arrays."""
+"""explain: which places of images raise the logit of a class."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from transfer.api.explained_files import write_explanations
-from transfer.api.explainers import explained, make_explanation, open_explainer
+from transfer.api.explained_report import explain_run
 from transfer.api.explanation import Explanation
-from transfer.errors import DataError, UsageError, did_you_mean, option
-from transfer.evaluation.explained.overlay import LONGEST
-from transfer.images.decode import whole_photo
+from transfer.api.explanations import iterate_explanations
+from transfer.errors import UsageError, option
 from transfer.recipe import ON_BAD
-from transfer.runs.run import Run, RunLike, as_run
+from transfer.runs.run import RunLike
 from transfer.system.guest import numpy_defaults
 from transfer.system.progress import warn
 
 if TYPE_CHECKING:
     from transfer.images.decode import Source
-    from transfer.serving.explain.explainer import Explainer
-    from transfer.serving.predictor import Predictor
-
-OnBad = Callable[[str, DataError], None]
 
 
 @numpy_defaults()
@@ -73,8 +66,6 @@ def explain(
     if on_bad not in ON_BAD:
         raise UsageError(f"Expected {option('on_bad')} as skip or fail. Received: {on_bad!r}")
     if pictures is None:
-        from transfer.api.explained_report import explain_run
-
         if output is not None or class_name:
             name = "output" if output is not None else "class_name"
             raise UsageError(f"{option(name)} needs images: without any, the run's own are shown.")
@@ -86,66 +77,3 @@ def explain(
     if output is None:
         return list(found)
     return [each for each, _ in write_explanations(found, output, [])]
-
-
-def iterate_explanations(
-    run: RunLike,
-    pictures: Source | Iterable[Source],
-    on_bad: OnBad | None = None,
-    *,
-    method: str = "auto",
-    layer: str = "",
-    class_name: str = "",
-) -> Iterator[Explanation]:
-    """Yield the explanations of `explain` one by one, as soon as each is known.
-
-    Args:
-        run: A run or its path.
-        pictures: See `predict`.
-        on_bad: Called with name and error of each unreadable image; if None, the error is raised.
-        method: See `explain`.
-        layer: See `explain`.
-        class_name: See `explain`.
-    """
-    run = as_run(run)
-    wanted = _class_number(run, class_name) if class_name else None
-    predictor, explainer = open_explainer(run, method, layer)
-    from transfer.serving.predictor import expand
-
-    def unlistable(error: DataError) -> None:
-        assert on_bad is not None
-        on_bad("", error)
-
-    sources = expand(pictures, None if on_bad is None else unlistable)
-    return _iterate(explainer, predictor, sources, on_bad, wanted)
-
-
-def _iterate(
-    explainer: Explainer,
-    predictor: Predictor,
-    sources: Iterable[tuple[str, Source]],
-    on_bad: OnBad | None,
-    wanted: int | None,
-) -> Iterator[Explanation]:
-    for number, (name, source) in enumerate(sources):
-        try:
-            image = predictor.read(name, source)
-            photo = whole_photo(source, LONGEST, predictor.decoding)
-        except DataError as error:
-            if on_bad is None:
-                raise
-            on_bad(name, error)
-            continue
-        (rows,) = predictor.run(image[None].astype(np.float32))
-        found = [wanted] if wanted is not None else explained(predictor, rows[0])
-        for each in found:
-            yield make_explanation(explainer, name, (image, photo), rows[0], each, number)
-
-
-def _class_number(run: Run, name: str) -> int:
-    if name not in run.classes:
-        listed = ", ".join(map(repr, run.classes[:5])) + (", ..." if len(run.classes) > 5 else "")
-        raise UsageError(
-            f"Unknown class {name!r}.{did_you_mean(name, run.classes)} The classes are: {listed}."
-        )
-    return run.classes.index(name)

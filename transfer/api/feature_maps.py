@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from transfer.api.explained_files import make_folder, plain
-from transfer.api.explaining import OnBad
+from transfer.api.explanations import OnBad
 from transfer.api.prediction import opened
 from transfer.errors import DataError
 from transfer.evaluation.explained.channels import colours_of, gray_levels, grid

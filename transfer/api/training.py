@@ -37,6 +37,7 @@ from transfer.errors import call_to_resume, out_of_memory
 from transfer.evaluation.folds import summarise_folds
 from transfer.evaluation.label_errors import LabelledVectors, write_label_errors
 from transfer.evaluation.multilabel_errors import write_multilabel_errors
+from transfer.evaluation.report.redaction import last_part
 from transfer.networks.weights import Weights, resolve_weights
 from transfer.recipe import Recipe
 from transfer.runs.directory import check_output, locked, make_run_directory
@@ -47,6 +48,7 @@ from transfer.statistics.scaling import standardise
 from transfer.system.digests import sha256_or_none
 from transfer.system.files import shown, write_json
 from transfer.system.guest import as_guest
+from transfer.system.machine import hardware
 from transfer.system.progress import say
 from transfer.system.quiet import import_tensorflow
 from transfer.training.keep.state import State, clear_state, out_of_disk
@@ -124,7 +126,7 @@ def finetune(
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)
-            info = replace(info, negatives=negatives.about(apart))
+            info = replace(info, negatives=negatives.about(apart), source=_source_name(data))
             run = Run.create(directory, recipe, dataset.images.classes, info)
             say(f"Writing to {shown(run.path)}")
             dataset.write(run.path / "split.csv")
@@ -133,6 +135,12 @@ def finetune(
                 write_json(run.path / CLASS_NAMES, dict(dataset.images.named))
             run_training(run, dataset, weights, Clock(settings.seconds, began), base=base)
     return run
+
+
+def _source_name(data: str | os.PathLike[str]) -> str:
+    """Return the name of the data as the user gave it: without folders, and what a URL hides."""
+    path = Path(data).expanduser()
+    return path.resolve().name if path.exists() else last_part(os.fspath(data).partition("?")[0])
 
 
 def _first_info(dataset: Dataset, audit: Audit, weights: Weights, settings: Settings) -> RunInfo:
@@ -151,6 +159,7 @@ def _first_info(dataset: Dataset, audit: Audit, weights: Weights, settings: Sett
         notes=dict(audit.notes),
         versions=versions(),
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        hardware=hardware(),
     )
 
 

@@ -68,6 +68,9 @@ class RunInfo:
         settings: What the run does.
         versions: Package to version.
         created: When the run began, local time, ISO 8601; ``""`` where it is not recorded.
+        source: Name of the data as the user gave it, without folders; ``""`` where it is not
+            recorded.
+        hardware: What the run was trained on: processor, cores, memory, GPU.
         status: ``running``, ``done``, ``failed`` or ``interrupted``.
         error: Why it failed or was interrupted; ``""`` where it did not.
         resumed: How often it was resumed.
@@ -98,6 +101,8 @@ class RunInfo:
     notes: dict[str, Count] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
+    source: str = ""
+    hardware: dict[str, str] = field(default_factory=dict)
     status: str = "running"
     error: str = ""
     resumed: Count = 0

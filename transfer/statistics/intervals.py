@@ -19,8 +19,13 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
         right: 0..n.
         n: 1 or more.
     """
-    share, z2 = right / n, _Z95 * _Z95
+    return score_interval(right / n, n)
+
+
+def score_interval(share: float, n: float) -> tuple[float, float]:
+    """Return the 95 % score interval of a share, 0..1, of `n` > 0 images, also of a fraction."""
+    z2 = _Z95 * _Z95
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z95 * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5 / (1 + z2 / n)
-    # At 0 and n the bound is exactly 0 or 1; floating point would miss it by 1e-17.
-    return (0.0 if right == 0 else centre - half, 1.0 if right == n else centre + half)
+    # At 0 and 1 the bound is exactly 0 or 1; floating point would miss it by 1e-17.
+    return (0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half)

@@ -4,6 +4,7 @@ import pytest
 
 from transfer.errors import RunError
 from transfer.evaluation.report import write_report
+from transfer.evaluation.report.album import Album
 from transfer.evaluation.report.suspicious import MOST, read_suspicious
 from transfer.runs.info import LabelErrors
 from transfer.runs.run import Run
@@ -21,14 +22,16 @@ def list_images(run: Run, count: int = 30, stem: str = "photo") -> None:
 
 def test_the_first_of_each_kind_and_none_twice(make_predictions, make_run) -> None:
     run = make_run(make_predictions(["a", "b"]))
-    assert read_suspicious(run, LabelErrors(), lambda path: None) is None
+    assert read_suspicious(run, LabelErrors(), Album(lambda path: None)) is None
     list_images(run)
-    found = read_suspicious(run, LabelErrors(7, 1000), lambda path: f"data:{path}")
+    found = read_suspicious(run, LabelErrors(7, 1000), Album(lambda path: f"data:{path}"))
     assert found is not None
     assert (found.figures.likely, found.listed, len(found.label_errors)) == (7, 30, MOST)
-    assert found.label_errors[3].image == "data:a/photo3.jpg"
+    assert found.label_errors[3].photo.image == "data:a/photo3.jpg"
     assert (found.label_errors[3].given, found.label_errors[3].suggested) == ("a", "b")
-    assert [each.path for each in found.outliers] == [f"a/photo{i}.jpg" for i in range(30, 35)]
+    assert [each.photo.path for each in found.outliers] == [
+        f"a/photo{i}.jpg" for i in range(30, 35)
+    ]
 
 
 @pytest.mark.parametrize(("images", "shown"), [(0, 3), (24, 3), (100, 5), (1000, MOST)])

@@ -20,6 +20,9 @@ class About:
 
     Attributes:
         data: Absolute path of the image folder; ``""`` where it is unknown.
+        source: Name of the data as the user gave it.
+        created: When the run began, ISO 8601.
+        hardware: What it was trained on.
         split: What the run is evaluated on.
         status: ``running``, ``done``, ``failed`` or ``interrupted``.
         error: Why it failed or was interrupted.
@@ -46,6 +49,9 @@ class About:
     """
 
     data: str = ""
+    source: str = ""
+    created: str = ""
+    hardware: Mapping[str, str] = field(default_factory=dict)
     split: str = ""
     status: str = "done"
     error: str = ""
@@ -85,6 +91,9 @@ def read_about(run: Run) -> About:
     features = {} if info.features is None else asdict(info.features)
     return About(
         data=info.data,
+        source=info.source,
+        created=info.created,
+        hardware=info.hardware,
         split=info.split,
         status=info.status,
         error=info.error,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from transfer.errors import DataError, RunError, call
-from transfer.evaluation.gallery import Thumbnailer
-from transfer.evaluation.report.sections import isolate, shorten
+from transfer.evaluation.report.album import Album, Photo
+from transfer.evaluation.report.matrix import LEVELS, LONGEST_HEAD
+from transfer.evaluation.report.words import isolate, percent, shorten
 from transfer.runs.multilabel_metrics import MultilabelMetrics
 from transfer.runs.multilabel_predictions import MultilabelPredictions
 from transfer.runs.run import Run
@@ -25,15 +26,13 @@ class Mistake:
     """An image of which not all classes are predicted rightly.
 
     Attributes:
-        path: Relative to the data folder.
-        image: JPEG as a ``data:`` URI; None where there is none to show.
+        photo: The image.
         right: (class, probability) of those that are rightly predicted.
         missed: The same of those that it is of and not predicted as.
         wrong: The same of those that it is predicted as and not of.
     """
 
-    path: str
-    image: str | None
+    photo: Photo
     right: tuple[tuple[str, float], ...]
     missed: tuple[tuple[str, float], ...]
     wrong: tuple[tuple[str, float], ...]
@@ -46,13 +45,13 @@ class Together:
     Attributes:
         images: Images of both classes.
         predicted: Images of the class of the row that are predicted as that of the column.
-        share: `images` as a share of the row's class, 0..1.
+        level: Shade, 0 to 10: `images` as a share of the row's class.
         title: Tooltip; empty where both are 0.
     """
 
     images: int
     predicted: int
-    share: float
+    level: int
     title: str
 
 
@@ -94,12 +93,13 @@ def read_multilabel(run: Run, directory: Path) -> tuple[MultilabelPredictions, M
 
 
 def multilabel_sections(
-    predictions: MultilabelPredictions, metrics: MultilabelMetrics, thumbnail: Thumbnailer
+    predictions: MultilabelPredictions, metrics: MultilabelMetrics, album: Album
 ) -> dict[str, Any]:
     """Return the variables of the templates that have no counterpart for one class per image."""
     return {
+        "heads": [shorten(name, LONGEST_HEAD) for name in predictions.classes],
         "together": _together(metrics, predictions.classes),
-        "mistakes": _mistakes(predictions, thumbnail),
+        "mistakes": _mistakes(predictions, album),
         "wrong_images": int((predictions.predicted != predictions.true).any(axis=1).sum()),
     }
 
@@ -120,12 +120,12 @@ def _together(metrics: MultilabelMetrics, classes: tuple[str, ...]) -> list[list
                 title = f"{both[i]} images of {names[i]}"
             title += f"; {predicted} are predicted as {names[j]}"
             shown = title if images or predicted else ""
-            cells.append(Together(images, predicted, images / support, shown))
+            cells.append(Together(images, predicted, -int(-images / support * LEVELS // 1), shown))
         rows.append(cells)
     return rows
 
 
-def _mistakes(predictions: MultilabelPredictions, thumbnail: Thumbnailer) -> list[Mistake]:
+def _mistakes(predictions: MultilabelPredictions, album: Album) -> list[Mistake]:
     """Return the images with the highest loss among those that are not predicted rightly."""
     true, predicted = predictions.true, predictions.predicted
     loss = set_losses(predictions.probabilities, true)
@@ -136,10 +136,17 @@ def _mistakes(predictions: MultilabelPredictions, thumbnail: Thumbnailer) -> lis
         row = predictions.probabilities[i]
         return tuple((predictions.classes[n], float(row[n])) for n in np.flatnonzero(mask))
 
+    def facts(i: int) -> list[tuple[str, str]]:
+        masks = ("Right", true[i] & predicted[i]), ("Missed", true[i] & ~predicted[i])
+        return [
+            (words, ", ".join(f"{isolate(name)} {percent(p, 0)}" for name, p in found))
+            for words, mask in (*masks, ("Wrong", predicted[i] & ~true[i]))
+            if (found := named(i, mask))
+        ]
+
     return [
         Mistake(
-            predictions.paths[i],
-            thumbnail(predictions.paths[i]),
+            album.show(predictions.paths[i], *facts(i)),
             named(i, true[i] & predicted[i]),
             named(i, true[i] & ~predicted[i]),
             named(i, predicted[i] & ~true[i]),

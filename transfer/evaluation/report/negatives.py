@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer.evaluation.gallery import thumbnailer
+from transfer.evaluation.report.album import Album, Photo
 from transfer.evaluation.report.redaction import redact_message
 from transfer.runs.negatives import read_negatives
 from transfer.runs.predictions import Predictions
@@ -22,14 +23,12 @@ class PassingNegative:
     """An image of none of the classes whose prediction is not refused.
 
     Attributes:
-        path: Relative to the folder of the negatives.
-        image: JPEG as a ``data:`` URI; None where there is none to show.
+        photo: The image; its path is relative to the folder of the negatives.
         predicted: Name of the predicted class.
         confidence: Its probability, 0..1.
     """
 
-    path: str
-    image: str | None
+    photo: Photo
     predicted: str
     confidence: float
 
@@ -63,12 +62,13 @@ class Rejection:
     bad: tuple[tuple[str, str], ...]
 
 
-def read_rejection(run: Run, predictions: Predictions) -> Rejection | None:
+def read_rejection(run: Run, predictions: Predictions, album: Album) -> Rejection | None:
     """Return what a run refuses, or None where it was trained without negatives.
 
     Args:
         run: The run.
         predictions: Of its own evaluation split.
+        album: Holds the photos of the page.
 
     Raises:
         RunError: negatives.csv is missing or damaged.
@@ -94,7 +94,11 @@ def read_rejection(run: Run, predictions: Predictions) -> Rejection | None:
         float(np.mean(kept)),
         float(np.mean(right[kept])) if kept.any() else None,
         tuple(
-            PassingNegative(each.path, thumbnail(each.path), each.predicted, each.confidence)
+            PassingNegative(
+                album.add(each.path, thumbnail(each.path), of=info.data),
+                each.predicted,
+                each.confidence,
+            )
             for each in passing[:MOST]
         ),
         tuple((path, redact_message(reason, [root, run.path])) for path, reason in info.bad),

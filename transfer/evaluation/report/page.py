@@ -7,30 +7,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfer.data.dataset import Dataset
-from transfer.errors import DataError, RunError, call
-from transfer.evaluation import gallery
 from transfer.evaluation.curves import learning_curves
-from transfer.evaluation.evaluate import find_caveat
-from transfer.evaluation.report import matrix, sections
-from transfer.evaluation.report.data import About, read_about, shareable
+from transfer.evaluation.report import answer, cells, matrix, sections, tables
+from transfer.evaluation.report.album import Album
+from transfer.evaluation.report.data import About, shareable
+from transfer.evaluation.report.explanations import read_explanations
+from transfer.evaluation.report.material import Material, read_evaluated, read_material
 from transfer.evaluation.report.multilabel import multilabel_sections, read_multilabel
 from transfer.evaluation.report.negatives import read_rejection
+from transfer.evaluation.report.order import similarity_order
 from transfer.evaluation.report.redaction import redact_recipe
+from transfer.evaluation.report.render import data_block, render
+from transfer.evaluation.report.slices import find_slices
 from transfer.evaluation.report.suspicious import read_suspicious
+from transfer.evaluation.report.trust import read_trust
 from transfer.runs.metrics import Metrics
 from transfer.runs.multilabel_metrics import MultilabelMetrics
+from transfer.runs.photos import read_photos
 from transfer.runs.predictions import Predictions
 from transfer.runs.run import Run
 from transfer.system.files import write_text
 
 
 def write_report(run: Run, directory: Path | None = None) -> Path:
-    """Write report.html, one file without scripts or links, from the files of an evaluation.
+    """Write report.html, one file that loads nothing, from the files of an evaluation.
 
-    Needs predictions.csv and metrics.json. Everything else (run.json, history.csv, the images
-    themselves) is shown if it exists; images only if split.csv lists them and their bytes have not
-    changed. The same files give the same bytes.
+    Needs predictions.csv and metrics.json. Everything else (run.json, history.csv, photos.csv, the
+    images themselves) is shown if it exists; images only if split.csv lists them and their bytes
+    have not changed. The same files give the same bytes.
 
     Args:
         run: The run whose model made the predictions.
@@ -45,135 +49,108 @@ def write_report(run: Run, directory: Path | None = None) -> Path:
         DataError: predictions.csv has no images.
     """
     directory = run.path if directory is None else directory
-    if run.multi_label:
-        context, template = _multilabel_context(run, directory), "multilabel.html.j2"
-    else:
-        context, template = _single_context(run, directory), "report.html.j2"
-    page = _render(context, template)
     path = directory / "report.html"
-    write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
+    write_text(path, report_page(run, directory))
     return path
 
 
-def _single_context(run: Run, directory: Path) -> dict[str, Any]:
-    """Return the variables of the templates where each image is of one class."""
-    predictions = Predictions.read(directory / "predictions.csv", run.classes)
-    if not predictions.paths:
-        raise DataError(
-            f"Expected at least one image in {directory / 'predictions.csv'}. Received: none."
-            f" Evaluate a split that has images: {call('evaluate', 'RUN')}"
-        )
-    metrics = _read_metrics(run, directory, predictions)
-    common = _context(run, directory, metrics)
-    thumbnail, own = common["thumbnail"], common["subtitle"] is None
-    return common | {
-        "rejection": read_rejection(run, predictions) if own else None,
-        "headline": sections.headline(metrics, common["about"].uneven),
-        "chance_loss": math.log(len(run.classes)),
-        "matrix": matrix.matrix_rows(metrics["confusion_matrix"], run.classes),
-        "pairs": gallery.confused_pairs(predictions, metrics["most_confused"], thumbnail),
-        "worst": gallery.worst_mistakes(predictions, thumbnail),
+def report_page(run: Run, directory: Path) -> str:
+    """Return the page of an evaluation of a run; see `write_report`."""
+    if not run.multi_label:
+        predictions, metrics = read_evaluated(run, directory)
+        photos = read_photos(directory)
+        return single_page(read_material(run, directory, metrics, photos), predictions, metrics)
+    several, figures = read_multilabel(run, directory)
+    material = read_material(run, directory, figures, {})
+    album = Album(material.thumbnail)
+    context = multilabel_sections(several, figures, album) | _common(material, figures, album)
+    data = {"classes": run.classes, "metrics": figures, "paths": several.paths}
+    return render("multilabel.html.j2", context, album, [], data)
+
+
+def single_page(material: Material, predictions: Predictions, metrics: Metrics) -> str:
+    """Return the page of predictions with one class for each image."""
+    album = Album(material.thumbnail, predictions)
+    about, own = material.about, material.own
+    trained = about.counts.get("train", {})
+    # In the order in which photos may use up the page's budget.
+    worst = cells.worst_mistakes(predictions, album)
+    pairs = cells.confused_pairs(predictions, metrics["most_confused"], album)
+    common = _common(material, metrics, album)
+    boxes = cells.cell_boxes(predictions, album)
+    support = [row["support"] for row in metrics["per_class"]]
+    prior = metrics.get("prior")
+    temperature = about.calibration.temperature if about.calibration and not prior else None
+    groups = similarity_order(predictions)
+    context = {
+        "headline": answer.headline(metrics, about.uneven, material.caveat, about.folds),
+        "macro_f1_interval": tables.macro_f1_bounds(metrics),
+        "advice": answer.recommend(
+            metrics, material.caveat, trained, about.label_errors if own else None
+        ),
+        "majority": predictions.classes[support.index(max(support))],
+        "chance_loss": math.log(len(predictions.classes)),
+        "matrix": matrix.confusion_tables(metrics["confusion_matrix"], predictions.classes, groups),
+        "pairs": pairs,
+        "worst": worst,
+        "class_rows": tables.class_rows(metrics),
+        "trained": trained,
+        "trust": read_trust(predictions, temperature),
+        "slices": find_slices(predictions, material.photos),
+        "rejection": read_rejection(material.run, predictions, album)
+        if own and material.run
+        else None,
     }
-
-
-def _multilabel_context(run: Run, directory: Path) -> dict[str, Any]:
-    """Return the variables of the templates where an image may be of several classes."""
-    predictions, metrics = read_multilabel(run, directory)
-    common = _context(run, directory, metrics)
-    return common | multilabel_sections(predictions, metrics, common["thumbnail"])
-
-
-def _read_metrics(run: Run, directory: Path, predictions: Predictions) -> Metrics:
-    metrics, classes = run.read_metrics(directory), predictions.classes
-    sizes = {len(metrics["confusion_matrix"]), *map(len, metrics["confusion_matrix"])}
-    pairs = metrics["most_confused"]
-    named = {pair["true"] for pair in pairs} | {pair["predicted"] for pair in pairs}
-    if sizes != {len(classes)}:
-        problem = f"has {len(metrics['confusion_matrix'])} classes"
-    elif metrics["n"] != len(predictions.paths):
-        problem = f"has {metrics['n']} images"
-    elif sum(map(sum, metrics["confusion_matrix"])) != metrics["n"]:
-        problem = "has other images in its confusion matrix"
-    elif [row["class"] for row in metrics["per_class"]] != list(classes) or named - {*classes}:
-        problem = "names other classes"
-    else:
-        return metrics
-    raise RunError(
-        f"Expected {directory / 'metrics.json'} to fit the {len(predictions.paths)} images and"
-        f" {len(classes)} classes of predictions.csv next to it. It {problem}."
-        f" Write both again with: {call('evaluate', 'RUN')}"
+    return render(
+        "report.html.j2", common | context, album, boxes, data_block(predictions, metrics)
     )
 
 
-def _digests(run: Run, directory: Path) -> Mapping[str, str]:
-    """Return the digests of the images that were indexed, by path; none where none are listed."""
-    for folder in (directory, run.path):
-        if (folder / "split.csv").is_file():
-            return Dataset.read(
-                folder, "/", run.classes, follow_links=True, multi_label=run.multi_label
-            ).sha256
-    return {}
-
-
-def _context(run: Run, directory: Path, metrics: Metrics | MultilabelMetrics) -> dict[str, Any]:
+def _common(
+    material: Material, metrics: Metrics | MultilabelMetrics, album: Album
+) -> dict[str, Any]:
     """Return the variables of the templates that do not depend on the task."""
-    own = directory.resolve() == run.path.resolve()
-    about, history = read_about(run), run.history()
-    evaluation = run.read_evaluation(directory)
-    data = about.data if evaluation is None else evaluation["data"]
-    root = Path(data) if data else None
-    thumbnail = gallery.thumbnailer(root, _digests(run, directory), about.decoding)
-    caveat = metrics.get("caveat")
-    if caveat is None and data == about.data:  # older metrics.json do not say
-        caveat = find_caveat(metrics["split"], about.monitor, len(history))
-    classes = run.classes
-    recipe = sections.recipe_rows(redact_recipe(run.recipe.to_dict()), about.used)
+    about, run, root = material.about, material.run, material.root
+    own = material.own
+    recipe: Mapping[str, Any] = {}
+    if run is not None:
+        recipe = sections.recipe_rows(redact_recipe(run.recipe.to_dict()), about.used)
+    explained = [] if material.directory is None else read_explanations(material.directory)
     return {
-        "title": run.path.resolve().name,
-        "subtitle": None if own else directory.resolve().name,
-        "about": shareable(about, run, root),
+        "title": material.title,
+        "subtitle": material.subtitle,
+        "backbone": recipe.get("backbone", ""),
+        "about": about if run is None else shareable(about, run, root),
         "metrics": metrics,
-        "caveat": caveat,
-        "thumbnail": thumbnail,
-        "classes": classes,
-        "data_name": root.name if root else None,
+        "caveat": material.caveat,
+        "classes": material.classes,
+        "data_name": (about.source if own else "") or (root.name if root else None),
         "data_missing": root is None or not root.is_dir(),
-        "short_headings": max(map(len, classes)) <= 3,
-        "flat_headings": sum(map(len, classes)) <= 70 and len(classes) <= 8,
+        "short_headings": max(map(len, material.classes)) <= 3,
+        "flat_headings": sum(map(len, material.classes)) <= 70 and len(material.classes) <= 8,
         "shades": matrix.shades(),
-        "suspicious": read_suspicious(run, about.label_errors, thumbnail) if own else None,
+        "suspicious": read_suspicious(run, about.label_errors, album) if own and run else None,
+        "explanations": explained,
         "rejection": None,
+        "trust": None,
+        "slices": None,
+        "matrix": matrix.NO_MATRIX,
         "folds": about.folds if own else None,
         "tested": "test" in (about.split, metrics["split"]),
-        "history": history,
-        **_training(about, history),
-        "counts": sections.count_table(about.counts, classes),
+        "history": material.history,
+        **_training(about, material.history),
+        "counts": sections.count_table(about.counts, material.classes),
         "recipe": recipe,
     }
 
 
 def _training(about: About, history: list[dict[str, str]]) -> dict[str, Any]:
     phases = {row.get("phase") for row in history}
+    solved = len(history) == 1 and phases == {"head"}
     return {
-        "panels": learning_curves(history),
-        "solved": len(history) == 1 and phases == {"head"},
+        "panels": [] if solved else learning_curves(history),
+        "solved": solved,
+        "course": sections.course(history, solved),
         "phases": sections.phase_rows(about, history),
         "phase_kept": sections.phase_name(about.phase_kept) if about.finished else "",
     }
-
-
-def _render(context: Mapping[str, Any], template: str) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("transfer.evaluation.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["percent"] = sections.percent
-    environment.filters["interval"] = sections.interval
-    environment.filters["fixed"] = sections.fixed
-    environment.filters["brief"] = sections.brief
-    return environment.get_template(template).render(context)

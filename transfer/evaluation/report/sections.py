@@ -9,10 +9,8 @@ from typing import Any
 
 from transfer.evaluation.curves import PHASES, read_number
 from transfer.evaluation.report.data import About
+from transfer.evaluation.report.words import percent
 from transfer.recipe import MONITORS
-from transfer.runs.metrics import Metrics
-
-LONGEST_TITLE = 40
 
 
 def count_table(
@@ -43,7 +41,7 @@ class PhaseRow:
     """One phase of a training.
 
     Attributes:
-        name: ``frozen`` or ``fine-tuning``.
+        name: ``head`` or ``fine-tuning``.
         kept: Whether its model is the one that was kept.
         epochs: Number of epochs; None if the history does not record them.
         seconds: Duration; None if unknown.
@@ -116,73 +114,33 @@ def recipe_rows(recipe: Mapping[str, Any], used: Mapping[str, Any]) -> dict[str,
     return rows
 
 
-@dataclass(frozen=True)
-class Headline:
-    """The accuracy to trust: without images that training has seen, where there are others.
-
-    Attributes:
-        accuracy: 0..1.
-        interval: Its 95 % interval.
-        n: Number of images.
-        macro_f1: Shown first where classes are uneven; None elsewhere.
-        clean: Whether leaked images were left out.
-    """
-
-    accuracy: float
-    interval: tuple[float, float]
-    n: int
-    macro_f1: float | None
-    clean: bool
-
-
-def headline(metrics: Metrics, uneven: bool) -> Headline:
-    """Return the figures that the page leads with.
-
-    Macro-F1 is known for all images only, so it does not lead where some are leaked.
+def course(history: Sequence[Mapping[str, str]], solved: bool) -> str:
+    """Return the learning curves in words.
 
     Args:
-        metrics: Of the evaluation.
-        uneven: Whether the training classes are uneven.
+        history: Rows of history.csv.
+        solved: Whether a head was fitted in one step.
     """
-    if "leaked" in metrics:
-        leaked = metrics["leaked"]
-        accuracy, bounds = leaked["accuracy_without"], leaked["accuracy_without_ci95"]
-        if accuracy is not None and bounds is not None:
-            return Headline(accuracy, (bounds[0], bounds[1]), leaked["n_without"], None, True)
-    low, high = metrics["accuracy_ci95"]
-    macro_f1 = metrics["macro_f1"] if uneven else None
-    return Headline(metrics["accuracy"], (low, high), metrics["n"], macro_f1, False)
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Return ``"92.4 %"`` with a no-break space, or ``"n/a"`` for None."""
-    return "n/a" if share is None else f"{100 * share:.{digits}f}\u00a0%"
-
-
-def interval(bounds: Sequence[float]) -> str:
-    """Return ``"88.1–95.0 %"`` with a no-break space."""
-    return f"{100 * bounds[0]:.1f}–{percent(bounds[1])}"
-
-
-def fixed(value: float | None, digits: int = 3) -> str:
-    """Return a number with a fixed number of digits, or ``"n/a"`` for None."""
-    return "n/a" if value is None else f"{value:.{digits}f}"
-
-
-def brief(text: str) -> str:
-    """Return a cell of history.csv with four digits; as it is where it holds no number."""
-    value = read_number(text)
-    return text if value is None else f"{value:.4g}"
-
-
-def shorten(name: str) -> str:
-    """Return `name`, without its middle where it is longer than 40 characters."""
-    if len(name) <= LONGEST_TITLE:
-        return name
-    half = LONGEST_TITLE // 2
-    return f"{name[:half]}…{name[1 - half :]}"
-
-
-def isolate(name: str) -> str:
-    """Return `name` between first-strong-isolate marks: ``<bdi>`` for text without tags."""
-    return f"\u2068{name}\u2069"
+    if solved:
+        row = history[0]
+        train, val = (read_number(row.get(key, "")) for key in ("accuracy", "val_accuracy"))
+        said = "The head was fitted in one step by a direct solver, so there is no course to read."
+        if train is None or val is None:
+            return said
+        return (
+            f"{said} It gets {percent(train)} of the training images right and {percent(val)} of"
+            " the validation images."
+        )
+    losses = [read_number(row.get("val_loss", "")) for row in history]
+    known = [(value, number) for number, value in enumerate(losses, 1) if value is not None]
+    if not known:
+        return "If validation plateaus while training improves, the model overfits."
+    best = min(known)[1]
+    said = f"The validation loss is lowest after epoch {best} of {len(history)}"
+    if best == len(history) and len(history) > 1:
+        return f"{said}: it still falls, so more epochs may help."
+    trained = [read_number(row.get("loss", "")) for row in history]
+    first, last = trained[best - 1], trained[-1]
+    if first is not None and last is not None and last < first:
+        return f"{said}; after that only the training loss falls: the model overfits from there."
+    return f"{said}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from transfer.evaluation.gallery import Thumbnailer
+from transfer.evaluation.report.album import Album, Photo
+from transfer.evaluation.report.words import isolate, percent
 from transfer.runs.info import LabelErrors
 from transfer.runs.run import Run
 from transfer.system.csv import read_number, read_table
@@ -21,15 +22,13 @@ class SuspiciousImage:
     """An image that may not belong to its class.
 
     Attributes:
-        path: Relative to the data folder.
-        image: JPEG as a ``data:`` URI; None where there is none to show.
+        photo: The image.
         given: Name of its class.
         suggested: Name of the class that the model suggests; "" for an outlier.
         score: Probability of the given label, 0..1, or an outlier's distance from its class, 0..2.
     """
 
-    path: str
-    image: str | None
+    photo: Photo
     given: str
     suggested: str
     score: float
@@ -54,13 +53,13 @@ class Suspicious:
     outliers: tuple[SuspiciousImage, ...]
 
 
-def read_suspicious(run: Run, figures: LabelErrors, thumbnail: Thumbnailer) -> Suspicious | None:
+def read_suspicious(run: Run, figures: LabelErrors, album: Album) -> Suspicious | None:
     """Return a run's possible label errors and outliers, or None where it has no such files.
 
     Args:
         run: The run.
         figures: What run.json says about label errors.
-        thumbnail: Turns a relative path into a ``data:`` URI or None.
+        album: Holds the photos of the page.
 
     Raises:
         RunError: A file is damaged.
@@ -85,9 +84,18 @@ def read_suspicious(run: Run, figures: LabelErrors, thumbnail: Thumbnailer) -> S
         figures,
         len(listed),
         name,
-        tuple(SuspiciousImage(row[0], thumbnail(row[0]), *row[1:]) for row in listed[:MOST]),
-        tuple(SuspiciousImage(row[0], thumbnail(row[0]), *row[1:]) for row in others[:shown]),
+        tuple(_image(row, album) for row in listed[:MOST]),
+        tuple(_image(row, album) for row in others[:shown]),
     )
+
+
+def _image(row: Listed, album: Album) -> SuspiciousImage:
+    path, given, suggested, score = row
+    said = f"{isolate(given)} ({percent(score)})"
+    facts = [("Label", isolate(given))]
+    if suggested:
+        facts.append(("Label check", f"{said}: {isolate(suggested)}?"))
+    return SuspiciousImage(album.show(path, *facts), given, suggested, score)
 
 
 def _read(run: Run, name: str, parse: Callable[[dict[str, str]], Listed]) -> list[Listed] | None:
