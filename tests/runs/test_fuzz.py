@@ -165,6 +165,7 @@ def commands(run: Path, base: Base, draw: random.Random) -> tuple[list[str], str
     split = draw.choice([[], ["--split", draw.choice(["train", "val", "test"])]])
     resume: list[Any] = ["finetune", "--resume", run, *draw.choice([[], ["--json"]])]
     again = ["finetune", base.photos, "--split", run, "-o", run / "new", *TOY]
+    least = ["--markdown", run / "new.md", "--fail-under", "accuracy=0"]
     own, other = "run.json|recipe.json|classes.json", "evaluations/.*/(evaluation.json|split.csv)"
     listed = "(split|predictions|history|label.*|out.*|negatives)"
     choices: list[tuple[int, list[Any], str]] = [
@@ -175,6 +176,9 @@ def commands(run: Path, base: Base, draw: random.Random) -> tuple[list[str], str
         (1, ["evaluate", run, base.photos, *prior], f"{own}|split.csv|{other}"),
         (1, ["finetune", "nowhere", "--recipe", run / "recipe.json"], "recipe.json"),
         (1, again, "split.csv"),
+        (2, ["diff", base.run, run], f"{own}|metrics.json|(split|predictions).csv"),
+        (1, ["report", run, *least], f"{own}|metrics.json"),
+        (1, ["track", run, "--tensorboard", run / "logs"], f"{own}|metrics.json|history.csv"),
     ]
     weights = [weight for weight, _, _ in choices]
     _, words, read = draw.choices(choices, weights)[0]

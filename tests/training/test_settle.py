@@ -72,7 +72,7 @@ def test_nothing_is_left_open(toy: str, dataset: Dataset) -> None:
 
 @pytest.mark.parametrize(
     ("images", "epochs", "smoothing"),
-    [(16, 50, 0.0), (320, 10, 0.0), (999, 8, 0.0), (1000, 8, 0.1), (5000, 8, 0.1)],
+    [(16, 50, 0.0), (320, 10, 0.0), (999, 5, 0.0), (1000, 5, 0.1), (5000, 5, 0.1)],
 )
 def test_few_photos_get_more_epochs_and_hard_targets(
     toy: str, dataset: Dataset, images: int, epochs: int, smoothing: float
@@ -168,10 +168,19 @@ def test_room_for_fewer_views_is_no_reason_to_run_the_whole_network(
 def test_views_are_made_where_they_help() -> None:
     assert views_of(Recipe(views=3, augment="none"), 10, tuned=True) == 0
     assert views_of(Recipe(views=3, augment="flip"), 5000, tuned=False) == 3
-    assert views_of(Recipe(), 5000, tuned=True) == 8
+    assert views_of(Recipe(), 5000, tuned=True) == 3
+    assert [views_of(Recipe(), images, tuned=True) for images in (225, 180, 90)] == [4, 5, 8]
     assert views_of(Recipe(), 5000, tuned=False) == 0
     assert views_of(Recipe(), 50, tuned=False) == 8
     assert views_of(Recipe(head="avg,8"), 5000, tuned=False) == 0
+
+
+def test_weights_are_averaged_where_the_head_is_a_start(toy: str, dataset: Dataset) -> None:
+    assert settled(dataset).ema == 0.98
+    assert settled(dataset, ema=0.5).ema == 0.5
+    assert settled(dataset, ema=0.0).ema == 0.0
+    assert settled(dataset, monitor="loss").ema == 0.0  # of the weights that train
+    assert settle(Recipe(backbone="small-cnn", image_size=32), dataset, NONE)[0].ema == 0.0
 
 
 def test_half_precision_where_it_is_asked_for_or_helps() -> None:

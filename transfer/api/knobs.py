@@ -79,7 +79,7 @@ class CourseKnobs(TypedDict, total=False):
     patience: int | None
     learning_rate: float | None
     schedule: str
-    ema: float
+    ema: float | None
     monitor: str
 
 

@@ -12,14 +12,16 @@ from transfer.runs.metrics import Metrics
 from transfer.runs.run import Run as RunDirectory
 
 if TYPE_CHECKING:
+    import pandas
+
     from transfer.api.explanation import Explanation
     from transfer.images.decode import Source
     from transfer.serving.postprocess import PriorLike
     from transfer.serving.predictor import Prediction
 
 _PUBLIC = (
-    "classes evaluate explain feature_maps history info metrics path predict predictions recipe"
-    " report uneven"
+    "classes evaluate explain feature_maps history info metrics path predict predictions"
+    " predictions_frame recipe report uneven"
 )
 
 
@@ -128,6 +130,24 @@ class Run(RunDirectory):
         from transfer.api.evaluation import evaluate
 
         return evaluate(self, data, split, prior=prior, **reading)
+
+    def predictions_frame(self) -> pandas.DataFrame:
+        """Return predictions.csv as a pandas DataFrame, for those who have pandas.
+
+        Returns:
+            One row per image of the run's own evaluation split: ``path``, ``true``, ``predicted``,
+            ``confidence``, ``correct``, and ``p_<class>`` for each class.
+
+        Raises:
+            RunError: The run has no predictions yet.
+            UsageError: pandas is not installed.
+
+        Example:
+            >>> run.predictions_frame().query("not correct").groupby("true").size()
+        """
+        from transfer.api.frames import predictions_frame
+
+        return predictions_frame(self)
 
     def explain(
         self,

@@ -30,10 +30,10 @@ HELP = {
     "normalize": "For networks from scratch: none, or some of featurewise_center, featurewise_std,"
     " samplewise_center, samplewise_std, zca[=EPSILON]; statistics of the training images.",
     "views": "Augmented views of each training image."
-    "  [default: 8; for a head alone, 0 from 1,000 images on]",
+    "  [default: 3, up to 8 below 300 images; for a head alone, 0 from 1,000 images on]",
     "unfreeze": "What to fine-tune: auto, none, all, a number of blocks from the top, or a layer.",
     "head_epochs": "Maximum epochs for the head; a linear one is solved without any.",
-    "epochs": "Maximum epochs of fine-tuning.  [default: 8, more for few photos; 50 from scratch]",
+    "epochs": "Maximum epochs of fine-tuning.  [default: 5, more for few photos; 50 from scratch]",
     "head_learning_rate": "Learning rate for a head with hidden layers.",
     "learning_rate": "Peak learning rate of fine-tuning."
     "  [default: 0.0005; 0.0001 for VGG, 0.001 from scratch]",
@@ -44,7 +44,8 @@ HELP = {
     "label_smoothing": "Share of each training target that is spread over all classes."
     "  [default: 0.1 from 1,000 images on; 0 from scratch]",
     "clip_norm": "Maximum norm of the gradients; 0 for no limit.",
-    "ema": "Keep a moving average of the weights, with a momentum such as 0.99; 0 for none.",
+    "ema": "Keep a moving average of the weights, with this momentum; 0 for none."
+    "  [default: 0.98; from scratch 0]",
     "mix": "Mix training images; auto: both from 20,000 images.",
     "interpolate": "Try weights between the head's and the last epoch's too.",
     "accumulate": "Batches whose gradients are accumulated for one update.",

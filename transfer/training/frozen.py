@@ -13,7 +13,9 @@ from transfer.recipe import Recipe
 from transfer.system.progress import say
 from transfer.system.units import parse_bytes
 
-VIEWS, FEW_VIEWS, MOST_VIEWS = 8, 2, 32
+VIEWS, FEW_VIEWS, MOST_VIEWS = 3, 2, 32
+FEW = 900  # photos and views of them, for which more views are cheap
+VIEWS_OF_FEW = 8
 ENOUGH_WITHOUT_VIEWS = 1000  # photos
 
 
@@ -64,4 +66,6 @@ def views_of(recipe: Recipe, images: int, tuned: bool) -> int:
         return 0
     if recipe.views is not None:
         return recipe.views
-    return VIEWS if tuned or images < ENOUGH_WITHOUT_VIEWS else 0
+    if not tuned and images >= ENOUGH_WITHOUT_VIEWS:
+        return 0
+    return min(VIEWS_OF_FEW, max(VIEWS, FEW // images))

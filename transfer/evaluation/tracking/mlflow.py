@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ _FILES = (
     *("predictions.csv", "confusion_matrix.csv", "confusion_matrix.png", "co_occurrence.csv"),
     *("co_occurrence.png", "report.html", "model.keras"),
 )
+_FOLDERS = "MLFLOW_ALLOW_FILE_STORE"
 _LONGEST = 500  # characters of a parameter
 
 
@@ -46,9 +50,22 @@ def log_run(run: Run, address: str, experiment: str) -> str:
             ' "transfer-classifier[mlflow]"'
         ) from error
     try:
-        return _log(MlflowClient(tracking_uri=_uri(address)), run, experiment, final)
+        with _folders_allowed():
+            return _log(MlflowClient(tracking_uri=_uri(address)), run, experiment, final)
     except (MlflowException, OSError) as error:
         raise TransferError(f"MLflow at {address!r}: {cut(error)}") from error
+
+
+@contextmanager
+def _folders_allowed() -> Iterator[None]:
+    """Let MLflow write into a folder, which newer versions refuse unless asked to."""
+    before = os.environ.get(_FOLDERS)
+    os.environ.setdefault(_FOLDERS, "true")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_FOLDERS, None)
 
 
 def _uri(address: str) -> str:
