@@ -69,6 +69,11 @@ def test_names_and_numbers_give_the_same(drawn: Any) -> None:
     assert make([0, 2], [0, 1]).classes == ("0", "1", "2")
 
 
+def test_doubles_are_not_rounded_before_the_likeliest_class_is_chosen() -> None:
+    shares = np.array([[0.5 - 1e-9, 0.5 + 1e-9], [0.9, 0.1]])
+    assert transfer.Report.from_predictions([1, 0], probabilities=shares).accuracy == 1
+
+
 def test_what_is_not_known_is_not_shown(drawn: Any) -> None:
     true, shares = drawn
     known = transfer.Report.from_predictions(true, probabilities=shares).to_html()
@@ -76,6 +81,9 @@ def test_what_is_not_known_is_not_shown(drawn: Any) -> None:
     for words in ("Log loss", "Calibration error", "Most confidently wrong", "confidence"):
         assert words in known
         assert words not in guessed
+    for page in (known, guessed):
+        assert "not shown" not in page  # there are no photos that might have been
+        assert "A cell leads to its images" in page
 
 
 def test_the_page_of_plain_probabilities(drawn: Any, tmp_path: Path) -> None:
@@ -174,6 +182,8 @@ HALVES = [[0.5, 0.5], [1, 0]]
         ),
         ({"y_true": [0], "y_pred": [0], "class_names": ["a", "a"]}, UsageError, "'a' twice"),
         ({"y_true": [0], "y_pred": [0], "class_names": [1]}, UsageError, "list of texts"),
+        ({"y_true": [0], "y_pred": [0], "class_names": {"a": 0}}, UsageError, "list of texts"),
+        ({"y_true": [0, 10**9], "y_pred": [0, 1]}, DataError, r"below 10,000.*1000000000"),
         ({"y_true": [0], "y_pred": [0], "images": ["a", "b"]}, UsageError, "as many images"),
         ({"y_true": [0], "y_pred": [0], "images": "a.jpg"}, UsageError, "list of paths"),
         ({"y_true": [0, 1], "y_pred": [0, 1], "images": ["a", "a"]}, DataError, "each image once"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from transfer.system.csv import read_csv
 from transfer.system.files import damaged
 
 _ROUNDING = 0.01  # of a sum of probabilities
+_MOST_CLASSES = 10_000  # that are counted by the highest label
 
 
 def read_csv_predictions(path: Path) -> Predictions:
@@ -145,14 +146,15 @@ def _probabilities(value: Any, n: int) -> np.ndarray:
             f" {sums[row]:.4g}, and its lowest is {shares[row].min():.4g}. Of logits, give their"
             " softmax."
         )
-    return shares.astype(np.float32)
+    return shares
 
 
 def _class_names(
     given: Sequence[str] | None, labels: Sequence[np.ndarray], columns: int | None
 ) -> tuple[str, ...]:
     if given is not None:
-        names = [given] if isinstance(given, str) else list(given)
+        unordered = isinstance(given, str | Mapping | Set) or not isinstance(given, Iterable)
+        names = [] if unordered else list(given)
         if not names or not all(isinstance(name, str) for name in names):
             raise UsageError(f"Expected class_names as a list of texts. Received: {given!r:.80}")
         if len({*names}) < len(names):
@@ -167,6 +169,11 @@ def _class_names(
         return tuple(sorted({str(name) for each in labels for name in each}))
     if columns is None:
         columns = 1 + max(int(each.max()) for each in labels)
+        if columns > _MOST_CLASSES:
+            raise DataError(
+                f"Expected labels below {_MOST_CLASSES:,}: indices of classes. Received:"
+                f" {columns - 1}."
+            )
     return tuple(map(str, range(columns)))
 
 
