@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from transfer.system.files import open_regular
 
@@ -29,7 +29,7 @@ class Archive:
     """
 
     config: bytes
-    weights: BinaryIO
+    weights: io.RawIOBase
     size: int
 
 
@@ -87,17 +87,18 @@ def _start(stream: BinaryIO, member: zipfile.ZipInfo) -> int:
 
 
 class _Part(io.RawIOBase):
-    """A part of an open file, as a file of its own."""
+    """A part of a file, as a file of its own."""
 
     def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
         self._stream, self._start, self._size, self._at = stream, start, size, 0
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         wanted = min(len(buffer), max(0, self._size - self._at))
         self._stream.seek(self._start + self._at)
-        done: int = self._stream.readinto(memoryview(buffer)[:wanted])
-        self._at += done
-        return done
+        found = self._stream.read(wanted)
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 Named = Callable[[], Set[Kind]]
+CHECKS = 1  # raised when a model that was accepted before is refused
 LARGEST_MAP = 1 << 28  # numbers in a tensor per image: 1 GB, as in VGG16 at 2048 pixels
 
 

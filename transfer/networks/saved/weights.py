@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+import io
+from typing import Any
 
 _MOST_INTEGERS = 1024  # in one array: the state of a Dropout, a counter
 _MOST_OBJECTS = 200_000
 
 
-def count_numbers(stream: BinaryIO, size: int) -> int:
+def count_numbers(stream: io.RawIOBase, size: int) -> int:
     """Return how many numbers an HDF5 file holds, read from its headers alone.
 
     Args:
@@ -42,10 +43,11 @@ class _Walk:
         while waiting:
             group = waiting.pop()
             for name in group:
-                if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+                link = group.links.get_info(name)
+                if link.type != h5py.h5l.TYPE_HARD:
                     raise ValueError(f"its weights have a link to elsewhere, {name!r:.40}")
+                self._check_new(link.u)
                 item = h5py.h5o.open(group, name)
-                self._check_new(h5py.h5o.get_info(item).addr)
                 if isinstance(item, h5py.h5g.GroupID):
                     waiting.append(item)
                 elif isinstance(item, h5py.h5d.DatasetID):
@@ -62,10 +64,11 @@ class _Walk:
     def _add(self, array: Any) -> None:
         import h5py
 
-        layout = array.get_create_plist()
-        if layout.get_external_count() or layout.get_layout() == h5py.h5d.VIRTUAL:
+        stored = array.get_create_plist()
+        layout = stored.get_layout()
+        if stored.get_external_count() or layout == h5py.h5d.VIRTUAL:
             raise ValueError("its weights are stored outside of the file")
-        if layout.get_layout() == h5py.h5d.CHUNKED or layout.get_nfilters():
+        if layout == h5py.h5d.CHUNKED:
             raise ValueError("its weights are packed, which Keras does not write")
         kind, count = array.get_type(), array.get_space().get_simple_extent_npoints()
         small = isinstance(kind, h5py.h5t.TypeIntegerID) and count <= _MOST_INTEGERS
