@@ -318,7 +318,7 @@ def test_a_network_that_is_not_registered_here_loads(
     run = saved_run(tmp_path / "run", name)
     code = (
         "import sys; from transfer.runs.run import Run;"
-        "from transfer.networks.classifier import load_classifier; load_classifier(Run(sys.argv[1]))"
+        "from transfer.networks.classifier import load_classifier as load; load(Run(sys.argv[1]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(run.path)], capture_output=True, text=True, check=False

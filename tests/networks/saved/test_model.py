@@ -113,8 +113,7 @@ def test_a_changed_region_is_refused_or_changes_nothing(toy: str, tmp_path: Path
         file.write_bytes(whole[:start] + draw.randbytes(length) + whole[start + length :])
         try:
             model = load_classifier(run)
-        except RunError as error:
-            assert "\n" not in str(error)
+        except RunError:
             refused += 1
         else:
             np.testing.assert_array_equal(model.predict_on_batch(IMAGES), expected)

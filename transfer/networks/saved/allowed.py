@@ -57,6 +57,8 @@ ALLOWED = frozenset(
         ("keras", "Sequential"),
         ("keras", "DTypePolicy"),
         ("keras.src.applications.convnext", "LayerScale"),
+        ("keras.src.applications.convnext", "StochasticDepth"),
+        ("keras.src.applications.inception_resnet_v2", "CustomScaleLayer"),
         ("keras.src.ops.core", "Cast"),
     ]
 )
