@@ -53,7 +53,9 @@ def test_a_lambda_is_refused_before_keras(toy: str, tmp_path: Path, nested: bool
     model = with_layer(keras.Sequential([layer]) if nested else layer)
     run = saved_run(tmp_path / "run", toy, model)
     marker.unlink(missing_ok=True)  # which building the model has left
-    with pytest.raises(RunError, match=r"has .*(Lambda|__lambda__), which no network of") as caught:
+    with pytest.raises(
+        RunError, match=r"has '.*(Lambda|__lambda__)', which no network of"
+    ) as caught:
         load_classifier(run)
     assert "safe" not in str(caught.value)
     assert not marker.exists()
@@ -307,7 +309,7 @@ def test_the_network_of_a_registered_backbone_may_have_other_layers(tmp_path: Pa
     run = saved_run(tmp_path / "run", "recurrent")
     load_classifier(run)
     register_backbone("recurrent", lambda input_shape: None, image_size=32, overwrite=True)
-    with pytest.raises(RunError, match=r"keras\.layers\.LSTM, which no network"):
+    with pytest.raises(RunError, match=r"keras\.layers\.LSTM', which no network"):
         load_classifier(run)
 
 

@@ -109,14 +109,14 @@ def is_registered(kind: Kind, config: Any) -> bool:
         kind: Of the object.
         config: Its config; of a function its name, by which Keras finds it.
     """
+    name = config if kind.name == "function" else kind.registered
+    if kind.name in _NEVER - {"function"} or not isinstance(name, str) or ">" not in name:
+        return False
     import keras
 
+    found = keras.saving.get_registered_object(name)
     if kind.name == "function":
-        named = isinstance(config, str) and ">" in config
-        return named and callable(keras.saving.get_registered_object(config))
-    if kind.name in _NEVER or kind.registered is None or ">" not in kind.registered:
-        return False
-    found = keras.saving.get_registered_object(kind.registered)
+        return callable(found)
     bases = (keras.Operation, keras.initializers.Initializer, keras.regularizers.Regularizer)
     return isinstance(found, type) and issubclass(found, (*bases, keras.constraints.Constraint))
 

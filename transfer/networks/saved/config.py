@@ -103,8 +103,10 @@ def _is_of_keras(item: dict[str, Any], named: Callable[[], Set[Kind]]) -> bool:
     if allowed.is_registered(kind, item.get("config")):
         return False
     if not (allowed.may_be_named(kind) and kind in named()):
+        name = item.get("config") if kind.name == "function" else kind.name
+        full = ".".join(str(part)[:60] for part in (kind.module, name) if part)
         raise ValueError(
-            f"its network has {str(kind.module)[:60]}.{kind.name[:60]}, which no network of this"
+            f"its network has {full!r}, which no network of this"
             " package has. For a layer of your own, import the code that registers it first"
         )
     return False

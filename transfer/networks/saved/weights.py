@@ -31,6 +31,10 @@ def count_numbers(stream: io.RawIOBase, size: int) -> int:
         raise ValueError("its model.weights.h5 is damaged") from error
 
 
+def _shown(name: bytes) -> str:
+    return repr(name.decode(errors="replace"))[:40]
+
+
 class _Walk:
     def __init__(self, size: int) -> None:
         self.size, self.left, self.numbers = size, size, 0
@@ -45,7 +49,7 @@ class _Walk:
             for name in group:
                 link = group.links.get_info(name)
                 if link.type != h5py.h5l.TYPE_HARD:
-                    raise ValueError(f"its weights have a link to elsewhere, {name!r:.40}")
+                    raise ValueError(f"its weights have a link to elsewhere, {_shown(name)}")
                 self._check_new(link.u)
                 item = h5py.h5o.open(group, name)
                 if isinstance(item, h5py.h5g.GroupID):
@@ -53,7 +57,7 @@ class _Walk:
                 elif isinstance(item, h5py.h5d.DatasetID):
                     self._add(item)
                 else:
-                    raise ValueError(f"its weights hold something else than arrays, {name!r:.40}")
+                    raise ValueError(f"its weights hold something else than arrays, {_shown(name)}")
         return self.numbers
 
     def _check_new(self, address: int) -> None:
