@@ -140,7 +140,7 @@ def no_sizes(config: dict[str, Any]) -> None:
 
 
 def wide_norm(config: dict[str, Any]) -> None:
-    layers_of(config)["stem_bn"]["build_config"]["input_shape"] = [None, 16, 16, 1 << 24]
+    layers_of(config)["stem_bn"]["build_config"]["input_shape"] = [None, 16, 16, 1 << 25]
 
 
 SIZES: dict[str, tuple[Change, str]] = {
