@@ -190,7 +190,7 @@ def load_classifier(run: Run) -> keras.Model:
         raise run.lacks(path.name)
     side = run.info.settings.image_size
     activation = "sigmoid" if run.multi_label else "softmax"
-    expected = Expected(side, len(run.classes), activation)
+    expected = Expected(side, activation)
     return load_classifier_file(path, expected, lambda: _named(run.recipe.backbone, side))
 
 

@@ -53,9 +53,7 @@ def test_a_lambda_is_refused_before_keras(toy: str, tmp_path: Path, nested: bool
     model = with_layer(keras.Sequential([layer]) if nested else layer)
     run = saved_run(tmp_path / "run", toy, model)
     marker.unlink(missing_ok=True)  # which building the model has left
-    with pytest.raises(
-        RunError, match=r"has '.*(Lambda|__lambda__)', which no network of"
-    ) as caught:
+    with pytest.raises(RunError, match=r"(Lambda|__lambda__)', which no network") as caught:
         load_classifier(run)
     assert "safe" not in str(caught.value)
     assert not marker.exists()

@@ -14,6 +14,7 @@ from transfer.recipe import BOUNDS
 
 _NAME = re.compile(r"\w[\w .:()+-]{0,199}")  # of a layer: no path, no way up
 _DTYPES = {"bool", "float16", "bfloat16", "float32", "float64"} | {
+    *("mixed_float16", "mixed_bfloat16"),
     *("int8", "uint8", "int16", "int32", "uint32", "int64"),
 }
 _LARGEST_SIDE = BOUNDS["image_size"][1]

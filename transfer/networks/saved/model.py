@@ -30,12 +30,10 @@ class Expected:
 
     Attributes:
         side: Of its square images in pixels; 0 where it is not recorded.
-        classes: Number of outputs.
         activation: Of the last layer: ``softmax`` or ``sigmoid``.
     """
 
     side: int
-    classes: int
     activation: str
 
 
@@ -71,7 +69,6 @@ def load_weights_file(model: keras.Model, path: Path) -> None:
             count_numbers(archive.weights, archive.size)
         with _keras_may_fail():
             model.load_weights(path)
-        _check_finite(model)
 
 
 def check_file(path: Path, named: Named, side: int = 0) -> None:
@@ -149,11 +146,9 @@ def _check_classifier(model: keras.Model, expected: Expected) -> None:
             f"expected one input and one output. It has {len(model.inputs)} and"
             f" {len(model.outputs)}"
         )
-    if tuple(model.outputs[0].shape) != (None, expected.classes):
-        raise ValueError(
-            f"expected probabilities of the {expected.classes} classes in classes.json. Its output"
-            f" has the shape {tuple(model.outputs[0].shape[1:])}"
-        )
+    shape = tuple(model.outputs[0].shape[1:])
+    if len(shape) != 1 or shape[0] is None:
+        raise ValueError(f"expected one probability for each class. Its output has shape {shape}")
     last = model
     while isinstance(last, keras.Model):
         last = last.layers[-1]
@@ -178,7 +173,7 @@ def _shapes(model: keras.Model) -> Iterator[tuple[Any, ...]]:
     waiting = [model]
     while waiting:
         network = waiting.pop()
-        network = getattr(network, "_functional", None) or network  # of a Sequential
+        network = network._functional if isinstance(network, keras.Sequential) else network
         for node in [node for level in network._nodes_by_depth.values() for node in level]:
             yield from (tuple(tensor.shape[1:]) for tensor in node.outputs)
             if isinstance(node.operation, keras.Model):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-MOST = 1 << 24  # of any number that declares a size
+MOST = 1 << 26  # of any number that declares a size
 
 Config = Mapping[str, Any]
 
