@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Named = Callable[[], Set[Kind]]
 CHECKS = 1  # raised when a model that was accepted before is refused
+_IN_CONFIG = 1 << 16  # numbers that layers may take from config.json: means of a Normalization
 LARGEST_MAP = 1 << 28  # numbers in a tensor per image: 1 GB, as in VGG16 at 2048 pixels
 
 
@@ -89,7 +90,8 @@ def check_file(path: Path, named: Named, side: int = 0) -> None:
         if side and found != side:
             raise ValueError(f"it takes images of {found} pixels a side, and the run has {side}")
         needed = check_config(config, named)
-        if needed > (held := count_numbers(archive.weights, archive.size)):
+        held = count_numbers(archive.weights, archive.size)
+        if needed > held + _IN_CONFIG:
             raise ValueError(
                 f"its network declares at least {needed:,} weights, and the file holds {held:,}"
             )
