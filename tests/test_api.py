@@ -36,6 +36,7 @@ FILES = {
     "metrics.json",
     "model.keras",
     "outliers.csv",
+    "photos.csv",
     "predictions.csv",
     "recipe.json",
     "report.html",

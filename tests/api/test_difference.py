@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -138,7 +139,7 @@ def test_photos_that_one_was_trained_on_are_left_out(tmp_path: Path) -> None:
     [found] = transfer.diff(first, second)
     assert found.photos == 2
     told = f"2 photos that {first.path} predicted: {second.path} was trained on them; left out."
-    assert told in found.notes
+    assert found.notes == (told,)
     every = evaluated_run(
         tmp_path / "c", data, photos("dog dog"), ("dog", "eel"), trained=list(rows)
     )
@@ -246,3 +247,15 @@ def test_the_page_is_one_file_that_names_cannot_change(tmp_path: Path) -> None:
     assert "개나리" in text
     transfer.diff(*runs, output=tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
+
+
+def test_the_landmarks_of_a_page_on_several_runs_have_names_of_their_own(tmp_path: Path) -> None:
+    one, two = several((2, "ant", "bee", "ant"), (2, "bee", "bee", "cat"), (2, "cat", "cat", "cat"))
+    runs = [
+        evaluated_run(tmp_path / name, tmp_path / "photos", each)
+        for name, each in (("a", one), ("b", two), ("c", two))
+    ]
+    transfer.diff(*runs, output=tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    names = re.findall('aria-label="([^"]+)"', text)
+    assert len(names) == len(set(names)) == 6

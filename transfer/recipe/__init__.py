@@ -88,9 +88,8 @@ class Recipe(Reading):
             ``samplewise_center``, ``samplewise_std`` and ``zca`` (whitening; ``zca=EPSILON``), as
             in Keras' ImageDataGenerator. The statistics are those of the training images, and
             part of the saved model.
-        views: Augmented views of each training image, in addition to the image itself, for the
-            head and for fine-tuning. None: 3, more below 300 images (8 at most); without
-            fine-tuning, from 1,000 images on, 0.
+        views: Augmented views of each training image, in addition to the image itself. None: 3 to
+            8, the more the fewer images; 0 without fine-tuning from 1,000 images on.
         unfreeze: ``auto`` (the top blocks that do at most half of the network's work), ``none``,
             ``all``, a number of blocks counted from the top, or the name of the lowest layer.
         head_epochs: Maximum number of epochs for a head that is trained rather than solved.
@@ -109,9 +108,8 @@ class Recipe(Reading):
         label_smoothing: Share of each training target spread evenly over all classes, 0 to 1.
             None: 0.1 from 1,000 training images on, else 0; 0 from scratch.
         clip_norm: Maximum global norm of the gradients; 0 for no limit.
-        ema: Momentum of the exponential moving average of the weights, which is validated and
-            kept in their place, for example 0.99; 0 for none. None: 0.98; 0 from scratch, and
-            where the monitor is a training figure.
+        ema: Momentum of the average of the weights, which is validated and kept in their place; 0
+            for none. None: 0.98; 0 from scratch, and where the monitor is a training figure.
         mix: ``none``, ``mixup``, ``cutmix``, ``both`` (either at random), or ``auto``: both from
             20,000 training images on.
         interpolate: Whether points between the head's and the last weights are candidates too.

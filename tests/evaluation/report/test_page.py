@@ -30,7 +30,7 @@ HOSTILE = (
     '" onmouseover="alert(1)',
     "</style><svg onload=alert(1)>",
 )
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 class Page(HTMLParser):

@@ -179,7 +179,7 @@ def _notes(first: Evaluated, second: Evaluated, shared: list[str], relabelled: i
             )
         if one.rows.keys() & one.trained:
             notes.append(f"{one.name} was evaluated on photos that it was trained on; left out.")
-        alone = len(one.rows) - len(one.rows.keys() & two.rows.keys())
+        alone = len(one.rows.keys() - two.rows.keys() - two.trained)
         if alone:
             notes.append(f"{_photos(alone)} that only {one.name} predicted; left out.")
         unknown = sum(not digest for digest in one.sha256.values())

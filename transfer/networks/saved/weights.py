@@ -43,21 +43,21 @@ class _Walk:
     def count(self, root: Any) -> int:
         import h5py
 
-        waiting = [root]
-        while waiting:
-            group = waiting.pop()
-            for name in group:
-                link = group.links.get_info(name)
-                if link.type != h5py.h5l.TYPE_HARD:
-                    raise ValueError(f"its weights have a link to elsewhere, {_shown(name)}")
-                self._check_new(link.u)
-                item = h5py.h5o.open(group, name)
-                if isinstance(item, h5py.h5g.GroupID):
-                    waiting.append(item)
-                elif isinstance(item, h5py.h5d.DatasetID):
-                    self._add(item)
-                else:
-                    raise ValueError(f"its weights hold something else than arrays, {_shown(name)}")
+        links: list[tuple[bytes, int, int]] = []  # an error inside of the visit would be lost
+        root.links.visit(lambda name, link: links.append((name, link.type, link.u)), info=True)
+        for name, kind, address in links:
+            if kind != h5py.h5l.TYPE_HARD:
+                raise ValueError(f"its weights have a link to elsewhere, {_shown(name)}")
+            self._check_new(address)
+        groups = {name.rpartition(b"/")[0] for name, *_ in links}
+        for name, *_ in links:
+            if name in groups:
+                continue
+            item = h5py.h5o.open(root, name)
+            if isinstance(item, h5py.h5d.DatasetID):
+                self._add(item)
+            elif not isinstance(item, h5py.h5g.GroupID):
+                raise ValueError(f"its weights hold something else than arrays, {_shown(name)}")
         return self.numbers
 
     def _check_new(self, address: int) -> None:
