@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from toys import evaluated_run
 import transfer
 from transfer.data.dataset import Dataset
 from transfer.errors import RunError, UsageError
+from transfer.evaluation.difference.joined import join, read_evaluated
 from transfer.runs.run import Run
 from transfer.system.digests import sha256_of
 from transfer.system.files import write_json
@@ -259,3 +262,35 @@ def test_the_landmarks_of_a_page_on_several_runs_have_names_of_their_own(tmp_pat
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     names = re.findall('aria-label="([^"]+)"', text)
     assert len(names) == len(set(names)) == 6
+
+
+def test_the_page_names_runs_apart_and_leaves_the_sentences_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = photos(*["ant ant"] * 4, *["bee bee"] * 4)
+    for name in ("x", "y"):
+        evaluated_run(tmp_path / name / "run-001", tmp_path / "photos", rows, CLASSES[:2])
+    monkeypatch.chdir(tmp_path / "x/run-001")
+    [found] = transfer.diff(".", "../../y/run-001", output=tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert f'<p class="verdict">{found.verdict}</p>' in page  # it names no run
+    assert "<title>1: run-001 and 2: run-001: difference</title>" in page
+    assert ".." not in page.split("<main>")[1]
+
+
+class Counted(frozenset[str]):
+    """A set that counts how often another one is added to it."""
+
+    unions = 0
+
+    def __or__(self, other: AbstractSet[object]) -> frozenset[str]:  # type: ignore[override]
+        type(self).unions += 1
+        return frozenset(self).union(other)  # type: ignore[arg-type]
+
+
+def test_the_digests_of_trainings_are_joined_once_and_not_for_each_photo(
+    two: tuple[Run, Run],
+) -> None:
+    first, second = (read_evaluated(run.path) for run in two)
+    assert len(join(replace(first, trained=Counted({"0"})), second).paths) == 22
+    assert Counted.unions == 1

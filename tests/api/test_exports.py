@@ -87,6 +87,12 @@ def test_code_spans_hold_backticks_and_nothing() -> None:
     assert code("") == "`   `"
 
 
+@pytest.mark.parametrize("slashes", range(5))
+def test_a_bar_never_ends_its_cell(slashes: int) -> None:
+    shown = code("a" + "\\" * slashes + "|b")
+    assert len(re.fullmatch(r"`a(\\*)\|b`", shown)[1]) % 2 == 1  # type: ignore[index]
+
+
 def test_many_classes_are_folded_the_weakest_first(tmp_path: Path) -> None:
     names = tuple(f"class {i}" for i in range(40))
     rows = {f"{i}.png": (name, names[0] if i == 39 else name) for i, name in enumerate(names)}
@@ -114,3 +120,11 @@ def test_junit_is_xml_with_a_case_for_each_check(hostile: Run, tmp_path: Path) -
     values = {each.get("name"): each.get("value") for each in root.iter("property")}
     assert float(str(values["accuracy"])) == hostile.metrics["accuracy"]
     ET.fromstring(as_junit("a\x00\x1b\ufffe\ud800", hostile.metrics, []).encode())
+
+
+def test_two_exports_need_two_files(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path / "run", tmp_path / "photos", {"1.png": ("ant", "ant")})
+    least, file = {"accuracy": 0.5}, tmp_path / "out.xml"
+    with pytest.raises(UsageError, match=r"Expected different files as markdown= and junit="):
+        export(run, markdown=file, junit=file, fail_under=least)
+    assert not file.exists()

@@ -113,3 +113,29 @@ def test_copies_among_the_photos_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "file", "")
     with pytest.raises(UsageError, match="It is a file"):
         Sorter(tmp_path / "file", ("ant",))
+
+
+def test_copies_into_the_folders_of_the_photos_are_refused(tmp_path: Path) -> None:
+    for name in ("data/ant/1.jpg", "data/bee/2.jpg", "data/new/3.jpg", "data/ant as bee/4.jpg"):
+        write(tmp_path / name, name)
+    by_label = Sorter(tmp_path / "data", ("Ant", "bee"))
+    by_mistake = Sorter(tmp_path / "data", ("ant", "bee"), "mistake")
+    for sorter, names in ((by_label, ("ant", "bee/2.jpg")), (by_mistake, ("ant as bee",))):
+        for name in names:
+            with pytest.raises(UsageError, match="would be among the photos that are read"):
+                sorter.refuse_among([tmp_path / "data/new", tmp_path / "data" / name])
+    by_label.refuse_among([tmp_path / "data/new", tmp_path / "data/ant as bee"])
+    by_mistake.refuse_among([tmp_path / "data/ant", tmp_path / "data/new/3.jpg"])
+
+
+def test_long_names_and_links_that_lead_nowhere_are_no_obstacle(tmp_path: Path) -> None:
+    long = "é" * 125 + ".jpg"  # 254 bytes
+    photos = [write(tmp_path / "in" / each / long, each) for each in "xyz"]
+    (tmp_path / "out/ant").mkdir(parents=True)
+    (tmp_path / "out/ant/1.jpg").symlink_to(tmp_path / "gone.jpg")
+    photos.append(write(tmp_path / "in/1.jpg", "1"))
+    for _ in range(2):
+        list(Sorter(tmp_path / "out", ("ant",)).through(predicted(each, "ant") for each in photos))
+    assert sorted(contents(tmp_path / "out").values()) == ["1", "x", "y", "z"]
+    assert (tmp_path / "out/ant/1.jpg").is_symlink()
+    assert not (tmp_path / "gone.jpg").exists()

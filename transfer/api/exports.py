@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from transfer.errors import UsageError, option
 from transfer.evaluation.checks import Check, check_metrics
 from transfer.evaluation.junit import as_junit
 from transfer.evaluation.markdown import as_markdown
@@ -44,10 +45,18 @@ def export(
     """
     run = as_run(run)
     checks = check_metrics(run.metrics, fail_under or {})
-    files = {markdown: as_markdown, junit: as_junit}
-    wanted = {Path(path): write for path, write in files.items() if path is not None}
-    for path in wanted:
+    files = [
+        (Path(path), write)
+        for path, write in ((markdown, as_markdown), (junit, as_junit))
+        if path is not None
+    ]
+    if len({path.resolve() for path, _ in files}) < len(files):
+        raise UsageError(
+            f"Expected different files as {option('markdown')} and {option('junit')}. Received"
+            f" twice: {str(files[0][0])!r}"
+        )
+    for path, _ in files:
         check_writable(path)
-    for path, write in wanted.items():
+    for path, write in files:
         write_text(path, write(run.path.name, run.metrics, checks))
     return checks

@@ -103,10 +103,10 @@ def sorter(
         pictures: What is predicted, outside of which `target` must lie.
 
     Raises:
-        UsageError: `target` is a file or lies inside of `pictures`, or `by` is unknown or is
-            ``mistake`` for a run whose images may be of several classes.
+        UsageError: `target` is a file, the copies would lie among `pictures`, or `by` is unknown or
+            is ``mistake`` for a run whose images may be of several classes.
     """
-    from transfer.serving.sorting import BY, Sorter, refuse_inside
+    from transfer.serving.sorting import BY, Sorter
 
     run = as_run(run)
     if by not in BY:
@@ -116,10 +116,11 @@ def sorter(
             f"{option('by', by)} is for images of one class each; those of {run.path} may be of"
             " several."
         )
-    refuse_inside(Path(target), pictures)
     names = run.read_json(CLASS_NAMES) if (run.path / CLASS_NAMES).is_file() else {}
     folders = {folder: name for folder, name in names.items() if isinstance(name, str)}
-    return Sorter(Path(target).expanduser(), run.classes, by, folders)
+    found = Sorter(Path(target).expanduser(), run.classes, by, folders)
+    found.refuse_among(pictures)
+    return found
 
 
 def tell_prior(run: Run, prior: PriorLike) -> Prior:

@@ -54,8 +54,12 @@ def as_markdown(name: str, metrics: Mapping[str, Any], checks: Sequence[Check] =
 
 
 def code(text: str) -> str:
-    """Return a name as a code span that is safe in a table, too."""
-    shown = visible(text).replace("|", "\\|")
+    """Return a name as a code span that is safe in a table, too.
+
+    GitHub splits a row at each bar that no backslash stands before, and takes two backslashes for
+    one that is escaped; before a bar, each is therefore doubled.
+    """
+    shown = re.sub(r"(\\*)\|", r"\1\1\|", visible(text))
     longest = max(map(len, re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
     space = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""

@@ -8,7 +8,7 @@ import re
 import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ REFUSED, UNREADABLE, NONE = "_refused", "_unreadable", "_none"
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f/\\\\:*?"<>|\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
 _LONGEST = 100  # bytes of a name: two of them make a folder of mistakes
+_LONGEST_FILE = 255  # bytes of the name of a copy
 
 
 class Sorter:
@@ -68,6 +69,14 @@ class Sorter:
         self._classes |= {
             nfc(folder): name for folder, name in (folders or {}).items() if name in self._names
         }
+
+    def refuse_among(self, sources: Iterable[Any]) -> None:
+        """Raise UsageError where copies would land among the photos that are read."""
+        names = set(self._names.values())
+        if self._by == "mistake":
+            names = {f"{one} as {two}" for one in names for two in names}
+        folders = {each.casefold() for each in (*names, REFUSED, UNREADABLE, NONE)}
+        refuse_inside(self._target, sources, folders)
 
     def through(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Yield predictions, after the photo of each has been copied."""
@@ -120,9 +129,9 @@ class Sorter:
         self.copied[folder] += 1
         name = source.name
         if not _is_free(place / name):
-            if filecmp.cmp(source, place / name, shallow=False):
+            if _same(source, place / name):
                 return
-            name = f"{source.stem}-{sha256_of(source)[:12]}{source.suffix}"
+            name = _with_digest(source)
             if not _is_free(place / name):  # by an earlier call
                 return
         temporary = place / f".tmp{uuid4().hex[:12]}"
@@ -131,6 +140,18 @@ class Sorter:
             _publish(temporary, place / name)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _same(source: Path, there: Path) -> bool:
+    """Return whether two files hold the same; a link that leads nowhere holds nothing."""
+    return there.is_file() and filecmp.cmp(source, there, shallow=False)
+
+
+def _with_digest(source: Path) -> str:
+    """Return the name of a file with a part of its SHA-256, at most 255 bytes."""
+    end = f"-{sha256_of(source)[:12]}{source.suffix}"
+    stem = os.fsencode(source.stem)[: _LONGEST_FILE - len(os.fsencode(end))]
+    return f"{stem.decode('utf-8', 'ignore')}{end}"
 
 
 def _is_free(path: Path) -> bool:
@@ -172,12 +193,21 @@ def _safe(name: str) -> str:
     return safe
 
 
-def refuse_inside(target: Path, sources: Iterable[Any]) -> None:
-    """Raise UsageError where copies would land among the photos that are read."""
+def refuse_inside(target: Path, sources: Iterable[Any], folders: Container[str] = ()) -> None:
+    """Raise UsageError where copies would land among the photos that are read.
+
+    Args:
+        target: The folder that receives the folders.
+        sources: Photos, or folders of them.
+        folders: The names of those, case-folded: a photo that lies in one of them is sorted again.
+    """
     there = target.expanduser().resolve()
     for source in sources:
         folder = Path(source).resolve()
-        if folder.is_dir() and (there == folder or folder in there.parents):
+        inside = folder.is_dir() and (there == folder or folder in there.parents)
+        if there in folder.parents:
+            inside = folder.relative_to(there).parts[0].casefold() in folders
+        if inside:
             raise UsageError(
                 f"Expected {option('copy_to', target)} outside of {str(source)!r}: the copies would"
                 " be among the photos that are read. Choose another folder."

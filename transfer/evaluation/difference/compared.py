@@ -127,7 +127,7 @@ def compare_with_first(evaluated: Sequence[Evaluated]) -> list[Difference]:
     found = [_compare(first, other, join(first, other)) for other in others]
     adjusted = holm([each.p_exact for each in found])
     return [
-        _with_verdict(replace(each, p_holm=p_value, differs=p_value < CHANCE), len(found))
+        with_verdict(replace(each, p_holm=p_value, differs=p_value < CHANCE), len(found))
         for each, p_value in zip(found, adjusted, strict=True)
     ]
 
@@ -195,7 +195,13 @@ def _only_in(
     )
 
 
-def _with_verdict(found: Difference, runs: int) -> Difference:
+def with_verdict(found: Difference, runs: int) -> Difference:
+    """Return a difference with the answer in words.
+
+    Args:
+        found: With the names that the answer calls the runs.
+        runs: How many are compared with the first.
+    """
     gained, lost = len(found.wrong_to_right), len(found.right_to_wrong)
     p_value = f"p {'< 0.001' if found.p_holm < 0.001 else f'= {found.p_holm:.2g}'}"
     holm_used = f", Holm's correction for {runs} runs" if runs > 1 else ""

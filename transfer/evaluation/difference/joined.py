@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ class Evaluated:
     data: Path | None
     decoding: Decoding
 
-    @property
+    @cached_property
     def rows(self) -> dict[str, int]:
         """Digest to row of the predictions; of copies, the first."""
         found: dict[str, int] = {}
@@ -132,7 +133,8 @@ def join(first: Evaluated, second: Evaluated) -> Joined:
     classes, at, other = first.run.classes, first.rows, second.rows
     order = [second.run.classes.index(name) for name in classes]
     common = [digest for digest in at if digest in other]
-    fresh = [each for each in common if each not in first.trained | second.trained]
+    trained = first.trained | second.trained
+    fresh = [each for each in common if each not in trained]
     truth = np.argsort(order)[second.predictions.true] if order else second.predictions.true
     same = [
         digest for digest in fresh if first.predictions.true[at[digest]] == truth[other[digest]]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transfer.evaluation import gallery
-from transfer.evaluation.difference.compared import Difference, Flip
-from transfer.evaluation.difference.joined import Evaluated
+from transfer.evaluation.difference.compared import Difference, Flip, with_verdict
+from transfer.evaluation.difference.joined import Evaluated, join
 from transfer.system.files import write_text
 
 MOST = 60  # photos of a list
@@ -25,13 +24,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows of one difference."""
+    """What the page shows of one difference, with the names of the page in place of the paths."""
 
     found: Difference
-    first: str
-    second: str
-    verdict: str
-    notes: tuple[str, ...]
     right: tuple[Shown, ...]
     wrong: tuple[Shown, ...]
 
@@ -49,37 +44,33 @@ def write_difference_page(
         evaluated: The evaluations, the first one first.
         found: What `compare_with_first` returns for them.
     """
-    first = evaluated[0]
+    first, *others = (
+        replace(each, name=name) for each, name in zip(evaluated, _names(evaluated), strict=True)
+    )
     most = gallery.MOST_BYTES // (2 * len(found))  # so that no list takes the photos of another
-    names = {each.name: _name(each) for each in evaluated}
-    sections = [
-        Section(
-            each,
-            names[each.first],
-            names[each.second],
-            _named(each.verdict, names),
-            tuple(_named(note, names) for note in each.notes),
-            _shown(each.wrong_to_right, first, most),
-            _shown(each.right_to_wrong, first, most),
-        )
-        for each in found
-    ]
+    sections = []
+    for each, other in zip(found, others, strict=True):
+        notes = join(first, other).notes
+        named = replace(each, first=first.name, second=other.name, notes=notes)
+        right = _shown(each.wrong_to_right, first, most)
+        wrong = _shown(each.right_to_wrong, first, most)
+        sections.append(Section(with_verdict(named, len(found)), right, wrong))
     page = _render(sections)
     write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
 
 
+def _names(evaluated: Sequence[Evaluated]) -> list[str]:
+    """Return names for a page that others read: without folders, and no two alike."""
+    names = [_name(each) for each in evaluated]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{number}: {name}" for number, name in enumerate(names, start=1)]
+
+
 def _name(evaluated: Evaluated) -> str:
-    """Return the name of a run for a page that others read: without its folders."""
-    name = evaluated.run.path.name
+    name = evaluated.run.path.resolve().name
     other = Path(evaluated.name).resolve()
     return name if other == evaluated.run.path.resolve() else f"{name} on {other.name}"
-
-
-def _named(text: str, names: Mapping[str, str]) -> str:
-    """Return a sentence with the names of the page in place of the paths."""
-    longest_first = sorted(names, key=len, reverse=True)
-    pattern = "|".join(re.escape(path) for path in longest_first)
-    return re.sub(pattern, lambda found: names[found[0]], text)
 
 
 def _shown(flips: Sequence[Flip], first: Evaluated, most: int) -> tuple[Shown, ...]:
