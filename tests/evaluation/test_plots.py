@@ -62,7 +62,7 @@ def test_a_font_of_the_system_draws_what_ours_lacks(tmp_path: Path) -> None:
         pytest.skip("no font for Korean is installed")
     assert families[1:] == [each for each in OTHERS if each == families[1]]
     assert label("고양이", 3, families) == "고양이"
-    assert label("고양이" * 9, 3, families) == "고양이" * 2 + "…" + "이고양이고"[-5:]
+    assert label("고양이" * 9, 3, families) == "고양이고양이…양이고양이"
     assert find_families(["tulip", "Тюльпан"]) == [FONT]
     draw(tmp_path / "a.png", ["고양이", "b"])
     draw(tmp_path / "b.png", ["강아지", "b"])
@@ -80,15 +80,15 @@ def test_the_numbers_can_be_read_on_each_shade(count: int) -> None:
     from matplotlib.colors import to_rgb
 
     matrix = np.arange(count * count).reshape(count, count)
-    figure = confusion_figure(matrix, [str(i) for i in range(count)])
+    figure: Any = confusion_figure(matrix, [str(i) for i in range(count)])
     for axes in figure.axes:
         [image] = axes.images
         shades = image.cmap(image.norm(image.get_array()), bytes=True)
         assert len(axes.texts) == count * count
         for text in axes.texts:
             column, row = map(int, text.get_position())
-            ink = [round(255 * part) for part in to_rgb(text.get_color())]
-            assert contrast(tuple(ink), tuple(map(int, shades[row, column, :3]))) >= 4.5
+            ink: Any = tuple(round(255 * part) for part in to_rgb(text.get_color()))
+            assert contrast(ink, tuple(map(int, shades[row, column, :3]))) >= 4.5
 
 
 def test_the_same_as_vectors(tmp_path: Path) -> None:
