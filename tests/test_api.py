@@ -31,6 +31,7 @@ FILES = {
     "classes.json",
     "confusion_matrix.csv",
     "confusion_matrix.png",
+    "confusion_matrix.svg",
     "history.csv",
     "label_errors.csv",
     "metrics.json",

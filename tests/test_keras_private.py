@@ -28,6 +28,12 @@ def _model() -> Any:
     return keras.Model(image, keras.layers.Dense(2)(image))
 
 
+def _sequential() -> Any:
+    import keras
+
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+
+
 def _optimizer() -> Any:
     import keras
 
@@ -61,6 +67,7 @@ CANARIES: dict[str, Callable[[], bool]] = {
     "_flatten_layers": lambda: (
         {type(x).__name__ for x in _model()._flatten_layers()} >= {"Dense", "InputLayer"}
     ),
+    "_functional": lambda: _nodes(_sequential()._functional),
     "_nodes_by_depth": lambda: _nodes(_model()),
     "_should_save_model": lambda: _takes(
         _checkpoint()._should_save_model, "epoch", "batch", "logs", "filepath"

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from transfer.api.run import Run
     from transfer.api.seeds import Seeds
     from transfer.errors import DataError, RunError, TransferError, UsageError, WeightsError
+    from transfer.evaluation.report.report import Report
     from transfer.experiments.lr_find import RateCurve
     from transfer.images.decode import decode
     from transfer.images.folder import ImageFolder
@@ -63,6 +64,7 @@ _HOMES = {
     "Prediction": "transfer.serving.predictor",
     "RateCurve": "transfer.experiments.lr_find",
     "Recipe": "transfer.recipe",
+    "Report": "transfer.evaluation.report.report",
     "Run": "transfer.api.run",
     "RunError": "transfer.errors",
     "Seeds": "transfer.api.seeds",
@@ -105,6 +107,7 @@ __all__ = [
     "Prediction",
     "RateCurve",
     "Recipe",
+    "Report",
     "Run",
     "RunError",
     "Seeds",

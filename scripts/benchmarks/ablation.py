@@ -1,10 +1,12 @@
 """Train with the defaults and with one of them changed at a time, and print the table.
 
     python scripts/benchmarks/ablation.py SETS [--seeds 3] [--sets flowers-100 hymenoptera]
+        [--test 0.2] [--rows N...]
 
 SETS holds the folders flowers/ and hymenoptera/ with train/ and val/ (see datasets/README.md).
 flowers-N are N training photos of each class, drawn again for each seed, with all validation
-photos. Accuracies are on the validation photos, by which the best model is chosen.
+photos. Accuracies are on the validation photos, by which the best model is chosen; with --test,
+on a share of the training photos that is set apart and chooses nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("`--layer-decay 1`", {"layer_decay": 1.0}),
     ("`--label-smoothing 0.1`", {"label_smoothing": 0.1}),
     ("`--views 2`", {"views": 2}),
+    ("`--views 8`", {"views": 8}),
+    ("`--ema 0`", {"ema": 0.0}),
     ("`--unfreeze 3`", {"unfreeze": "3"}),
     ("`--no-interpolate`", {"interpolate": False}),
+    ("`--epochs 8 --views 8 --ema 0`", {"epochs": 8, "views": 8, "ema": 0.0}),
 ]
 
 
@@ -37,13 +42,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=["flowers-100", "hymenoptera"])
+    parser.add_argument("--test", type=float, default=0.0, help="share of the training photos")
     parser.add_argument("--rows", nargs="+", type=int, default=range(len(ROWS)), metavar="N")
     options = parser.parse_args()
     print(f"| MobileNetV2, 224 px | {' | '.join(options.sets)} |")
     print(f"|---|{'---|' * len(options.sets)}")
     with tempfile.TemporaryDirectory() as scratch:
         for number in options.rows:
-            name, knobs = ROWS[number]
+            name, changed = ROWS[number]
+            knobs = changed | ({"test": options.test} if options.test else {})
             cells = [
                 cell(
                     [

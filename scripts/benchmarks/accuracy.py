@@ -1,6 +1,7 @@
 """Train several networks on several sets with the defaults, and print a Markdown table.
 
     python scripts/benchmarks/accuracy.py SETS WEIGHTS [--seeds 3] [--rows N...]
+        [--epochs 8 --views 8 --ema 0]
 
 SETS holds the folders flowers/ and hymenoptera/ with train/ and val/ (see datasets/README.md),
 WEIGHTS the files vgg16_notop*.weights.h5 and xception_notop*.weights.h5 or Keras' own files.
@@ -31,6 +32,9 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", nargs="+", type=int, default=range(len(ROWS)), metavar="N")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--views", type=int)
+    parser.add_argument("--ema", type=float)
     options = parser.parse_args()
     print("| images (train + val) | backbone | the head alone | as it is kept |")
     print("|---|---|---|---|")
@@ -45,6 +49,9 @@ def main() -> None:
                     weights=weights,
                     seed=seed,
                     output=folder,
+                    epochs=options.epochs,
+                    views=options.views,
+                    ema=options.ema,
                 )
                 heads.append(run.info.phases["head"]["val_accuracy"])
                 kept.append(run.metrics["accuracy"])

@@ -35,3 +35,20 @@ def test_the_predictions_are_a_frame(run: transfer.Run) -> None:
 def test_pandas_that_is_missing_is_named(run: transfer.Run) -> None:
     with pytest.raises(UsageError, match="pip install pandas"):
         run.predictions_frame()
+
+
+def test_the_confusion_matrix_has_names(run: transfer.Run) -> None:
+    found = run.confusion_matrix()
+    assert found["bee"]["ant"] == found["=cmd()"]["=cmd()"] == 1
+    assert found["ant"]["bee"] == 0
+
+
+def test_a_notebook_shows_the_main_figures(run: transfer.Run) -> None:
+    run.path = run.path.rename(run.path.with_name("<b>run"))
+    shown = run._repr_html_()
+    assert "&lt;b&gt;run" in shown
+    assert "<b>run" not in shown
+    assert "50.0" in shown
+    (run.path / "metrics.json").unlink()
+    assert "&lt;b&gt;run" in run._repr_html_()
+    assert "metrics.json is missing" in run._repr_html_()

@@ -26,6 +26,7 @@ FILES = {
     "classes.json",
     "co_occurrence.csv",
     "co_occurrence.png",
+    "co_occurrence.svg",
     "history.csv",
     "label_errors.csv",
     "metrics.json",

@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
 
-from transfer.evaluation.plots import figure_at, plot_confusion_matrix, readable
+from transfer.evaluation.contrast import contrast
+from transfer.evaluation.fonts import FONT, OTHERS, find_families, label, readable
+from transfer.evaluation.plots import confusion_figure, figure_at, plot_confusion_matrix
 
 NAMES = ["猫科の動物", "שלום", "$x^{2$ \\frac", "n" * 60, "new\nline", "_", "tulips"]
 
@@ -46,7 +49,53 @@ def test_same_input_same_bytes_whatever_the_users_style(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", NAMES)
     with matplotlib.rc_context({"font.size": 30, "axes.titlecolor": "red"}):
         draw(tmp_path / "b.png", NAMES)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    for suffix in (".png", ".svg"):
+        first, second = [(tmp_path / stem).with_suffix(suffix) for stem in ("a", "b")]
+        assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.case("R03")
+def test_a_font_of_the_system_draws_what_ours_lacks(tmp_path: Path) -> None:
+    families = find_families(["tulip", "고양이"])
+    assert families[0] == FONT
+    if len(families) == 1:
+        pytest.skip("no font for Korean is installed")
+    assert families[1:] == [each for each in OTHERS if each == families[1]]
+    assert label("고양이", 3, families) == "고양이"
+    assert label("고양이" * 9, 3, families) == "고양이" * 2 + "…" + "이고양이고"[-5:]
+    assert find_families(["tulip", "Тюльпан"]) == [FONT]
+    draw(tmp_path / "a.png", ["고양이", "b"])
+    draw(tmp_path / "b.png", ["강아지", "b"])
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+
+def test_the_key_of_what_no_font_draws_is_printed(tmp_path: Path, said: Any) -> None:
+    draw(tmp_path / "m.png", ["a", "\U000e0041\U000e0042"])
+    assert "m.png shows as: #1 '" in said()
+    assert "#0" not in said()
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_the_numbers_can_be_read_on_each_shade(count: int) -> None:
+    from matplotlib.colors import to_rgb
+
+    matrix = np.arange(count * count).reshape(count, count)
+    figure = confusion_figure(matrix, [str(i) for i in range(count)])
+    for axes in figure.axes:
+        [image] = axes.images
+        shades = image.cmap(image.norm(image.get_array()), bytes=True)
+        assert len(axes.texts) == count * count
+        for text in axes.texts:
+            column, row = map(int, text.get_position())
+            ink = [round(255 * part) for part in to_rgb(text.get_color())]
+            assert contrast(tuple(ink), tuple(map(int, shades[row, column, :3]))) >= 4.5
+
+
+def test_the_same_as_vectors(tmp_path: Path) -> None:
+    draw(tmp_path / "m.png", ["a", "b"])
+    text = (tmp_path / "m.svg").read_text(encoding="utf-8")
+    assert text.startswith("<?xml")
+    assert "<dc:date>" not in text
 
 
 def test_a_figure_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:
@@ -55,7 +104,7 @@ def test_a_figure_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), figure_at(tmp_path / "m.png", (2, 2)) as figure:
         figure.subplots().plot([0, 1 / 0])
     assert (tmp_path / "m.png").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["m.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {"m.png", "m.svg"}
 
 
 @pytest.mark.case("R02")

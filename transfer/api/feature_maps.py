@@ -14,7 +14,7 @@ from transfer.api.explanations import OnBad
 from transfer.api.prediction import opened
 from transfer.errors import DataError
 from transfer.evaluation.explained.channels import colours_of, gray_levels, grid
-from transfer.evaluation.plots import readable
+from transfer.evaluation.fonts import readable
 from transfer.runs.run import RunLike, as_run
 from transfer.system.files import atomic
 from transfer.system.guest import numpy_defaults

@@ -1,4 +1,4 @@
-"""Tables of a run as pandas DataFrames."""
+"""Tables of a run: as pandas DataFrames, and as HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transfer.errors import UsageError
+from transfer.errors import RunError, UsageError
+from transfer.evaluation.labelled import label_matrix
+from transfer.evaluation.summary import message_html, summary_html
 from transfer.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas
+
+    from transfer.evaluation.labelled import Labelled
 
 
 def predictions_frame(run: Run) -> pandas.DataFrame:
@@ -32,3 +36,21 @@ def predictions_frame(run: Run) -> pandas.DataFrame:
     }
     shares = {f"p_{name}": found.probabilities[:, i] for i, name in enumerate(found.classes)}
     return pandas.DataFrame(columns | shares)
+
+
+def confusion_matrix(run: Run) -> Labelled:
+    """Return the confusion matrix of a run; see `transfer.Run.confusion_matrix`."""
+    if run.multi_label:
+        raise UsageError(
+            f"{run.path} is of images with several classes each, which have no confusion matrix:"
+            " read its co_occurrence.csv."
+        )
+    return label_matrix(np.array(run.metrics["confusion_matrix"], dtype=np.int64), run.classes)
+
+
+def run_html(run: Run) -> str:
+    """Return the main figures of a run for a notebook, or why there are none."""
+    try:
+        return summary_html(run.path.name, run.metrics)
+    except RunError as error:
+        return message_html(run.path.name, str(error))

@@ -13,8 +13,9 @@ from transfer.api.knobs import PreviewKnobs
 from transfer.api.recipes import check_normalisation, make_recipe, refuse_knobs
 from transfer.data.sources.prepare import resolve
 from transfer.errors import UsageError, option
+from transfer.evaluation.fonts import readable
 from transfer.evaluation.grid import Row, draw_grid
-from transfer.evaluation.plots import check_png, readable
+from transfer.evaluation.plots import check_png
 from transfer.images.augment import parse_augment
 from transfer.images.pipeline import ImageOptions
 from transfer.images.preview import make_preview, samples

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     import pandas
 
     from transfer.api.explanation import Explanation
+    from transfer.evaluation.labelled import Labelled
     from transfer.images.decode import Source
     from transfer.serving.postprocess import PriorLike
     from transfer.serving.predictor import Prediction
 
 _PUBLIC = (
-    "classes evaluate explain feature_maps history info metrics path predict predictions"
-    " predictions_frame recipe report uneven"
+    "classes confusion_matrix evaluate explain feature_maps history info metrics path predict"
+    " predictions predictions_frame recipe report uneven"
 )
 
 
@@ -51,6 +52,11 @@ class Run(RunDirectory):
     def __dir__(self) -> list[str]:
         """Return what users need; what writes the directory is left out."""
         return _PUBLIC.split()
+
+    def _repr_html_(self) -> str:
+        from transfer.api.frames import run_html
+
+        return run_html(self)
 
     def predict(
         self,
@@ -130,6 +136,24 @@ class Run(RunDirectory):
         from transfer.api.evaluation import evaluate
 
         return evaluate(self, data, split, prior=prior, **reading)
+
+    def confusion_matrix(self) -> Labelled:
+        """Return the confusion matrix with names: ``found[predicted][true]`` is a count.
+
+        Returns:
+            A pandas DataFrame, a row for each true class and a column for each predicted one;
+            without pandas, dicts that are indexed in the same way.
+
+        Raises:
+            RunError: The run has no metrics yet.
+            UsageError: Its images may be of several classes each.
+
+        Example:
+            >>> run.confusion_matrix()["tulips"]["roses"]  # roses predicted as tulips
+        """
+        from transfer.api.frames import confusion_matrix
+
+        return confusion_matrix(self)
 
     def predictions_frame(self) -> pandas.DataFrame:
         """Return predictions.csv as a pandas DataFrame, for those who have pandas.

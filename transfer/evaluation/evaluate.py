@@ -22,7 +22,7 @@ def write_evaluation(
     prior: PriorUsed | None = None,
     caveat: str | None = None,
 ) -> Metrics:
-    """Write predictions.csv, metrics.json, confusion_matrix.csv and confusion_matrix.png.
+    """Write predictions.csv, metrics.json, confusion_matrix.csv, .png and .svg.
 
     Args:
         directory: An existing directory, a run's own or another one.

@@ -41,14 +41,28 @@ def thumbnailer(
         side: Most pixels of a side.
         most: Most bytes of all thumbnails together, as base64; None for `MOST_BYTES`.
     """
+
+    def make(name: str) -> str | None:
+        if root is None or not sha256.get(name) or sha256_or_none(root / name) != sha256[name]:
+            return None
+        return encode_thumbnail(root / name, side, decoding)
+
+    return within_budget(make, most)
+
+
+def within_budget(make: Thumbnailer, most: int | None = None) -> Thumbnailer:
+    """Return a function that makes each thumbnail once, and none that exceeds a budget.
+
+    Args:
+        make: Turns a name into a ``data:`` URI or None.
+        most: Most bytes of all thumbnails together, as base64; None for `MOST_BYTES`.
+    """
     spent = 0
 
     @cache
     def thumbnail(name: str) -> str | None:
         nonlocal spent
-        if root is None or not sha256.get(name) or sha256_or_none(root / name) != sha256[name]:
-            return None
-        uri = encode_thumbnail(root / name, side, decoding)
+        uri = make(name)
         if uri is None or spent + len(uri) > (MOST_BYTES if most is None else most):
             return None
         spent += len(uri)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transfer.evaluation.plots import FONT, import_matplotlib, readable
+from transfer.evaluation.fonts import FONT, import_matplotlib, readable
 from transfer.system.files import atomic
 
 if TYPE_CHECKING:

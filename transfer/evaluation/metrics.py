@@ -65,7 +65,7 @@ def compute_metrics(predictions: Predictions, split: str, leaks: Collection[str]
         "ece": expected_calibration_error(probabilities, true),
         "per_class": per_class,
         "confusion_matrix": matrix.tolist(),
-        "most_confused": _most_confused(matrix, predictions.classes),
+        "most_confused": most_confused(matrix, predictions.classes)[:MOST_CONFUSED],
     }
     if len(predictions.classes) > TOP_K:
         metrics["top5_accuracy"] = top_k_accuracy(probabilities, true, TOP_K)
@@ -113,7 +113,13 @@ def _per_class(matrix: np.ndarray, classes: tuple[str, ...]) -> list[ClassMetric
     return rows
 
 
-def _most_confused(matrix: np.ndarray, classes: tuple[str, ...]) -> list[Confusion]:
+def most_confused(matrix: np.ndarray, classes: tuple[str, ...]) -> list[Confusion]:
+    """Return all confusions, the most frequent first.
+
+    Args:
+        matrix: int array (classes, classes): rows are true, columns predicted.
+        classes: Their names.
+    """
     support = matrix.sum(axis=1)
     pairs: list[Confusion] = [
         {
@@ -126,4 +132,4 @@ def _most_confused(matrix: np.ndarray, classes: tuple[str, ...]) -> list[Confusi
         if i != j
     ]
     pairs.sort(key=lambda pair: (-pair["count"], pair["true"], pair["predicted"]))
-    return pairs[:MOST_CONFUSED]
+    return pairs

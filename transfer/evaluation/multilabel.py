@@ -33,7 +33,7 @@ def write_multilabel_evaluation(
     leaks: Collection[str] = (),
     caveat: str | None = None,
 ) -> MultilabelMetrics:
-    """Write predictions.csv, metrics.json, co_occurrence.csv and co_occurrence.png.
+    """Write predictions.csv, metrics.json, co_occurrence.csv, .png and .svg.
 
     Args:
         directory: An existing directory, a run's own or another one.

@@ -23,10 +23,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.features.shards import open_regular
 from transfer.features.store import Space, features_dir, make_room
 from transfer.system.cachedir import cache_limit
-from transfer.system.files import atomic, write_json
+from transfer.system.files import atomic, open_regular, write_json
 from transfer.system.memory import TIGHT, memory_limit
 from transfer.system.progress import warn
 

@@ -12,21 +12,18 @@ do not protect against someone who may write to the cache.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
 
-from transfer.system.files import atomic, write_text
+from transfer.system.files import atomic, open_regular, write_text
 from transfer.system.progress import warn
 
 CHUNK = 32  # rows that are copied at once
@@ -137,26 +134,6 @@ def remove_damaged(file: Path, reason: object) -> None:
     with suppress(OSError):
         file.unlink(missing_ok=True)
         file.with_suffix(".npy").unlink(missing_ok=True)
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading. A pipe in its place does not block, and no link is followed.
-
-    Raises:
-        OSError: It cannot be opened.
-        ValueError: It is not a regular file.
-    """
-    flags = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
-    try:
-        handle = os.open(path, os.O_RDONLY | sum(flags))
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
-            raise ValueError(f"{path.name} is not a regular file") from error
-        raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise ValueError(f"{path.name} is not a regular file")
-    return os.fdopen(handle, "rb")
 
 
 def _all_of(values: object, kind: type) -> bool:

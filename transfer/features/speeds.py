@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 
 from transfer.features.engines import Engine
-from transfer.features.shards import open_regular
 from transfer.features.spec import machine
 from transfer.features.store import Space, features_dir
 from transfer.system.cachedir import cache_limit
-from transfer.system.files import write_json
+from transfer.system.files import open_regular, write_json
 from transfer.system.progress import warn
 
 # Images/s, by engine and precision such as "openvino f32"; 0 where it cannot run the network.

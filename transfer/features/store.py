@@ -39,7 +39,6 @@ from transfer.errors import TransferError
 from transfer.features.shards import (
     Cell,
     Rows,
-    open_regular,
     read_keys,
     read_shard,
     remove_damaged,
@@ -47,7 +46,7 @@ from transfer.features.shards import (
 )
 from transfer.system.cachedir import cache_dir, cache_limit
 from transfer.system.digests import is_sha256
-from transfer.system.files import write_json
+from transfer.system.files import open_regular, write_json
 
 ORPHANED = 3600.0  # seconds; an older shard without keys is left from a killed run
 

@@ -5,18 +5,19 @@ From scratch, a normalisation by the training images may follow the preprocessin
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from functools import cached_property
 
 import keras
 
-from transfer.errors import RunError, UsageError, did_you_mean, option
+from transfer.errors import UsageError, did_you_mean, option
 from transfer.networks.backbones import Backbone, get_backbone
 from transfer.networks.blocks import affordable, find_blocks, split_at
 from transfer.networks.head import Head, build_head, parse_head, pool
 from transfer.networks.loading import load_weights
+from transfer.networks.saved.allowed import Kind
+from transfer.networks.saved.model import Expected, kinds_of, load_classifier_file
 from transfer.networks.weights import Weights
 from transfer.runs.run import Run
 from transfer.system.progress import say
@@ -179,17 +180,24 @@ def layers_to_unfreeze(base: keras.Model, spec: str) -> set[str]:
 
 
 def load_classifier(run: Run) -> keras.Model:
-    """Load model.keras of a run.
+    """Load model.keras of a run, once it is checked.
 
     Raises:
-        RunError: It is missing or not a valid model.
+        RunError: It is missing, not a valid model, or not that of the run.
     """
     path = run.path / "model.keras"
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         raise run.lacks(path.name)
-    if not zipfile.is_zipfile(path):
-        raise RunError(f"{path} is not a valid model: it is cut off, or not in Keras' format.")
+    side = run.info.settings.image_size
+    activation = "sigmoid" if run.multi_label else "softmax"
+    expected = Expected(side, activation)
+    return load_classifier_file(path, expected, lambda: _named(run.recipe.backbone, side))
+
+
+def _named(name: str, side: int) -> Set[Kind]:
+    """Return what a registered network consists of; nothing for a name that is not known here."""
     try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:
-        raise RunError(f"{path} is not a valid model: {error}".splitlines()[0]) from error
+        backbone = get_backbone(name)
+        return kinds_of(backbone.build(side or None)) if backbone.own else set()
+    except UsageError:
+        return set()

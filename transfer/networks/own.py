@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.errors import UsageError
+from transfer.networks.saved.model import check_file, kinds_of, read_model
 
 if TYPE_CHECKING:
     import keras
@@ -100,14 +101,14 @@ def check_saving(model: keras.Model, name: str) -> None:
     Raises:
         UsageError: It cannot be saved, or the file does not load.
     """
-    import keras
 
     _refuse_lambdas(model, name)
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             model.save(path)
-            again = keras.models.load_model(path, compile=False)
+            check_file(path, lambda: kinds_of(model))
+            again = read_model(path)
         shapes = [[tuple(w.shape) for w in each.weights] for each in (model, again)]
         if shapes[0] != shapes[1]:
             raise ValueError("the loaded network has other weights.")

@@ -25,7 +25,8 @@ class Predictions:
     Attributes:
         paths: One path per image, relative to the data folder, with forward slashes.
         true: int64 array of shape (n,), indices into `classes`.
-        probabilities: float32 array of shape (n, number of classes), rows sum to 1.
+        probabilities: float array of shape (n, number of classes), rows sum to 1; a model's are
+            float32.
         classes: Class names in the order of the model's outputs.
     """
 

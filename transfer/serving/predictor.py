@@ -28,6 +28,7 @@ from transfer.features.engines import (
 from transfer.images.decode import Source, decode, is_open_file, wrong_kind
 from transfer.images.folder import ImageFolder
 from transfer.images.scan import walk_images
+from transfer.networks.saved.model import CHECKS
 from transfer.runs.run import Run
 from transfer.serving.postprocess import Prior
 from transfer.system.digests import sha256_of
@@ -95,7 +96,7 @@ class Predictor:
     """
 
     def __init__(self, run: Run) -> None:
-        self.classes = run.classes
+        self.classes, self._file = run.classes, run.path / "model.keras"
         info = run.info
         self.thresholds = np.array(run.thresholds) if run.multi_label else None
         self.threshold = None if info.negatives is None else info.negatives.threshold
@@ -122,11 +123,17 @@ class Predictor:
 
         Raises:
             DataError: An image cannot be read, and `on_bad` is None.
+            RunError: The model computes something else than probabilities.
         """
         decoded = self._decode_ahead(pictures, on_bad)
         while chunk := list(islice(decoded, BATCH_SIZE)):
             names, images = zip(*chunk, strict=True)
             (rows,) = self.run(np.stack(images, dtype=np.float32, casting="safe"))
+            if not np.isfinite(rows).all():
+                raise RunError(
+                    f"{self._file} is not a valid model: its probabilities are not finite numbers."
+                    " Restore it from a copy, or train again."
+                )
             yield from zip(names, rows, strict=True)
 
     def labels(self, probabilities: np.ndarray) -> tuple[str, ...]:
@@ -183,9 +190,9 @@ def _open(run: Run) -> tuple[Engine, int, int]:
 
     features = run.info.features
     wanted = "keras" if features is None else features.engine
-    if wanted == "openvino" and has_openvino() and path.is_file():
+    if wanted == "openvino" and has_openvino() and path.is_file() and not path.is_symlink():
         try:
-            about = {"backbone": run.recipe.backbone, "model": sha256_of(path)}
+            about = {"backbone": run.recipe.backbone, "model": sha256_of(path), "checked": CHECKS}
             network = convert(load, place_for(about))
             sides, outputs = network.inputs[0].partial_shape, network.outputs[0].partial_shape
             return openvino_engine(network), sides[1].get_length(), outputs[1].get_length()

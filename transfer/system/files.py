@@ -6,10 +6,11 @@ import errno
 import json
 import math
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from transfer.errors import RunError, UsageError
@@ -124,6 +125,26 @@ def refuse_pipes(path: Path) -> None:
     """Raise ValueError where something other than a file is at `path`: opening it could block."""
     if path.exists() and not path.is_file():
         raise ValueError("Expected a regular file")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading. A pipe in its place does not block, and no link is followed.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: It is not a regular file.
+    """
+    flags = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+    try:
+        handle = os.open(path, os.O_RDONLY | sum(flags))
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise ValueError(f"{path.name} is not a regular file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError(f"{path.name} is not a regular file")
+    return os.fdopen(handle, "rb")
 
 
 def damaged(path: Path, error: Exception, hint: str) -> RunError:

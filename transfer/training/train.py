@@ -14,6 +14,7 @@ import numpy as np
 from transfer.errors import option
 from transfer.features.extract import extract
 from transfer.networks.backbones import Backbone
+from transfer.networks.saved.model import load_weights_file
 from transfer.runs.info import Calibration, FeatureInfo
 from transfer.runs.run import Run
 from transfer.settings import Settings
@@ -207,7 +208,7 @@ def _fine_tune(
         chosen.unlink(missing_ok=True)  # of an attempt that was not recorded
         choice, figures = keep_the_best(tunable, tuned, setup.settings, record.path, chosen)
         if not chosen.exists():  # the best epoch is kept without a choice
-            tunable.classifier.load_weights(record.path)
+            load_weights_file(tunable.classifier, record.path)
         calibration = _calibrate(tunable, tuned, setup.settings, chosen)
         phase = figures | {"seconds": record.history.seconds("finetune")}
         run.update(
@@ -226,7 +227,7 @@ def _calibrate_once(
     """Calibrate the best epoch, in model.keras, unless that was done before an interruption."""
     chosen = run.path / "chosen.keras"  # becomes model.keras once run.json says what it is
     if run.info.calibration is None:
-        tunable.classifier.load_weights(path)
+        load_weights_file(tunable.classifier, path)
         run.update(calibration=_calibrate(tunable, tuned, settings, chosen))
     if chosen.exists():
         chosen.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -71,3 +72,18 @@ def test_the_switch_changes_the_cells_and_a_click_sorts_the_classes(
     names = page.locator("#classes ~ .scroll tbody th bdi").all_inner_texts()
     assert names == ["a", "c", "b"]
     assert [each for each in noted if not each.startswith("data:")] == []
+
+
+def test_axe_finds_nothing(browser: Any, make_predictions: Any, make_run: Any) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    names = ["고양이", "שלום", "<b>", "n" * 60, *(f"class {i}" for i in range(30))]
+    path = write_report(make_run(make_predictions(names, 6)))
+    for width, scheme in itertools.product((390, 1280), ("light", "dark")):
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=True)
+        page = context.new_page()
+        page.goto(path.as_uri())
+        found = axe.run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        context.close()

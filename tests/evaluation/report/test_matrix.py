@@ -4,14 +4,12 @@ import re
 from pathlib import Path
 
 import transfer.evaluation.report
+from transfer.evaluation.contrast import BLACK, WHITE, contrast
 from transfer.evaluation.report.matrix import (
-    BLACK,
     DARK,
     LIGHT,
-    WHITE,
     blend,
     confusion_tables,
-    contrast,
     shades,
 )
 

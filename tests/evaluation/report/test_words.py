@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transfer.evaluation.report.words import brief, interval, percent, shorten
+from transfer.evaluation.report.words import brief, interval, percent
 
 
 def test_what_is_undefined_is_called_so() -> None:
@@ -22,11 +22,3 @@ def test_what_is_undefined_is_called_so() -> None:
 )
 def test_small_figures_keep_their_size(cell: str, shown: str) -> None:
     assert brief(cell) == shown
-
-
-@pytest.mark.case("R03")
-def test_long_names_lose_their_middle_whatever_their_script() -> None:
-    assert shorten("short", 10) == "short"
-    assert shorten("the golden retriever", 11) == "the g…iever"
-    assert shorten("가나다라마바사아", 9) == "가나…사아"  # each as wide as two letters
-    assert shorten("กำ" * 8, 20) == "กำ" * 8

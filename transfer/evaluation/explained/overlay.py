@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from transfer.evaluation.plots import FONT, import_matplotlib, readable
+from transfer.evaluation.fonts import FONT, import_matplotlib, readable
 from transfer.images.placement import lay_over
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The report: one page that shows what is known about a run's predictions."""
+"""The report: one page that shows what is known about predictions."""
 
 from transfer.evaluation.report.page import write_report
 

@@ -39,9 +39,16 @@ class Album:
     Args:
         thumbnail: Turns a relative path into a ``data:`` URI or None.
         predictions: Of the images that were evaluated; None where an image is of several classes.
+        scored: Whether their probabilities are known, and not only what is predicted.
     """
 
-    def __init__(self, thumbnail: Thumbnailer, predictions: Predictions | None = None) -> None:
+    def __init__(
+        self,
+        thumbnail: Thumbnailer,
+        predictions: Predictions | None = None,
+        scored: bool = True,
+    ) -> None:
+        self.scored = scored
         self._thumbnail = thumbnail
         self._predictions = predictions
         paths = () if predictions is None else predictions.paths
@@ -90,13 +97,10 @@ class Album:
         photo.facts += [
             ("Label", isolate(classes[true])),
             ("Predicted", isolate(classes[likely[0]])),
-            (
-                "Probabilities",
-                ", ".join(
-                    f"{isolate(classes[i])} {percent(float(probabilities[i]))}" for i in shown
-                ),
-            ),
         ]
+        if self.scored:
+            likeliest = (f"{isolate(classes[i])} {percent(float(probabilities[i]))}" for i in shown)
+            photo.facts.append(("Probabilities", ", ".join(likeliest)))
 
 
 def cell_id(true: int, predicted: int) -> str:

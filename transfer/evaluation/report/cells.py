@@ -22,7 +22,7 @@ class Shot:
 
     Attributes:
         path: Relative to the data folder.
-        confidence: Probability of the predicted class, 0..1.
+        confidence: Probability of the predicted class, 0..1; None where it is not known.
         p_true: Probability of the true class, 0..1.
         true: Name of the true class.
         predicted: Name of the predicted class.
@@ -30,7 +30,7 @@ class Shot:
     """
 
     path: str
-    confidence: float
+    confidence: float | None
     p_true: float
     true: str
     predicted: str
@@ -71,10 +71,18 @@ class Pair:
 
 
 def worst_mistakes(predictions: Predictions, album: Album, images: int = MOST_WORST) -> list[Shot]:
-    """Return the wrongly classified images with the highest loss, the highest first."""
+    """Return the wrongly classified images with the highest loss, the highest first.
+
+    None where only what is predicted is known, by which no mistake is worse than another.
+    """
+    rows = worst_rows(predictions, images) if album.scored else []
+    return [_shot(predictions, i, album.show(predictions.paths[i]), album) for i in rows]
+
+
+def worst_rows(predictions: Predictions, images: int) -> list[int]:
+    """Return the indices of the wrongly classified images, those with the highest loss first."""
     wrong = predictions.probabilities.argmax(axis=1) != predictions.true
-    rows = _first(predictions, -image_losses(predictions), wrong, images)
-    return [_shot(predictions, i, album.show(predictions.paths[i])) for i in rows]
+    return _first(predictions, -image_losses(predictions), wrong, images)
 
 
 def confused_pairs(
@@ -95,7 +103,7 @@ def confused_pairs(
         true, other = index[row["true"]], index[row["predicted"]]
         here = (predictions.true == true) & (predicted == other)
         rows = _first(predictions, -confidence, here, MOST_OF_PAIR)
-        shots = tuple(_shot(predictions, i, album.show(predictions.paths[i])) for i in rows)
+        shots = tuple(_shot(predictions, i, album.show(predictions.paths[i]), album) for i in rows)
         cell = cell_id(true, other)
         found.append(Pair(row["true"], row["predicted"], row["count"], row["share"], cell, shots))
     return found
@@ -126,7 +134,7 @@ def cell_boxes(predictions: Predictions, album: Album) -> list[Box]:
     for (true, other), members in cells.items():
         most = MOST_RIGHT if true == other else MOST_WRONG
         shots = tuple(
-            _shot(predictions, i, album.find(predictions.paths[i])) for i in members[:most]
+            _shot(predictions, i, album.find(predictions.paths[i]), album) for i in members[:most]
         )
         names = predictions.classes[true], predictions.classes[other]
         boxes.append(Box(cell_id(true, other), *names, len(members), int(support[true]), shots))
@@ -139,12 +147,12 @@ def _first(predictions: Predictions, key: np.ndarray, among: np.ndarray, count: 
     return sorted(chosen, key=lambda i: (key[i], predictions.paths[i]))[:count]
 
 
-def _shot(predictions: Predictions, i: int, photo: Photo | None) -> Shot:
+def _shot(predictions: Predictions, i: int, photo: Photo | None, album: Album) -> Shot:
     row, true = predictions.probabilities[i], int(predictions.true[i])
     best = int(row.argmax())
     return Shot(
         predictions.paths[i],
-        float(row[best]),
+        float(row[best]) if album.scored else None,
         float(row[true]),
         predictions.classes[true],
         predictions.classes[best],

@@ -37,6 +37,8 @@ class Material:
         run: The run; None for predictions alone.
         directory: Where the files of the evaluation are; None for predictions alone.
         photos: Path to what is measured of the photo: see `transfer.runs.photos`.
+        scored: Whether the probabilities are known, and not only what is predicted.
+        illustrated: Whether there are images to show.
     """
 
     title: str
@@ -50,6 +52,8 @@ class Material:
     run: Run | None = None
     directory: Path | None = None
     photos: Mapping[str, PhotoFigures] = field(default_factory=dict)
+    scored: bool = True
+    illustrated: bool = True
 
     @property
     def own(self) -> bool:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transfer.evaluation.contrast import Colour, text_on
 from transfer.evaluation.report.album import cell_id
-from transfer.evaluation.report.words import isolate, percent, shorten
+from transfer.evaluation.report.words import LONGEST_TITLE, isolate, percent
+from transfer.system.text import shorten
 
 MOST_CLASSES = 256  # of a table with all of them
 MOST_UNGROUPED = 30  # classes; above that the groups come first
@@ -18,9 +20,6 @@ LONGEST_HEAD = 22  # letters of a class name beside or above the cells
 # Card and accent of report.css, as sRGB.
 LIGHT = ((255, 255, 255), (23, 88, 156))
 DARK = ((25, 31, 38), (125, 180, 240))
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,7 @@ def _column_head(name: str, kind: str) -> str:
 
 
 def _said(name: str) -> str:
-    return isolate(shorten(name))
+    return isolate(shorten(name, LONGEST_TITLE))
 
 
 def _level(share: float) -> int:
@@ -252,8 +251,7 @@ class Shade:
 def shades() -> list[Shade]:
     """Return the shades of all levels.
 
-    Text is black or white, whichever contrasts more. The contrast is then at least 4.58 on any
-    ground, above the 4.5 of WCAG 2.2, level AA.
+    Text is black or white, whichever contrasts more.
     """
     rows = []
     for level in range(1, LEVELS + 1):
@@ -269,20 +267,3 @@ def blend(ground: Colour, ink: Colour, opacity: float) -> Colour:
         round(opacity * i + (1 - opacity) * g) for i, g in zip(ink, ground, strict=True)
     )
     return red, green, blue
-
-
-def text_on(ground: Colour) -> str:
-    """Return ``"#000"`` or ``"#fff"``, whichever contrasts more with `ground`."""
-    return "#000" if contrast(BLACK, ground) >= contrast(WHITE, ground) else "#fff"
-
-
-def contrast(first: Colour, second: Colour) -> float:
-    """Return the contrast ratio, 1..21, of two sRGB colours, as WCAG 2.2 defines it."""
-    dark, light = sorted((_luminance(first), _luminance(second)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: Colour) -> float:
-    shares = [part / 255 for part in colour]
-    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -11,11 +11,12 @@ import numpy as np
 from transfer.errors import DataError, RunError, call
 from transfer.evaluation.report.album import Album, Photo
 from transfer.evaluation.report.matrix import LEVELS, LONGEST_HEAD
-from transfer.evaluation.report.words import isolate, percent, shorten
+from transfer.evaluation.report.words import LONGEST_TITLE, isolate, percent
 from transfer.runs.multilabel_metrics import MultilabelMetrics
 from transfer.runs.multilabel_predictions import MultilabelPredictions
 from transfer.runs.run import Run
 from transfer.statistics.multilabel import set_losses
+from transfer.system.text import shorten
 
 MOST_CLASSES = 60  # of the table of co-occurrences
 MOST_MISTAKES = 18
@@ -108,7 +109,7 @@ def _together(metrics: MultilabelMetrics, classes: tuple[str, ...]) -> list[list
     if len(classes) > MOST_CLASSES:
         return []
     rows = []
-    names = [isolate(shorten(name)) for name in classes]
+    names = [isolate(shorten(name, LONGEST_TITLE)) for name in classes]
     for i, (both, found) in enumerate(
         zip(metrics["co_occurrence"], metrics["predicted_with"], strict=True)
     ):

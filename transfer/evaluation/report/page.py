@@ -70,7 +70,7 @@ def report_page(run: Run, directory: Path) -> str:
 
 def single_page(material: Material, predictions: Predictions, metrics: Metrics) -> str:
     """Return the page of predictions with one class for each image."""
-    album = Album(material.thumbnail, predictions)
+    album = Album(material.thumbnail, predictions, material.scored)
     about, own = material.about, material.own
     trained = about.counts.get("train", {})
     # In the order in which photos may use up the page's budget.
@@ -95,7 +95,7 @@ def single_page(material: Material, predictions: Predictions, metrics: Metrics) 
         "worst": worst,
         "class_rows": tables.class_rows(metrics),
         "trained": trained,
-        "trust": read_trust(predictions, temperature),
+        "trust": read_trust(predictions, temperature) if material.scored else None,
         "slices": find_slices(predictions, material.photos),
         "rejection": read_rejection(material.run, predictions, album)
         if own and material.run
@@ -138,6 +138,9 @@ def _common(
         "folds": about.folds if own else None,
         "tested": "test" in (about.split, metrics["split"]),
         "history": material.history,
+        "scored": material.scored,
+        "illustrated": material.illustrated,
+        "from_files": material.directory is not None,
         **_training(about, material.history),
         "counts": sections.count_table(about.counts, material.classes),
         "recipe": recipe,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from transfer.evaluation.curves import read_number
@@ -31,39 +30,6 @@ def brief(text: str) -> str:
     return text if value is None else f"{value:.4g}"
 
 
-def shorten(name: str, longest: int = LONGEST_TITLE) -> str:
-    """Return `name`, without its middle where it is wider than a number of Latin letters.
-
-    Names often differ only at their end.
-    """
-    if _width(name) <= longest:
-        return name
-    head = _cut(name, longest // 2)
-    tail = _cut(name[::-1], longest - longest // 2 - 1)[::-1]
-    return f"{head.rstrip()}…{tail.lstrip()}"
-
-
 def isolate(name: str) -> str:
     """Return `name` between first-strong-isolate marks: ``<bdi>`` for text without tags."""
     return f"\u2068{name}\u2069"
-
-
-def _width(text: str) -> int:
-    return sum(map(_width_of, text))
-
-
-def _width_of(letter: str) -> int:
-    """Return 2 for the wide letters of East Asia, 0 for marks above or below one, else 1."""
-    if unicodedata.combining(letter):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-
-
-def _cut(text: str, most: int) -> str:
-    """Return the start of a text that is at most so wide."""
-    width = 0
-    for end, letter in enumerate(text):
-        width += _width_of(letter)
-        if width > most:
-            return text[:end]
-    return text

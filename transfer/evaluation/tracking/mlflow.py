@@ -17,8 +17,9 @@ from transfer.system.text import cut
 TAG = "transfer.digest"
 _FILES = (
     *("run.json", "recipe.json", "classes.json", "metrics.json", "history.csv", "split.csv"),
-    *("predictions.csv", "confusion_matrix.csv", "confusion_matrix.png", "co_occurrence.csv"),
-    *("co_occurrence.png", "report.html", "model.keras"),
+    *("predictions.csv", "confusion_matrix.csv", "confusion_matrix.png", "confusion_matrix.svg"),
+    *("co_occurrence.csv", "co_occurrence.png", "co_occurrence.svg"),
+    *("report.html", "model.keras"),
 )
 _FOLDERS = "MLFLOW_ALLOW_FILE_STORE"
 _LONGEST = 500  # characters of a parameter

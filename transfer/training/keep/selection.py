@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from transfer.networks.saved.model import load_weights_file
 from transfer.recipe import MONITORS
 from transfer.runs.info import Choice, Figures
 from transfer.settings import Settings
@@ -108,7 +109,7 @@ def _candidates(tunable: Tunable, tuned: Tuned, settings: Settings, path: Path) 
 
     candidates = [candidate("head", tuned.start)]
     if tuned.best_epoch is not None:
-        tunable.classifier.load_weights(path)
+        load_weights_file(tunable.classifier, path)
         weights = [np.array(variable) for variable in variables]
         candidates.append(candidate(f"epoch {tuned.best_epoch + 1}", weights))
     for share in SHARES if settings.interpolate else ():
