@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from transfer.evaluation.metrics import compute_metrics
-from transfer.evaluation.report.answer import headline, recommend
+from transfer.evaluation.report.answer import _beyond_chance, headline, recommend
 from transfer.runs.info import FoldsInfo, LabelErrors
 from transfer.runs.metrics import Metrics
 from transfer.runs.predictions import Predictions
@@ -52,6 +54,17 @@ def test_a_class_with_one_image_is_named() -> None:
     assert shown.macro_f1_interval is not None
     low, high = shown.macro_f1_interval
     assert low < (shown.macro_f1 or 0) <= high
+
+
+def test_no_class_of_many_equal_ones_is_called_weak() -> None:
+    rng, called = np.random.default_rng(0), 0
+    for _ in range(100):
+        right = rng.binomial(20, 0.8, size=40)
+        rows: Any = [
+            {"class": f"{i}", "recall": hits / 20, "support": 20} for i, hits in enumerate(right)
+        ]
+        called += bool(_beyond_chance(rows))
+    assert called <= 5  # where each class is looked at alone, more than half of the time
 
 
 @pytest.mark.parametrize(

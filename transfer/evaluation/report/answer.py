@@ -15,6 +15,7 @@ from transfer.statistics.f1_intervals import macro_f1_interval
 
 FEW = 10  # images of a class, below which its recall says little
 WIDE = 0.10  # of the interval of the accuracy
+CHANCE = 0.025  # p-value of a one-sided test
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def recommend(
             " seem to be in the wrong class.",
             "label-errors",
         )
-    weak = _weak_class(metrics["per_class"], metrics["accuracy"], trained)
+    weak = _weak_class(metrics["per_class"], trained)
     if weak is not None:
         return weak
     low, high = metrics["accuracy_ci95"]
@@ -131,17 +132,9 @@ def recommend(
     return Advice("Nothing stands out. Try the model on images from another day, place or camera.")
 
 
-def _weak_class(
-    rows: Sequence[ClassMetrics], accuracy: float, trained: Mapping[str, int]
-) -> Advice | None:
+def _weak_class(rows: Sequence[ClassMetrics], trained: Mapping[str, int]) -> Advice | None:
     """Return the advice to collect images of the class that is recognised worst beyond chance."""
-    weak = [
-        row
-        for row in rows
-        if row["recall"] is not None
-        and (bounds := row.get("recall_ci95")) is not None
-        and bounds[1] < accuracy
-    ]
+    weak = _beyond_chance(rows)
     few = [row for row in rows if row["support"] < FEW]
     if weak:
         row = min(weak, key=lambda row: row["recall"] or 0.0)
@@ -160,3 +153,31 @@ def _weak_class(
             "classes",
         )
     return None
+
+
+def _beyond_chance(rows: Sequence[ClassMetrics]) -> list[ClassMetrics]:
+    """Return the classes of which fewer are recognised than of all others together, beyond chance.
+
+    By Fisher's exact test, one-sided, corrected for the number of classes (Bonferroni): of 200
+    equal classes, some are far below the mean by chance alone.
+    """
+    present = [row for row in rows if row["recall"] is not None and row["support"]]
+    right = [round((row["recall"] or 0.0) * row["support"]) for row in present]
+    total, hits = sum(row["support"] for row in present), sum(right)
+    return [
+        row
+        for row, own in zip(present, right, strict=True)
+        if _at_most(own, row["support"], hits, total) * len(present) < CHANCE
+    ]
+
+
+def _at_most(own: int, size: int, hits: int, total: int) -> float:
+    """Return how probable it is to draw at most `own` of `hits`, in `size` draws from `total`."""
+    from scipy.special import gammaln
+
+    def ways(n: int, k: np.ndarray) -> np.ndarray:
+        return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+
+    k = np.arange(max(0, size - (total - hits)), own + 1)
+    logs = ways(hits, k) + ways(total - hits, size - k) - ways(total, np.array(size))
+    return float(np.exp(logs).sum())

@@ -67,7 +67,7 @@ def image_side(config: dict[str, Any]) -> int:
             channels than three.
     """
     layers = config["config"].get("layers")
-    inputs = [each for each in layers or [] if isinstance(each, dict)]
+    inputs = [each for each in layers if isinstance(each, dict)] if isinstance(layers, list) else []
     shapes = [
         each["config"].get("batch_shape")
         for each in inputs
