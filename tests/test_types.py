@@ -137,7 +137,10 @@ def check_type(value: Any, kind: Any) -> None:
 def test_completion_shows_public_names_only(trained: Run) -> None:
     assert dir(transfer) == sorted(transfer.__all__)
     assert not [name for name in dir(transfer) if name.startswith("_")]
-    names = "classes evaluate history info metrics path predict predictions recipe report uneven"
+    names = (
+        "classes confusion_matrix evaluate explain feature_maps history info metrics path predict"
+    )
+    names += " predictions predictions_frame recipe report uneven"
     assert dir(trained) == names.split()
     for name in dir(trained):
         getattr(trained, name)

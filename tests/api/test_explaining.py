@@ -107,7 +107,7 @@ def test_another_class_and_another_layer(trained: Run) -> None:
     ("knobs", "error"),
     [
         ({"method": "gradcam"}, "Expected method= as one of auto, cam, layercam, occlusion"),
-        ({"layer": "out_rely"}, r"no layer of toy is called so\. Did you mean 'out_relu'\?"),
+        ({"layer": "out_rely"}, r"toy has no layer of that name\. Did you mean 'out_relu'\?"),
         ({"layer": "add_1", "method": "cam"}, "has no meaning with method='cam'"),
         ({"layer": "add_1", "method": "occlusion"}, "looks at no layer"),
         ({"class_name": "rod"}, "Unknown class 'rod'. Did you mean 'red'"),
@@ -140,7 +140,9 @@ def test_files_and_their_list(trained: Run, tmp_path: Path) -> None:
     found = iterate_explanations(trained, files, lambda *each: bad.append(each))
     written = [path for _, path in write_explanations(found, tmp_path / "out", bad)]
     names = [path.name for path in written]
-    assert names == [f"{n}-img-src-x-onerror-alert-1-2J-rm-rf-red-cam.png" for n in ("001", "004")]
+    label = trained.predict(hostile)[0].label
+    photo = "img-src-x-onerror-alert-1-2J-rm-rf"
+    assert names == [f"{number}-{photo}-{label}-cam.png" for number in ("001", "004")]
     rows = json.loads((tmp_path / "out" / "explanations.json").read_text())
     assert [row["path"] for row in rows] == [str(files[i]) for i in (0, 3, 1, 2)]
     assert [row.get("map") for row in rows] == [*names, None, None]

@@ -70,7 +70,7 @@ def test_errors_in_one_line(trained: Run, photo: Path, capsys: pytest.CaptureFix
     assert command(trained.path, photo, "--layer", "stam") == 2
     said = capsys.readouterr().err
     assert said.startswith(
-        "Error: Unknown --layer stam: no layer of toy is called so. Did you mean"
+        "Error: Unknown --layer stam: toy has no layer of that name. Did you mean 'stem'?"
     )
     assert said.count("\n") == 1
     assert command(photo, trained.path) == 2

@@ -401,10 +401,10 @@ def test_a_traceback_only_under_debug(command: Command, tmp_path: Path) -> None:
 def test_a_fault_of_our_own_is_one_line_too(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(run: str) -> None:
+    def fail(run: str, **options: object) -> None:
         raise RuntimeError("something\nelse")
 
-    monkeypatch.setattr("transfer.api.report", fail)
+    monkeypatch.setattr("transfer.api.exports.export", fail)
     Path("x").mkdir()
     Path("x", "recipe.json").touch()
     code, out, err = command("report", "x")

@@ -48,6 +48,7 @@ def _settings_before(raw: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
         "layer_decay": 0.8 if recipe.layer_decay is None else recipe.layer_decay,
         "weight_decay": 0.01 if recipe.weight_decay is None else recipe.weight_decay,
         "label_smoothing": raw.get("label_smoothing", recipe.label_smoothing) or 0.0,
+        "ema": recipe.ema or 0.0,
         "engine": features.get("engine", "keras"),
         "engine_required": recipe.engine != "auto",
         "mixed_precision": raw.get("mixed_precision") == "on",

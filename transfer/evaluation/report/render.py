@@ -81,7 +81,7 @@ def render(
     page = environment.get_template(template).render(values)
     contents = [(id_, said) for id_, said in _CONTENTS if f'<h2 id="{id_}">' in page]
     menu = environment.get_template("contents.html.j2").render(contents=contents)
-    return page.replace("<!--contents-->", menu, 1).encode("utf-8", "replace").decode("utf-8")
+    return page.replace("<!-- contents -->", menu, 1).encode("utf-8", "replace").decode("utf-8")
 
 
 def data_block(predictions: Predictions, metrics: Metrics) -> dict[str, Any]:
