@@ -159,7 +159,7 @@ def test_names_of_classes_in_file_names(run: Run, tmp_path: Path) -> None:
     for name in ("a/b", "../..", "a?b"):
         Run(run.path).explain(tmp_path / "x.png", tmp_path / "out", class_name=name)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    wanted = {f"001-x-{word}-cam.png" for word in ("a-b-0", "class-1", "a-b-2")}
+    wanted = {f"001-x-{word}-cam.png" for word in ("a-b.0", "class.1", "a-b.2")}
     assert names == wanted | {"explanations.json"}
 
 

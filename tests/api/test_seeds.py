@@ -36,6 +36,10 @@ def test_seeds_are_summarised_and_only_what_is_missing_is_trained(
     assert {path: path.stat().st_mtime_ns for path in folder.glob("seed-*/*")} == before
     with pytest.raises(RunError, match=r"seed-5 was trained with another recipe"):
         finetune_seeds(data, 2, folder, seed=5, **KNOBS | {"head": "avg"})
+    other = tmp_path / "roses"
+    data.rename(other)
+    with pytest.raises(RunError, match=r"seed-5 was trained on '.*', not on 'roses'; nothing"):
+        finetune_seeds(other, 2, folder, seed=5, **KNOBS)
 
 
 def test_what_cannot_be_seeds_is_refused(tmp_path: Path) -> None:

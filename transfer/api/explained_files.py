@@ -71,7 +71,10 @@ def file_name(each: Explanation) -> str:
 
 
 def plain(name: str, number: int | None = None) -> str:
-    """Return the stem of a path, or a class name, as a part of a file name."""
+    """Return the stem of a path, or a numbered name, as a part of a file name.
+
+    Where a name has to be altered, its number, after the only dot, tells it from all others.
+    """
     stem = Path(name).stem if number is None else name
     text = re.sub(r"[^A-Za-z0-9_]+", "-", stem)[:40].strip("-")
-    return text if number is None else f"{text or 'class'}{'' if text == name else f'-{number}'}"
+    return text if number is None else f"{text or 'class'}{'' if text == name else f'.{number}'}"

@@ -68,13 +68,13 @@ def feature_maps(
         parts.check_layer("")  # which says that there is none
     folder = make_folder(output)
     files = []
-    for name in layers:
+    for place, name in enumerate(layers):
         filters = filters_of(parts, name)
         if filters is not None:
             title = f"The {len(filters)} filters of layer {readable(name, 0)}"
             tiles = colours_of(filters[:64])
             sheet = grid(title, _FILTERS, tiles, tuple(range(len(tiles))), None)
-            files.append(_saved(sheet, folder / f"filters-{plain(name)}.png"))
+            files.append(_saved(sheet, folder / f"filters-{plain(name, place)}.png"))
     look = channels_of(parts, layers)
     unlistable = None if on_bad is None else lambda error: on_bad("", error)
     for number, (name, source) in enumerate(expand(pictures, unlistable)):
@@ -87,8 +87,8 @@ def feature_maps(
             continue
         for each in look(image):
             sheet = _drawn(each, Path(name).name, number, Image.fromarray(image))
-            file = f"{number + 1:03d}-{plain(name)}-{plain(each.layer)}-maps.png"
-            files.append(_saved(sheet, folder / file))
+            layer = plain(each.layer, layers.index(each.layer))
+            files.append(_saved(sheet, folder / f"{number + 1:03d}-{plain(name)}-{layer}-maps.png"))
     return files
 
 

@@ -12,7 +12,7 @@ from transfer.api.knobs import Knobs
 from transfer.api.recipes import make_recipe
 from transfer.api.resuming import resume
 from transfer.api.run import Run
-from transfer.api.training import finetune
+from transfer.api.training import finetune, source_name
 from transfer.errors import RunError, UsageError, option
 from transfer.recipe import Recipe
 from transfer.system.files import write_json
@@ -88,7 +88,7 @@ def finetune_seeds(
         The figures, also written as seeds.json.
 
     Raises:
-        RunError: The folder holds other files, or runs with another recipe.
+        RunError: The folder holds other files, or runs with another recipe or of other images.
         UsageError, DataError, WeightsError, TransferError: As for `finetune`.
     """
     if not 2 <= seeds <= _MOST:
@@ -99,6 +99,7 @@ def finetune_seeds(
     _check_folder(folder)
     for each, place in zip(recipes, places, strict=True):
         _check_recipe(each, place)
+        _check_data(data, place)
     runs = []
     for number, (each, place) in enumerate(zip(recipes, places, strict=True), start=1):
         say(f"Seed {each.seed} ({number} of {seeds})")
@@ -125,6 +126,18 @@ def _check_recipe(recipe: Recipe, place: Path) -> None:
         raise RunError(
             f"{place} was trained with another recipe; nothing was changed. Repeat its options, or"
             f" choose another {option('output')}"
+        )
+
+
+def _check_data(data: str | os.PathLike[str], place: Path) -> None:
+    """Raise RunError where a run is of other images, as far as their name tells."""
+    if not (place / "run.json").is_file():
+        return
+    known, given = Run(place).info.source, source_name(data)
+    if known and known != given:
+        raise RunError(
+            f"{place} was trained on {known!r}, not on {given!r}; nothing was changed. Choose"
+            f" another {option('output')}"
         )
 
 

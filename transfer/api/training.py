@@ -126,7 +126,7 @@ def finetune(
         directory = make_run_directory(path, f"{name}-{backbone.name}")
         with locked(directory):
             info = _first_info(dataset, audit, weights, settings)
-            info = replace(info, negatives=negatives.about(apart), source=_source_name(data))
+            info = replace(info, negatives=negatives.about(apart), source=source_name(data))
             run = Run.create(directory, recipe, dataset.images.classes, info)
             say(f"Writing to {shown(run.path)}")
             dataset.write(run.path / "split.csv")
@@ -137,7 +137,7 @@ def finetune(
     return run
 
 
-def _source_name(data: str | os.PathLike[str]) -> str:
+def source_name(data: str | os.PathLike[str]) -> str:
     """Return the name of the data as the user gave it: without folders, and what a URL hides."""
     path = Path(data).expanduser()
     return path.resolve().name if path.exists() else last_part(os.fspath(data).partition("?")[0])

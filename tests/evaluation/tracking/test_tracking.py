@@ -78,6 +78,21 @@ def test_the_event_files_hold_the_curves_and_the_metrics(run: Run, tmp_path: Pat
     assert (place / "train" / FILE).read_bytes() == before
 
 
+def test_runs_of_the_same_name_do_not_replace_each_other(run: Run, tmp_path: Path) -> None:
+    rows = {f"{i}.png": ("ant", "bee") for i in range(4)}
+    when = "2026-01-03T00:00:00+00:00"
+    other = evaluated_run(tmp_path / "other/toy-001", tmp_path / "photos", rows, created=when)
+    places = transfer.track(run, other, tensorboard=tmp_path / "logs")
+    assert len(set(places)) == 2
+    for _ in range(2):  # in any order
+        assert transfer.track(other, run, tensorboard=tmp_path / "logs") == places[::-1]
+    finals = [
+        {tag: value for (tag, _), value in scalars(Path(place) / "evaluation" / FILE).items()}
+        for place in places
+    ]
+    assert [each["accuracy"] for each in finals] == [0.75, 0.0]
+
+
 def test_what_cannot_be_tracked_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Expected tensorboard=, mlflow= or both"):
         transfer.track(run)

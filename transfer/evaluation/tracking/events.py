@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from transfer.runs.run import Run
 from transfer.system.files import atomic
 from transfer.system.quiet import import_tensorflow
 
+OWNER = "run.sha256"  # whose events a folder holds
 FILE = "events.out.tfevents.transfer"  # a name that TensorBoard looks for
 _VERSION = "brain.Event:2"
 
@@ -23,7 +25,8 @@ def write_events(run: Run, folder: Path) -> Path:
 
     Args:
         run: A finished run.
-        folder: For all runs; this one has a folder of its name in it.
+        folder: For all runs; this one has a folder of its name in it, with a part of a digest where
+            another run of that name, such as seed-0 of other seeds, is there already.
 
     Returns:
         The folder of the run.
@@ -44,10 +47,26 @@ def write_events(run: Run, folder: Path) -> Path:
     for name in ("confusion_matrix", "co_occurrence"):
         if (run.path / f"{name}.png").is_file():
             parts["evaluation"].append(_picture(run.path / f"{name}.png", name, step, end))
-    place = folder / run.path.name
+    place = _place(run, folder)
     for part, events in parts.items():
         if events:
             _write(place / part, begun, events)
+    return place
+
+
+def _place(run: Run, folder: Path) -> Path:
+    """Return the folder of a run, which holds no events of another one."""
+    digest = hashlib.sha256()
+    for name in ("recipe.json", "split.csv"):
+        if (run.path / name).is_file():
+            digest.update((run.path / name).read_bytes())
+    identity = hashlib.sha256(f"{run.info.created} {digest.hexdigest()}".encode()).hexdigest()
+    place = folder / run.path.name
+    if (place / OWNER).is_file() and (place / OWNER).read_text("ascii", "replace") != identity:
+        place = folder / f"{run.path.name}-{identity[:8]}"
+    place.mkdir(parents=True, exist_ok=True)
+    with atomic(place / OWNER) as temporary:
+        temporary.write_text(identity)
     return place
 
 
