@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transfer.evaluation.report.slices import find_slices, holm, stratified_p_value
+from transfer.evaluation.report.slices import find_slices
 from transfer.runs.photos import PhotoFigures
 from transfer.runs.predictions import Predictions
 
@@ -49,18 +49,3 @@ def test_too_few_photos_or_mistakes_say_nothing() -> None:
     true = np.zeros(400, int)
     assert find_slices(made_up(400, true > 0, true), photos(np.linspace(0, 1, 400))) is None
     assert find_slices(made_up(400, true == 0, true), {}) is None
-
-
-def test_the_correction_is_holm_s() -> None:
-    # The example of R's p.adjust(method = "holm"), worked by hand.
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-@pytest.mark.slow
-def test_chance_is_taken_for_a_difference_one_time_in_twenty() -> None:
-    rng, found = np.random.default_rng(2), []
-    for _ in range(400):
-        true, part = rng.integers(0, 3, 120), rng.integers(0, 4, 120)
-        missed = rng.random(120) < 0.1 + 0.1 * true
-        found.append(stratified_p_value(part, missed, true, rng) < 0.05)
-    assert 0.02 <= np.mean(found) <= 0.08

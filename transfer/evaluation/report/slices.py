@@ -12,6 +12,7 @@ import numpy as np
 from transfer.runs.photos import PhotoFigures
 from transfer.runs.predictions import Predictions
 from transfer.statistics.intervals import wilson_interval
+from transfer.statistics.paired import holm
 
 FEWEST, FEWEST_WRONG = 40, 5  # photos, and wrong ones among them, that a comparison needs
 FEWEST_OF_FOLDER, MOST_FOLDERS = 10, 12
@@ -113,16 +114,6 @@ def stratified_p_value(
     statistic = float(((observed - expected) ** 2 * weight).sum())
     chance = ((drawn - expected) ** 2 * weight).sum(axis=1)
     return float((1 + (chance >= statistic - 1e-9).sum()) / (1 + DRAWS))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, in the same order."""
-    order = np.argsort(p_values, kind="stable")
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        corrected[i] = highest
-    return corrected
 
 
 Parts = tuple[np.ndarray | None, list[str]]
