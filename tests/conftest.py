@@ -20,6 +20,8 @@ import transfer
 from transfer.api.run import Run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The same bits in this process, in those that tests start, and on every processor.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 SHARED = Path(os.environ.get("TRANSFER_TEST_DATA", BESIDE))  # real photos and weights
