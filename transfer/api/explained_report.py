@@ -9,11 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from transfer.api.evaluation import report
 from transfer.api.explanation import Explanation
-from transfer.api.explanations import make_explanation, open_explainer
+from transfer.api.explanations import make_explanation, open_explainer, probabilities_of
 from transfer.data.dataset import Dataset
 from transfer.errors import DataError, RunError
 from transfer.evaluation.explained.choice import Chosen, choose, choose_multilabel
@@ -21,7 +19,6 @@ from transfer.evaluation.explained.overlay import thumbnail
 from transfer.images.decode import whole_photo
 from transfer.runs.multilabel_predictions import MultilabelPredictions
 from transfer.runs.run import Run, RunLike, as_run
-from transfer.serving.predictor import Predictor
 from transfer.system.digests import sha256_or_none
 from transfer.system.files import atomic, shown, write_json
 from transfer.system.progress import say, track, warn
@@ -65,7 +62,7 @@ def explain_run(run: RunLike, *, method: str = "auto", layer: str = "") -> list[
         with _leaving_out():
             file = root / each.path
             pictures = predictor.read(each.path, file), whole_photo(file, SIDE, predictor.decoding)
-            row = _probabilities(predictor, pictures[0])
+            row = probabilities_of(predictor, pictures[0])
             explanation = make_explanation(explainer, str(file), pictures, row, each.number, number)
             found.append((each, explanation))
     if len(found) < len(chosen):
@@ -88,11 +85,6 @@ def _leaving_out() -> Iterator[None]:
         warn(f"Left out: {error}")
 
 
-def _probabilities(predictor: Predictor, image: np.ndarray) -> np.ndarray:
-    (rows,) = predictor.run(image[None].astype(np.float32))
-    return np.asarray(rows[0])
-
-
 def _choose(run: Run) -> list[Chosen]:
     file = run.path / "predictions.csv"
     if not file.is_file():
@@ -106,9 +98,7 @@ def _digests(run: Run) -> Mapping[str, str]:
     """Return the digests of the images that were indexed, by path."""
     if not (run.path / "split.csv").is_file():
         raise run.lacks("split.csv")
-    return Dataset.read(
-        run.path, "/", run.classes, follow_links=True, multi_label=run.multi_label
-    ).sha256
+    return Dataset.listed(run.path, run.classes, multi_label=run.multi_label).sha256
 
 
 def _unchanged(root: Path, path: str, digests: Mapping[str, str]) -> bool:

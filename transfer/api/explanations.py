@@ -71,10 +71,16 @@ def _iterate(
                 raise
             on_bad(name, error)
             continue
-        (rows,) = predictor.run(image[None].astype(np.float32))
-        found = [wanted] if wanted is not None else explained(predictor, rows[0])
+        row = probabilities_of(predictor, image)
+        found = [wanted] if wanted is not None else explained(predictor, row)
         for each in found:
-            yield make_explanation(explainer, name, (image, photo), rows[0], each, number)
+            yield make_explanation(explainer, name, (image, photo), row, each, number)
+
+
+def probabilities_of(predictor: Predictor, image: np.ndarray) -> np.ndarray:
+    """Return the probabilities (classes,) of an image as the model receives it."""
+    (rows,) = predictor.run(image[None].astype(np.float32))
+    return np.asarray(rows[0])
 
 
 def explained(predictor: Predictor, row: np.ndarray) -> list[int]:

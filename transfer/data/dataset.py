@@ -116,6 +116,11 @@ class Dataset:
         )
 
     @classmethod
+    def listed(cls, folder: Path, classes: Sequence[str], *, multi_label: bool = False) -> Dataset:
+        """Read what the split.csv of a folder lists, wherever the images are now; see `read`."""
+        return cls.read(folder, "/", classes, follow_links=True, multi_label=multi_label)
+
+    @classmethod
     def read(
         cls,
         run: Path,

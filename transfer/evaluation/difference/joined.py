@@ -100,10 +100,10 @@ def read_evaluated(path: Path) -> Evaluated:
         raise run.lacks(str(directory / "predictions.csv"))
     predictions = Predictions.read(directory / "predictions.csv", run.classes)
     info, metrics, other = run.info, run.read_metrics(directory), run.read_evaluation(directory)
-    own = Dataset.read(run.path, "/", run.classes, follow_links=True)
+    own = Dataset.listed(run.path, run.classes)
     listed = own
     if (directory / "split.csv").is_file() and elsewhere:
-        listed = Dataset.read(directory, "/", run.classes, follow_links=True)
+        listed = Dataset.listed(directory, run.classes)
     missing = [each for each in predictions.paths if each not in listed.sha256]
     if missing:
         error = ValueError(f"It does not list {cut(missing[0])!r} of predictions.csv")

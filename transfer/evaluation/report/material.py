@@ -129,7 +129,5 @@ def _digests(run: Run, directory: Path) -> Mapping[str, str]:
     """Return the digests of the images that were indexed, by path; none where none are listed."""
     for folder in (directory, run.path):
         if (folder / "split.csv").is_file():
-            return Dataset.read(
-                folder, "/", run.classes, follow_links=True, multi_label=run.multi_label
-            ).sha256
+            return Dataset.listed(folder, run.classes, multi_label=run.multi_label).sha256
     return {}
